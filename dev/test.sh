@@ -1,0 +1,87 @@
+#!/bin/bash
+# dev/test.sh: every suite, from a bare machine. Ends with one line "N passed, N failed[, N skipped]".
+#
+#   dev/test.sh                 all suites
+#   dev/test.sh regress pgtap   only these (regress, isolation, pgtap, tap)
+. "$(dirname "$0")/lib.sh"
+
+build_packages
+need_packages postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
+LH_CFLAGS=-Werror build
+
+make_workdir
+trap stop_cluster EXIT
+cp -a Makefile lead_handoff.control expected sql src test demo docs "$LH_TMP/tree/"
+if [ "$(id -u)" = 0 ]; then chown -R "$PG_USER" "$LH_TMP/tree"; fi
+start_cluster
+cd "$LH_TMP/tree"
+
+passed=0 failed=0 skipped=0
+suites=${*:-regress isolation pgtap tap}
+wants() { case " $suites " in *" $1 "*) true ;; *) false ;; esac }
+
+# pg_regress prints "test name ... ok 12 ms" (15) or "ok 1 - name" (16+); count both
+count_regress() {
+    local ok bad
+    ok=$(grep -cE '^(test +\S+ +\.\.\. ok|ok [0-9]+ )' "$1" || true)
+    bad=$(grep -cE '^(test +\S+ +\.\.\. FAILED|not ok [0-9]+ )' "$1" || true)
+    passed=$((passed + ok)) failed=$((failed + bad))
+    if [ "$bad" -gt 0 ] || [ "$ok" -eq 0 ]; then
+        [ "$ok" -eq 0 ] && [ "$bad" -eq 0 ] && failed=$((failed + 1)) && cat "$1"
+        cat "$2" 2>/dev/null || true
+    fi
+}
+
+# prove -v prints a line a test; a plan of "skip_all" is one skip
+count_prove() {
+    local ok bad skip
+    skip=$(grep -cE '^ok [0-9]+ .*# (skip|SKIP)|^1\.\.0 # (skip|SKIP)' "$1" || true)
+    ok=$(grep -cE '^ok [0-9]+' "$1" || true)
+    bad=$(grep -cE '^not ok [0-9]+' "$1" || true)
+    ok=$((ok - $(grep -cE '^ok [0-9]+ .*# (skip|SKIP)' "$1" || true)))
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+    if [ "$2" -ne 0 ]; then
+        [ "$bad" -eq 0 ] && failed=$((failed + 1))
+        grep -vE '^ok [0-9]+' "$1" || true
+    fi
+    grep -E '# (skip|SKIP)' "$1" || true
+}
+
+if wants regress; then
+    say "pg_regress"
+    as_pg make -s with_llvm=no PG_CONFIG="$PG_CONFIG" installcheck ISOLATION= >regress.log 2>&1 || true
+    count_regress regress.log regression.diffs
+    grep -E '^test |^ok |^not ok ' regress.log || true
+fi
+if wants isolation && ls test/specs/*.spec >/dev/null 2>&1; then
+    say "isolation"
+    as_pg make -s with_llvm=no PG_CONFIG="$PG_CONFIG" installcheck REGRESS= >isolation.log 2>&1 || true
+    count_regress isolation.log output_iso/regression.diffs
+    grep -E '^test |^ok |^not ok ' isolation.log || true
+fi
+if wants pgtap && ls test/pgtap/*.sql >/dev/null 2>&1; then
+    say "pgTAP"
+    psql_q -d postgres -c 'drop database if exists lh_pgtap' -c 'create database lh_pgtap'
+    psql_q -d lh_pgtap -c 'create extension pgtap' -c 'create extension lead_handoff'
+    rc=0
+    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" pg_prove -v -d lh_pgtap test/pgtap/*.sql >pgtap.log 2>&1 || rc=$?
+    count_prove pgtap.log $rc
+    grep -E '^(test/|Files=)' pgtap.log || true
+fi
+if wants tap && ls test/t/*.pl >/dev/null 2>&1; then
+    say "TAP"
+    rc=0
+    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" PG_REGRESS="$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress" \
+        TESTDATADIR="$LH_TMP/tree/tmp_check" TESTLOGDIR="$LH_TMP/tree/tmp_check/log" \
+        PERL5LIB="$LH_TMP/tree/test/t:$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl" \
+        prove -v test/t/*.pl >tap.log 2>&1 || rc=$?
+    count_prove tap.log $rc
+    grep -E '^(test/|Files=)' tap.log || true
+fi
+
+if [ "$skipped" -gt 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

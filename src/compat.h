@@ -1,0 +1,39 @@
+/*
+ * src/compat.h
+ *
+ * Everything that depends on PG_VERSION_NUM, so that no other file does.  The extension is written
+ * against the newest API; what an older server lacks is supplied here.
+ */
+#ifndef LH_COMPAT_H
+#define LH_COMPAT_H
+
+#include "fmgr.h"
+
+#if PG_VERSION_NUM < 150000
+#error "lead_handoff needs PostgreSQL 15 or later"
+#endif
+
+/* 16 moved the varlena macros out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 16 introduced soft errors: before it, a type's own check can only raise. */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#else
+#define SOFT_ERROR_OCCURRED(escontext) ((void) (escontext), false)
+#define errsave(context, ...) \
+	do { (void) (context); ereport(ERROR, __VA_ARGS__); } while (0)
+#define ereturn(context, dummy_value, ...) \
+	do { (void) (context); ereport(ERROR, __VA_ARGS__); return dummy_value; } while (0)
+#endif
+
+/* 18 lets a module say its name and version */
+#ifdef PG_MODULE_MAGIC_EXT
+#define LH_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "lead_handoff", .version = LH_VERSION)
+#else
+#define LH_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#endif							/* LH_COMPAT_H */
