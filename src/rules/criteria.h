@@ -8,7 +8,6 @@
 #ifndef LH_CRITERIA_H
 #define LH_CRITERIA_H
 
-#include "fmgr.h"
 #include "rules/fields.h"
 
 typedef struct Criteria Criteria;	/* a varlena; layout in criteria.c */

@@ -1,0 +1,112 @@
+-- sql/extension/10-rules.sql: fields, and the type criteria (a condition over fields).
+
+create function handoff.builtin_fields(
+    out "of" text,
+    out name text,
+    out type text,
+    out mapped boolean,
+    out step int,
+    out description text)
+returns setof record
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_sql_builtin_fields';
+revoke all on function handoff.builtin_fields() from public;
+comment on function handoff.builtin_fields() is 'The fields that every contract has without declaring them. of: lead or activity; mapped: filled by a source''s mapping, not by the extension; step: when a decision knows it (0 input, 1 derived, 2 fit, 3 intent, 4 score, 5 band).';
+
+create type handoff.criteria;
+
+create function handoff.criteria_in(cstring)
+returns handoff.criteria
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_criteria_in';
+comment on function handoff.criteria_in(cstring) is 'Input of criteria. Errors: LH001 what criteria do not allow, 42601 not an expression, 54000 too large, 22007 and 22003 a bad interval or number.';
+
+create function handoff.criteria_out(handoff.criteria)
+returns cstring
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_criteria_out_sql';
+comment on function handoff.criteria_out(handoff.criteria) is 'Output of criteria: canonical text that is SQL and reads back to the same value.';
+
+create function handoff.criteria_recv(internal)
+returns handoff.criteria
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_criteria_recv';
+comment on function handoff.criteria_recv(internal) is 'Binary input of criteria: a version byte and the text, parsed like any other. Errors: those of criteria_in, 22P03 another version.';
+
+create function handoff.criteria_send(handoff.criteria)
+returns bytea
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_criteria_send';
+comment on function handoff.criteria_send(handoff.criteria) is 'Binary output of criteria: a version byte and the canonical text.';
+
+create type handoff.criteria (
+    input = handoff.criteria_in,
+    output = handoff.criteria_out,
+    receive = handoff.criteria_recv,
+    send = handoff.criteria_send,
+    internallength = variable,
+    alignment = int4,
+    storage = extended
+);
+comment on type handoff.criteria is 'A condition over named fields: a safe subset of a SQL boolean expression that means what SQL means. See docs/criteria.md.';
+
+create function handoff.criteria_eq(handoff.criteria, handoff.criteria)
+returns boolean
+language c immutable strict leakproof parallel safe
+as 'MODULE_PATHNAME', 'lh_criteria_eq';
+comment on function handoff.criteria_eq(handoff.criteria, handoff.criteria) is 'Whether two criteria have the same canonical text.';
+
+create function handoff.criteria_ne(handoff.criteria, handoff.criteria)
+returns boolean
+language c immutable strict leakproof parallel safe
+as 'MODULE_PATHNAME', 'lh_criteria_ne';
+comment on function handoff.criteria_ne(handoff.criteria, handoff.criteria) is 'Whether two criteria have different canonical texts.';
+
+create function handoff.criteria_hash(handoff.criteria)
+returns int
+language c immutable strict leakproof parallel safe
+as 'MODULE_PATHNAME', 'lh_criteria_hash';
+comment on function handoff.criteria_hash(handoff.criteria) is 'Hash of criteria.';
+
+create function handoff.criteria_hash_extended(handoff.criteria, bigint)
+returns bigint
+language c immutable strict leakproof parallel safe
+as 'MODULE_PATHNAME', 'lh_criteria_hash_extended';
+comment on function handoff.criteria_hash_extended(handoff.criteria, bigint) is 'Hash of criteria, seeded.';
+
+create operator handoff.= (
+    leftarg = handoff.criteria,
+    rightarg = handoff.criteria,
+    function = handoff.criteria_eq,
+    commutator = operator(handoff.=),
+    negator = operator(handoff.<>),
+    restrict = eqsel,
+    join = eqjoinsel,
+    hashes
+);
+comment on operator handoff.= (handoff.criteria, handoff.criteria) is 'same canonical text';
+
+create operator handoff.<> (
+    leftarg = handoff.criteria,
+    rightarg = handoff.criteria,
+    function = handoff.criteria_ne,
+    commutator = operator(handoff.<>),
+    negator = operator(handoff.=),
+    restrict = neqsel,
+    join = neqjoinsel
+);
+comment on operator handoff.<> (handoff.criteria, handoff.criteria) is 'different canonical texts';
+
+create operator class handoff.criteria_ops
+default for type handoff.criteria using hash as
+    operator 1 handoff.= (handoff.criteria, handoff.criteria),
+    function 1 handoff.criteria_hash(handoff.criteria),
+    function 2 handoff.criteria_hash_extended(handoff.criteria, bigint);
+comment on operator class handoff.criteria_ops using hash is 'hashing of criteria, for hash joins, grouping and indexes';
+
+create function handoff.criteria_fields(criteria handoff.criteria)
+returns setof text
+language c immutable strict parallel safe rows 3
+as 'MODULE_PATHNAME', 'lh_criteria_fields';
+revoke all on function handoff.criteria_fields(handoff.criteria) from public;
+comment on function handoff.criteria_fields(handoff.criteria) is 'Names of the fields a criteria uses, each once, in order of first use.';
