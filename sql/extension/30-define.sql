@@ -51,7 +51,7 @@ create function handoff.definition_key(tab text) returns text
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
-    select format('concat_ws('' '', %s)', string_agg(format('t.%I', c.col), ', '))
+    select 'concat_ws('' '', ' || string_agg(format('t.%I', c.col), ', ') || ')'
     from handoff.definition_columns(tab) c
     where c.is_key
 $$;
@@ -220,12 +220,339 @@ $$;
 comment on function handoff.keep_truncated() is
     'Statement trigger: refuses TRUNCATE while any contract is not a draft (LH010).';
 
+-- Which version -----------------------------------------------------------------------------------
+
+create function handoff.in_force(contract text default null) returns int
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    found_id int[];
+begin
+    found_id := array(select c.contract_id from handoff.contract c
+                      where c.status = 'published' and c.name = coalesce(contract, c.name));
+    if cardinality(found_id) > 1 then
+        raise exception 'several contracts are in force'
+            using errcode = 'LH012', hint = 'Name the contract or its version.';
+    end if;
+    return found_id[1];
+end
+$$;
+comment on function handoff.in_force(text) is
+    'Version in force of the contract of that name; without a name of the only one. NULL: none. LH012: several contracts are in force and none was named.';
+
+create function handoff.chosen_version(version int) returns int
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    draft int[];
+    chosen int;
+begin
+    if version is not null then
+        select c.contract_id into chosen from handoff.contract c where c.contract_id = version;
+        if not found then
+            raise exception 'contract % does not exist', version
+                using errcode = 'LH012', hint = 'SELECT contract_id, name, status FROM handoff.contract lists the versions.';
+        end if;
+        return chosen;
+    end if;
+    draft := array(select c.contract_id from handoff.contract c where c.status = 'draft');
+    chosen := case when cardinality(draft) = 1 then draft[1] else handoff.in_force() end;
+    if chosen is null then
+        raise exception 'there is %, and no contract is in force',
+                        case when draft = '{}' then 'no draft' else 'more than one draft' end
+            using errcode = 'LH012',
+                  hint = case when draft = '{}' then 'Begin with SELECT handoff.load_template(''b2b_saas'').'
+                              else 'Name the version.' end;
+    end if;
+    return chosen;
+end
+$$;
+comment on function handoff.chosen_version(int) is
+    'The version itself if it exists (else LH012); for NULL the draft if there is exactly one, else the version in force.';
+
+create function handoff.contract_at(t timestamptz, contract text default null) returns int
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    found_id int[];
+begin
+    found_id := array(select c.contract_id from handoff.contract c
+                      where c.effective @> t and c.name = coalesce(contract, c.name));
+    if cardinality(found_id) > 1 then
+        raise exception 'several contracts were in force at that time'
+            using errcode = 'LH012', hint = 'Name the contract.';
+    end if;
+    return found_id[1];
+end
+$$;
+comment on function handoff.contract_at(timestamptz, text) is
+    'Version that was in force at t, by name of the contract (default: the only one). NULL: none. LH012: several, and none was named.';
+
+-- Drafts, documents -------------------------------------------------------------------------------
+
+create function handoff.new_contract_id() returns int
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    lock table handoff.contract in share row exclusive mode;
+    return (select coalesce(max(c.contract_id), 0) + 1 from handoff.contract c);
+end
+$$;
+comment on function handoff.new_contract_id() is
+    'The next version number; a table lock makes whoever else numbers or publishes wait until this transaction ends. Internal.';
+
+create function handoff.draft(from_version int default null) returns int
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    made int := handoff.new_contract_id();
+    source int;
+    tab text;
+    cols text;
+begin
+    source := case when from_version is null then handoff.in_force() else handoff.chosen_version(from_version) end;
+    if source is null then
+        insert into handoff.contract (contract_id) values (made);
+        return made;
+    end if;
+    foreach tab in array array['contract'] || handoff.definition_tables() loop
+        select string_agg(quote_ident(c.col), ', ') into cols from handoff.definition_columns(tab) c;
+        execute format('insert into handoff.%I (contract_id, %s) select $1, %s from handoff.%I where contract_id = $2',
+                       tab, cols, cols, tab)
+            using made, source;
+    end loop;
+    return made;
+end
+$$;
+comment on function handoff.draft(int) is
+    'Makes a draft: a copy of from_version (default: the version in force), or an empty one if there is none. Returns its version. LH012: no such version.';
+
+create function handoff.export(version int default null) returns jsonb
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+    set intervalstyle = iso_8601
+    set datestyle = iso
+as $$
+declare
+    chosen int := handoff.chosen_version(version);
+    doc jsonb := jsonb_build_object('format', 1);
+    tab text;
+    items jsonb;
+begin
+    foreach tab in array array['contract'] || handoff.definition_tables() loop
+        execute format('select jsonb_agg((select jsonb_object_agg(e.key, e.value) from jsonb_each(to_jsonb(t)) e'
+                       ' where e.key = any ($2) and e.value <> ''null'') order by %s) from handoff.%I t where t.contract_id = $1',
+                       coalesce((select string_agg(format(case c.type when 'text'::regtype then 't.%I collate "C"' else 't.%I' end, c.col), ', ')
+                                 from handoff.definition_columns(tab) c where c.is_key), '1'),
+                       tab)
+            into items
+            using chosen, array(select c.col from handoff.definition_columns(tab) c);
+        if items is not null then
+            doc := jsonb_set(doc, array[tab], case tab when 'contract' then items -> 0 else items end);
+        end if;
+    end loop;
+    return doc;
+end
+$$;
+comment on function handoff.export(int) is
+    'A contract as one JSON document, made to be kept in git: key format, the contract''s own values, and for each definition table its rows in the order of their keys, without version numbers and whatever changes after publishing. Absent: NULL. Intervals are ISO 8601 durations. LH012: no such version.';
+
+create function handoff.definition_checksum(version int) returns text
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select encode(sha256(convert_to(handoff.export(version)::text, 'UTF8')), 'hex')
+$$;
+comment on function handoff.definition_checksum(int) is
+    'SHA-256, in hex, of the text of export(version) in UTF-8: what contract.checksum holds once published.';
+
+create function handoff.check_document(doc jsonb) returns void
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    tables constant text[] := handoff.definition_tables();
+    tab text;
+    bad text;
+begin
+    if jsonb_typeof(doc) is distinct from 'object' or jsonb_typeof(doc -> 'contract') is distinct from 'object' then
+        raise exception 'the document is not a contract'
+            using errcode = 'LH011', hint = 'It is an object with the keys "format" and "contract", as handoff.export() writes it.';
+    end if;
+    if doc -> 'format' is distinct from '1' then
+        raise exception 'the document''s format is %, not 1', coalesce(doc ->> 'format', 'missing')
+            using errcode = 'LH011', hint = 'This release reads format 1.';
+    end if;
+    select k into bad from jsonb_object_keys(doc) k where k <> all (tables || '{format,contract}'::text[]) order by k limit 1;
+    if found then
+        raise exception 'unknown key "%" in the document', bad
+            using errcode = 'LH011', hint = format('Known keys: format, contract, %s.', array_to_string(tables, ', '));
+    end if;
+    foreach tab in array array['contract'] || tables loop
+        if tab <> 'contract' and (jsonb_typeof(doc -> tab) <> 'array' or exists (
+            select from jsonb_array_elements(case jsonb_typeof(doc -> tab) when 'array' then doc -> tab end) e
+            where jsonb_typeof(e) <> 'object')) then
+            raise exception 'key "%" of the document is not an array of objects', tab using errcode = 'LH011';
+        end if;
+        select k into bad
+        from jsonb_array_elements(case tab when 'contract' then jsonb_build_array(doc -> tab) else doc -> tab end) e,
+             jsonb_object_keys(e) k
+        where k not in (select c.col from handoff.definition_columns(tab) c)
+        order by k
+        limit 1;
+        if found then
+            raise exception 'unknown key "%" in "%" of the document', bad, tab
+                using errcode = 'LH011',
+                      hint = format('Known keys: %s.', (select string_agg(c.col, ', ') from handoff.definition_columns(tab) c));
+        end if;
+    end loop;
+end
+$$;
+comment on function handoff.check_document(jsonb) is
+    'Raises LH011 when doc has not the form that export() writes: wrong format, unknown key, not an array of objects. Internal.';
+
+create function handoff.import(doc jsonb) returns int
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    made int := handoff.new_contract_id();
+    tab text;
+    cols text;
+    vals text;
+    problem text;
+    problem_detail text;
+    problem_hint text;
+begin
+    perform handoff.check_document(doc);
+    foreach tab in array array['contract'] || handoff.definition_tables() loop
+        continue when not doc ? tab;
+        select string_agg(quote_ident(c.col), ', '),
+               string_agg(format('case when e.item ? %L then t.%I else %s end', c.col, c.col, c.value_if_absent), ', ')
+        into cols, vals
+        from handoff.definition_columns(tab) c;
+        execute format('insert into handoff.%I (contract_id, %s) select $1, %s'
+                       ' from jsonb_array_elements($2) with ordinality e (item, n)'
+                       ' cross join lateral jsonb_populate_record(null::handoff.%I, e.item) t order by e.n',
+                       tab, cols, vals, tab)
+            using made, case tab when 'contract' then jsonb_build_array(doc -> tab) else doc -> tab end;
+    end loop;
+    return made;
+exception
+    -- LH010 and up are our own and say where; what PostgreSQL says about a value does not
+    when data_exception or integrity_constraint_violation or sqlstate 'LH001' then
+        get stacked diagnostics problem = message_text,
+                                problem_detail = pg_exception_detail,
+                                problem_hint = pg_exception_hint;
+        raise exception '"%" of the document: %', tab, problem
+            using errcode = sqlstate,
+                  detail = coalesce(nullif(problem_detail, ''), 'Nothing was imported.'),
+                  hint = coalesce(nullif(problem_hint, ''), 'Correct the document and import it again.');
+end
+$$;
+comment on function handoff.import(jsonb) is
+    'Makes a draft from a document of export() and returns its version; importing what was exported and exporting it again gives the same document. An absent key means the column''s default. LH011: unknown key or form; other errors name the part of the document they lie in.';
+
+create function handoff.load_template(template text) returns int
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    doc jsonb := handoff.template(template);
+begin
+    with made as (
+        insert into handoff.calendar as c
+        select t.* from jsonb_populate_recordset(null::handoff.calendar, doc -> 'calendar') t
+        on conflict do nothing
+        returning c.name, to_jsonb(c) as row
+    )
+    insert into handoff.operation_log (object, name, new) select 'calendar', m.name, m.row from made m;
+
+    with made as (
+        insert into handoff.pool as p (pool, policy, per_band, counted_stages, respect_schedule, calendar)
+        select t.pool,
+               coalesce(t.policy, 'weighted'),
+               coalesce(t.per_band, false),
+               coalesce(t.counted_stages, '{}'),
+               coalesce(t.respect_schedule, true),
+               t.calendar
+        from jsonb_populate_recordset(null::handoff.pool, doc -> 'pool') t
+        on conflict do nothing
+        returning p.pool as name, to_jsonb(p) as row
+    )
+    insert into handoff.operation_log (object, name, new) select 'pool', m.name, m.row from made m;
+
+    return handoff.import(doc -> 'definition');
+end
+$$;
+comment on function handoff.load_template(text) is
+    'Makes a draft from a template that comes with the extension, for example b2b_saas, and returns its version. Also makes the pools and calendars that the template brings, where missing.';
+
+-- Compare -----------------------------------------------------------------------------------------
+
+create function handoff.diff(a int, b int) returns table (object text, key text, what text, old jsonb, new jsonb)
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+    set intervalstyle = iso_8601
+    set datestyle = iso
+as $$
+#variable_conflict use_column
+declare
+    ids constant int[] := array[handoff.chosen_version(a), handoff.chosen_version(b)];
+    docs constant jsonb[] := array[handoff.export(ids[1]), handoff.export(ids[2])];
+    tab text;
+begin
+    return query
+        select 'contract', k.key, case when not x ? k.key then 'added' when not y ? k.key then 'removed' else 'changed' end,
+               x -> k.key, y -> k.key
+        from (values (docs[1] -> 'contract', docs[2] -> 'contract')) d (x, y),
+             jsonb_object_keys(x || y) k (key)
+        where x -> k.key is distinct from y -> k.key
+        order by 2;
+    foreach tab in array handoff.definition_tables() loop
+        return query execute format(
+            'with side as ('
+            '    select t.contract_id, jsonb_build_array(%s) as id, %s as key, to_jsonb(t) - ''contract_id'' as row from handoff.%I t'
+            ')'
+            ' select %L, key, case when x.row is null then ''added'' when y.row is null then ''removed'' else ''changed'' end,'
+            '    case when y.row is null then jsonb_strip_nulls(x.row)'
+            '         else (select jsonb_object_agg(e.key, e.value) from jsonb_each(x.row) e where y.row -> e.key <> e.value) end,'
+            '    case when x.row is null then jsonb_strip_nulls(y.row)'
+            '         else (select jsonb_object_agg(e.key, e.value) from jsonb_each(y.row) e where x.row -> e.key <> e.value) end'
+            ' from (select id, key, row from side where contract_id = $1) x'
+            ' full join (select id, key, row from side where contract_id = $2) y using (id, key)'
+            ' where x.row is distinct from y.row order by id',
+            (select string_agg(format('t.%I', c.col), ', ') from handoff.definition_columns(tab) c where c.is_key),
+            handoff.definition_key(tab), tab, tab)
+            using ids[1], ids[2];
+    end loop;
+end
+$$;
+comment on function handoff.diff(int, int) is
+    'What differs between two versions, one row each: object (table, or contract), key (of the row, or the contract''s column), what (added, removed, changed), and the old and new values: of a changed row only those that differ. LH012: no such version.';
+
 revoke all on function handoff.definition_tables() from public;
 revoke all on function handoff.definition_columns(text) from public;
 revoke all on function handoff.definition_key(text) from public;
-revoke all on function handoff.definition_criteria(text, text) from public;
 revoke all on function handoff.known_fields(int) from public;
+revoke all on function handoff.definition_criteria(text, text) from public;
 revoke all on function handoff.keep_editable(int) from public;
 revoke all on function handoff.keep_definition() from public;
 revoke all on function handoff.keep_contract() from public;
 revoke all on function handoff.keep_truncated() from public;
+revoke all on function handoff.in_force(text) from public;
+revoke all on function handoff.chosen_version(int) from public;
+revoke all on function handoff.contract_at(timestamptz, text) from public;
+revoke all on function handoff.new_contract_id() from public;
+revoke all on function handoff.draft(int) from public;
+revoke all on function handoff.export(int) from public;
+revoke all on function handoff.definition_checksum(int) from public;
+revoke all on function handoff.check_document(jsonb) from public;
+revoke all on function handoff.import(jsonb) from public;
+revoke all on function handoff.load_template(text) from public;
+revoke all on function handoff.diff(int, int) from public;
