@@ -97,14 +97,14 @@ as $$
         ' known as (select v.contract_id, f.of, array_agg(f.name) as names, array_agg(f.type) as types, array_agg(f.step) as steps'
         ' from (select distinct contract_id from rule) v, handoff.known_fields(v.contract_id) f group by 1, 2)'
         ' select format(''%%s "%%s"%%s'', %L, r.key, nullif('', '' || r.col, '', criteria'')) as object,'
-        ' r.key, r.of, r.criteria, k.names, k.types, k.steps'
+        ' r.contract_id, r.key, r.of, r.criteria, k.names, k.types, k.steps'
         ' from rule r join known k using (contract_id, of)',
         query, replace(tab, '_', ' '))
     from rule
     where query is not null
 $$;
 comment on function handoff.definition_criteria(text, text) is
-    'Query for the criteria among rows_from of a definition table: object (for messages), key, of, criteria, and names, types and steps of the fields it may name. NULL: the table has no criteria. Internal.';
+    'Query for the criteria among rows_from of a definition table: object (for messages), contract_id, key, of, criteria, and names, types and steps of the fields it may name. NULL: the table has no criteria. Internal.';
 
 -- A definition stays as it was published ----------------------------------------------------------
 
@@ -174,7 +174,8 @@ exception
             using errcode = sqlstate,
                   detail = coalesce(nullif(problem_detail, ''), format('The criteria is: %s', rule.criteria)),
                   hint = coalesce(nullif(problem_hint, ''),
-                                  'SELECT * FROM handoff.known_fields(VERSION) lists all fields with their types.');
+                                  format('SELECT * FROM handoff.known_fields(%s) lists all fields with their types.',
+                                         rule.contract_id));
 end
 $$;
 comment on function handoff.keep_definition() is

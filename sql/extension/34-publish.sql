@@ -1,7 +1,8 @@
 -- sql/extension/34-publish.sql: which version is in force, and how that changes.
 --
--- Lock order: the table handoff.contract (nobody else numbers or publishes), then the contract's row
--- (edits of the draft hold it for share). Only then is anything read that publishing depends on.
+-- Lock order: the contract's row (edits of the draft hold it for share), then the table
+-- handoff.contract (nobody else numbers or publishes). Only then is anything read that publishing
+-- depends on. The other way round an edit that goes on to the contract's own columns would deadlock.
 
 create function handoff.approve(version int, party text, actor text default session_user, note text default null)
     returns void
@@ -81,9 +82,8 @@ begin
                   detail = 'It must see edits that end while it waits for them.',
                   hint = 'Use READ COMMITTED.';
     end if;
+    perform from handoff.contract c where c.contract_id = version for no key update;
     lock table handoff.contract in share row exclusive mode;
-    -- edits under way hold the row for share: wait for them
-    perform from handoff.contract c where c.contract_id = version for update;
     return (select c.status from handoff.contract c where c.contract_id = version);
 end
 $$;
