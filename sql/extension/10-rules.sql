@@ -110,3 +110,24 @@ language c immutable strict parallel safe rows 3
 as 'MODULE_PATHNAME', 'lh_criteria_fields';
 revoke all on function handoff.criteria_fields(handoff.criteria) from public;
 comment on function handoff.criteria_fields(handoff.criteria) is 'Names of the fields a criteria uses, each once, in order of first use.';
+
+create function handoff.check_criteria(criteria handoff.criteria, names text[], types text[])
+returns void
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_check_criteria';
+revoke all on function handoff.check_criteria(handoff.criteria, text[], text[]) from public;
+comment on function handoff.check_criteria(handoff.criteria, text[], text[]) is 'Does nothing if the criteria fits fields of these names and types (text, boolean, bigint, numeric, date, timestamptz, text[]). Errors: LH002 unknown field, LH003 an operator or literal does not fit a field''s type; the position is within the canonical text.';
+
+create function handoff.matches(criteria handoff.criteria, record record, at timestamptz default now())
+returns boolean
+language c stable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_matches';
+revoke all on function handoff.matches(handoff.criteria, record, timestamptz) from public;
+comment on function handoff.matches(handoff.criteria, record, timestamptz) is 'Whether a row meets a criteria, NULL if that is unknown. The fields are the row''s columns. now() in the criteria is at, current_date its date in the session''s time zone. Errors: LH002 no such column, LH003 a column''s type does not fit.';
+
+create function handoff.valid_until(criteria handoff.criteria, record record, at timestamptz default now())
+returns timestamptz
+language c stable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_valid_until';
+revoke all on function handoff.valid_until(handoff.criteria, record, timestamptz) from public;
+comment on function handoff.valid_until(handoff.criteria, record, timestamptz) is 'Until when matches() keeps its answer for a row that does not change: a moment after at, never later than the first change by time alone, infinity if there is none. Errors: those of matches().';

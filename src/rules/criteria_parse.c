@@ -275,6 +275,12 @@ read_time_literal(Reader *reader, const char *text, Operand *out)
 }
 
 static bool
+within(int64 value, int64 limit)
+{
+	return value >= -limit && value <= limit;
+}
+
+static bool
 read_interval(Reader *reader, const char *text, Operand *out)
 {
 	Datum		value;
@@ -284,9 +290,8 @@ read_interval(Reader *reader, const char *text, Operand *out)
 	if (!call_input(reader, interval_in, text, &value))
 		return false;
 	span = DatumGetIntervalP(value);
-	if (abs(span->month) > LH_MAX_SPAN_MONTHS || abs(span->day) > LH_MAX_SPAN_MONTHS * 31 ||
-		span->time > LH_MAX_SPAN_MONTHS * 31 * USECS_PER_DAY ||
-		span->time < -LH_MAX_SPAN_MONTHS * 31 * USECS_PER_DAY)
+	if (!within(span->month, LH_MAX_SPAN_MONTHS) || !within(span->day, LH_MAX_SPAN_DAYS) ||
+		!within(span->time, LH_MAX_SPAN_DAYS * USECS_PER_DAY))
 		refuse_limit(reader, out->location,
 					 errmsg("interval \"%s\" in criteria is too long", text),
 					 errdetail("The longest is a thousand years."));

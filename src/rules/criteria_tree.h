@@ -17,7 +17,8 @@
 #define LH_MAX_DEPTH			64
 #define LH_MAX_LIST				10000	/* items of in (..) or array[..] */
 #define LH_MAX_DIGITS			1000	/* characters of a number */
-#define LH_MAX_SPAN_MONTHS		(1000 * MONTHS_PER_YEAR)	/* an interval: a thousand years */
+#define LH_MAX_SPAN_MONTHS		(1000 * MONTHS_PER_YEAR)	/* an interval: a thousand years ... */
+#define LH_MAX_SPAN_DAYS		(1000 * 366)				/* ... in each of its parts */
 
 /* Never renumber: the values are on disk. */
 typedef enum LhNodeKind

@@ -1,0 +1,323 @@
+/*
+ * src/rules/criteria_clock.c
+ *
+ * Criteria and time: what now() and current_date, moved by an interval, are at one moment, and until
+ * when a comparison with them keeps its answer.
+ *
+ * The operands are computed by PostgreSQL's own operators, once for each now.  In between, a
+ * comparison of a stored value x with the operand T flips when T passes x.  If T moved as evenly as
+ * the clock, that would be after x - T.  Often it does: now() plus or minus hours.  But
+ *
+ *   - days and months are counted on the calendar of the session's time zone, so T jumps when now, T,
+ *     or a step between them passes a change of the zone's offset.  Within such a change local times
+ *     repeat or are missing, and T may jump anywhere near it by the size of the change;
+ *   - a month's end is clipped: on January 29, 30 and 31, a month later is February 28.  T jumps at
+ *     local midnight when the 29th, 30th, 31st or 1st begins;
+ *   - current_date stands still within a day and jumps at local midnight.
+ *
+ * So for each now we know: T (moment); until when T behaves as described (until); by how much it may
+ * jump until then (jump, 0: not at all); and by how much it may ever be off an even movement (slack:
+ * days for months' lengths and for the largest changes of offset).  From these follows a moment that
+ * is never later than the flip, always later than now, and exact wherever T moves evenly.
+ */
+#include "rules/criteria_eval.h"
+
+#include "common/int.h"
+#include "fmgr.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
+#define DAYS(n)		((n) * USECS_PER_DAY)
+
+/* ---------- the operand ---------- */
+
+/* Local time of day now, in microseconds, and the day of the month. */
+static int64
+local_time(TimestampTz now, int *day)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+
+	if (timestamp2tm(now, &tz, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	*day = tm.tm_mday;
+	return ((tm.tm_hour * MINS_PER_HOUR + tm.tm_min) * SECS_PER_MINUTE + tm.tm_sec) * USECS_PER_SEC + fsec;
+}
+
+/*
+ * Moment p moves evenly with now.  Lower clock->until to when it comes near a change of the zone's
+ * offset; if it is near one already, to when it has left it, and add to clock->jump.
+ */
+static void
+mind_zone_changes(LhClock *clock, TimestampTz p)
+{
+	pg_time_t	at = timestamptz_to_time_t(p);
+	pg_time_t	boundary = at - 2 * SECS_PER_DAY;
+	pg_time_t	from;
+
+	do
+	{
+		long		before,
+					after;
+		int			before_dst,
+					after_dst;
+		int64		change,
+					edge;
+
+		from = boundary;
+		if (pg_next_dst_boundary(&from, &before, &before_dst, &boundary, &after, &after_dst,
+								 session_timezone) <= 0)
+			return;
+		change = labs(after - before);
+		if (change == 0)
+			continue;
+		edge = boundary - change - 1;
+		if (edge <= at)
+		{
+			edge = boundary + change + 1;
+			if (edge <= at)
+				continue;
+			clock->jump += 2 * change * USECS_PER_SEC;
+		}
+		clock->until = Min(clock->until, clock->now + (edge - at) * USECS_PER_SEC - USECS_PER_SEC);
+		clock->until = Max(clock->until, clock->now + 1);
+	} while (boundary <= at + 2 * SECS_PER_DAY);
+}
+
+/* The next local midnight at which adding months may jump. */
+static TimestampTz
+next_month_jump(TimestampTz now)
+{
+	int			day;
+	int64		time = local_time(now, &day);
+
+	return now + DAYS(day < 28 ? 29 - day : 1) - time;
+}
+
+/* The next moment at which current_date may change: local midnight, or a change of the offset. */
+static TimestampTz
+next_date_change(TimestampTz now)
+{
+	int			day;
+	TimestampTz midnight = now + DAYS(1) - local_time(now, &day);
+	pg_time_t	at = timestamptz_to_time_t(now);
+	pg_time_t	boundary;
+	long		before,
+				after;
+	int			before_dst,
+				after_dst;
+
+	if (pg_next_dst_boundary(&at, &before, &before_dst, &boundary, &after, &after_dst,
+							 session_timezone) > 0)
+	{
+		TimestampTz change = time_t_to_timestamptz(boundary);
+
+		if (change > now && change < midnight)
+			return change;
+	}
+	return midnight;
+}
+
+static TimestampTz
+add_span(TimestampTz moment, const Interval *span)
+{
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(moment),
+												   IntervalPGetDatum(span)));
+}
+
+static void
+set_moving_now(LhLeaf *leaf, TimestampTz now)
+{
+	LhClock    *clock = leaf->clock;
+	const Interval *span = &clock->span;
+	bool		on_calendar = clock->has_span && (span->month != 0 || span->day != 0);
+
+	clock->moment = clock->has_span ? add_span(now, span) : now;
+	leaf->operand = TimestampTzGetDatum(clock->moment);
+	if (leaf->comparison == COMPARE_DATE)
+		leaf->comparison = COMPARE_DATE_TIMESTAMPTZ;
+
+	clock->until = DT_NOEND;
+	clock->jump = 0;
+	clock->slack = 0;
+	if (!on_calendar || TIMESTAMP_NOT_FINITE(now))
+		return;
+
+	clock->slack = DAYS(2);
+	mind_zone_changes(clock, now);
+	if (span->month != 0)
+	{
+		Interval	months = {0};
+		TimestampTz jump = next_month_jump(now);
+
+		months.month = span->month;
+		mind_zone_changes(clock, add_span(now, &months));
+		clock->slack += DAYS(6);
+		clock->until = Min(clock->until, Max(jump, now + 1));
+		if (clock->jump > 0)
+			clock->jump += DAYS(4);
+	}
+	if (span->day != 0)
+	{
+		Interval	date_part = *span;
+
+		date_part.time = 0;
+		mind_zone_changes(clock, add_span(now, &date_part));
+	}
+}
+
+static void
+set_moving_today(LhLeaf *leaf, TimestampTz now)
+{
+	LhClock    *clock = leaf->clock;
+	LhType		type = clock->type;
+	DateADT		today = DatumGetDateADT(DirectFunctionCall1(timestamptz_date, TimestampTzGetDatum(now)));
+	int			overflow;
+
+	if (!clock->has_span && type == LH_DATE)
+	{
+		leaf->comparison = COMPARE_DATE;
+		leaf->operand = DateADTGetDatum(today);
+		clock->moment = DATE_NOT_FINITE(today) ? DT_NOEND : today * USECS_PER_DAY;
+	}
+	else if (!clock->has_span)
+		clock->moment = date2timestamptz_opt_overflow(today, &overflow);
+	else
+	{
+		clock->moment = DatumGetTimestamp(DirectFunctionCall2(date_pl_interval,
+															  DateADTGetDatum(today),
+															  IntervalPGetDatum(&clock->span)));
+		if (type == LH_TIMESTAMPTZ)
+			clock->moment = timestamp2timestamptz_opt_overflow(clock->moment, &overflow);
+		else
+			leaf->comparison = COMPARE_DATE_TIMESTAMP;
+	}
+	if (leaf->comparison != COMPARE_DATE)
+		leaf->operand = TimestampTzGetDatum(clock->moment);
+
+	clock->jump = 0;
+	clock->slack = DAYS(4) + (clock->has_span && clock->span.month != 0 ? DAYS(8) : 0);
+	clock->until = TIMESTAMP_NOT_FINITE(now) ? DT_NOEND : next_date_change(now);
+}
+
+/* A date against moments: it begins at midnight of the session's time zone. */
+static void
+set_date(LhLeaf *leaf)
+{
+	int			overflow;
+	TimestampTz moment = date2timestamptz_opt_overflow(leaf->clock->date, &overflow);
+
+	leaf->comparison = overflow == 0 ? COMPARE_TIMESTAMPTZ : COMPARE_TIMESTAMPTZ_DATE;
+	leaf->operand = overflow == 0 ? TimestampTzGetDatum(moment) : DateADTGetDatum(leaf->clock->date);
+}
+
+void
+lh_program_set_now(LhProgram *program, TimestampTz now)
+{
+	for (int i = 0; i < program->nleaves; i++)
+	{
+		LhLeaf	   *leaf = &program->leaves[i];
+
+		if (leaf->clock == NULL)
+			continue;
+		leaf->clock->now = now;
+		switch (leaf->clock->base)
+		{
+			case CLOCK_NOW:
+				set_moving_now(leaf, now);
+				break;
+			case CLOCK_TODAY:
+				set_moving_today(leaf, now);
+				break;
+			case CLOCK_DATE:
+				set_date(leaf);
+				break;
+		}
+	}
+}
+
+/* ---------- until when an answer holds ---------- */
+
+static TimestampTz
+later(TimestampTz now, int64 delay)
+{
+	int64		result;
+
+	if (pg_add_s64_overflow(now, delay, &result) || result >= END_TIMESTAMP)
+		return DT_NOEND;
+	return result;
+}
+
+/* The value in the frame of clock->moment; infinite if it can't be there. */
+static int64
+place_of(const LhLeaf *leaf, Datum value)
+{
+	DateADT		date;
+	int			overflow;
+
+	if (leaf->comparison == COMPARE_TIMESTAMPTZ)
+		return DatumGetTimestampTz(value);
+	date = DatumGetDateADT(value);
+	if (DATE_NOT_FINITE(date))
+		return DT_NOEND;
+	if (leaf->comparison == COMPARE_DATE_TIMESTAMPTZ)
+		return date2timestamptz_opt_overflow(date, &overflow);
+	return date * USECS_PER_DAY;
+}
+
+/*
+ * When the answer flips if the operand moves evenly: it is behind the value by gap, will be on it,
+ * and then ahead of it.
+ */
+static TimestampTz
+even_flip(const LhLeaf *leaf, int64 gap)
+{
+	bool		before = (leaf->accept & ACCEPT_GREATER) != 0;
+	bool		on = (leaf->accept & ACCEPT_EQUAL) != 0;
+	bool		after = (leaf->accept & ACCEPT_LESS) != 0;
+
+	if (gap > 0 && before != on)
+		return later(leaf->clock->now, gap);
+	if (gap >= 0 && on != after)
+		return later(leaf->clock->now, gap + 1);
+	return DT_NOEND;
+}
+
+TimestampTz
+lh_leaf_valid_until(const LhLeaf *leaf, Datum value)
+{
+	const LhClock *clock = leaf->clock;
+	int64		gap;
+	TimestampTz until;
+
+	if (clock->base == CLOCK_DATE || TIMESTAMP_NOT_FINITE(clock->now) ||
+		TIMESTAMP_NOT_FINITE(clock->moment))
+		return DT_NOEND;
+	gap = place_of(leaf, value);
+	if (TIMESTAMP_NOT_FINITE(gap) || pg_sub_s64_overflow(gap, clock->moment, &gap))
+		return DT_NOEND;		/* never met */
+	if (gap < -clock->slack)
+		return DT_NOEND;		/* passed, for good */
+
+	if (clock->base == CLOCK_TODAY)
+		until = clock->until;
+	else if (clock->jump == 0)
+		until = Min(even_flip(leaf, gap), clock->until);
+	else if (gap > clock->jump)
+		until = Min(later(clock->now, gap - clock->jump), clock->until);
+	else if (gap < -clock->jump)
+		until = clock->until;
+	else
+		until = clock->now + 1;
+
+	if (gap > clock->slack && clock->slack > 0)
+		until = Max(until, later(clock->now, gap - clock->slack));
+	return until;
+}

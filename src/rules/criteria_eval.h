@@ -1,0 +1,116 @@
+/*
+ * src/rules/criteria_eval.h
+ *
+ * A criteria bound to a set of fields: its inside, for the files that bind it, tell it the time and
+ * evaluate it.  Everybody else sees a rulebook.
+ */
+#ifndef LH_CRITERIA_EVAL_H
+#define LH_CRITERIA_EVAL_H
+
+#include "rules/criteria_tree.h"
+#include "utils/date.h"
+#include "utils/timestamp.h"
+
+typedef enum LeafKind
+{
+	LEAF_CONSTANT,				/* operand is the boolean */
+	LEAF_BOOLEAN,				/* a boolean field by itself */
+	LEAF_IS,					/* operand is the LhTruth asked for */
+	LEAF_NULL,
+	LEAF_COMPARE,
+	LEAF_DISTINCT,				/* is distinct from */
+	LEAF_IN,
+	LEAF_LIKE,
+	LEAF_ILIKE,
+	LEAF_ANY,
+	LEAF_OVERLAP,
+	LEAF_CONTAINS
+} LeafKind;
+
+/* How to compare: type of the field, type of the operand where it is another one. */
+typedef enum Comparison
+{
+	COMPARE_TEXT,
+	COMPARE_BOOLEAN,
+	COMPARE_BIGINT,
+	COMPARE_BIGINT_NUMERIC,
+	COMPARE_NUMERIC,
+	COMPARE_NUMERIC_BIGINT,
+	COMPARE_DATE,
+	COMPARE_DATE_TIMESTAMP,
+	COMPARE_DATE_TIMESTAMPTZ,
+	COMPARE_TIMESTAMPTZ,
+	COMPARE_TIMESTAMPTZ_DATE
+} Comparison;
+
+/* What an ordering comparison accepts: bits for less, equal, greater. */
+#define ACCEPT_LESS		1
+#define ACCEPT_EQUAL	2
+#define ACCEPT_GREATER	4
+
+/*
+ * An operand that only the time tells.  criteria_clock.c computes it for one now and knows how it
+ * moves from there.
+ */
+typedef struct LhClock
+{
+	enum
+	{
+		CLOCK_NOW,				/* now(), moved by span */
+		CLOCK_TODAY,			/* current_date, moved by span */
+		CLOCK_DATE				/* a date against moments: stands still, but depends on the zone */
+	}			base;
+	LhType		type;			/* of the field */
+	bool		has_span;
+	Interval	span;
+	DateADT		date;			/* of CLOCK_DATE */
+
+	/* set by lh_leaf_set_now(); see criteria_clock.c */
+	TimestampTz now;
+	int64		moment;			/* the operand, in microseconds of the frame it is compared in */
+	TimestampTz until;			/* it moves as described until then */
+	int64		jump;			/* until then it may jump by as much; 0: it moves evenly */
+	int64		slack;			/* at any later time it may be off an even movement by as much */
+} LhClock;
+
+typedef struct LhLeaf
+{
+	uint8		kind;			/* LeafKind */
+	uint8		comparison;		/* Comparison */
+	uint8		accept;			/* of LEAF_COMPARE and LEAF_DISTINCT */
+	int8		bias;			/* stands for "equal": the operand lies beside the value stored */
+	bool		negated;
+	bool		has_null;		/* a list holds a null */
+	int16		jump[2][2];		/* where to go: [asking for false][answer is what was asked] */
+	int			field;
+	int			other;			/* field on the right, or -1 */
+	Datum		operand;
+	int			nitems;			/* of a list; sorted for LEAF_IN */
+	Datum	   *items;
+	LhClock    *clock;			/* NULL: the operand is fixed */
+} LhLeaf;
+
+#define JUMP_YES	(-1)
+#define JUMP_NO		(-2)
+
+typedef struct LhProgram
+{
+	int			nleaves;
+	LhLeaf	   *leaves;
+	bool		has_clock;
+} LhProgram;
+
+/* criteria_bind.c; allocates in the current context */
+extern LhProgram *lh_criteria_bind(const Criteria *criteria, const LhFieldSet *set);
+
+/* criteria_clock.c */
+extern void lh_program_set_now(LhProgram *program, TimestampTz now);
+extern TimestampTz lh_leaf_valid_until(const LhLeaf *leaf, Datum value);
+
+/* criteria_eval.c */
+extern void lh_fold_ascii(char *string, int len);
+extern int	lh_compare(Comparison comparison, Datum left, Datum right);
+extern bool lh_program_is_true(const LhProgram *program, const LhFields *row, TimestampTz *valid_until);
+extern bool lh_program_is_false(const LhProgram *program, const LhFields *row, TimestampTz *valid_until);
+
+#endif							/* LH_CRITERIA_EVAL_H */

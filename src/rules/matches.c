@@ -1,0 +1,313 @@
+/*
+ * src/rules/matches.c
+ *
+ * Criteria asked from SQL: matches() and valid_until() over a row of any table, and check_criteria()
+ * against a list of fields.
+ *
+ * matches(C, R, at) is what "select (C) from R" gives when now() is at: the fields are the row's
+ * columns, their types those of the columns.  The criteria bound to the row's type is kept from call
+ * to call; a call site has one row type and, nearly always, one criteria.
+ */
+#include "lead_handoff.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "pgtime.h"
+#include "rules/criteria_tree.h"
+#include "rules/rulebook.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+/* What a call site keeps.  Everything is in mcxt, which is replaced as a whole. */
+typedef struct Site
+{
+	MemoryContext mcxt;
+	Criteria   *criteria;
+	Oid			type;
+	int32		typmod;
+	uint64		type_version;	/* of the row's type: see assign_record_type_identifier() */
+	TupleDesc	desc;
+	LhFieldSet *set;
+	AttrNumber *attnums;		/* of the set's fields; 0: the criteria doesn't use it */
+	LhRulebook *book;
+	LhFields   *row;
+	bool		has_now;
+	TimestampTz now;
+	pg_tz	   *zone;
+} Site;
+
+/* ---------- the row's columns as fields ---------- */
+
+static bool
+field_type_of(Oid type, LhType *result)
+{
+	switch (getBaseType(type))
+	{
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+			*result = LH_TEXT;
+			return true;
+		case BOOLOID:
+			*result = LH_BOOLEAN;
+			return true;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			*result = LH_BIGINT;
+			return true;
+		case NUMERICOID:
+			*result = LH_NUMERIC;
+			return true;
+		case DATEOID:
+			*result = LH_DATE;
+			return true;
+		case TIMESTAMPTZOID:
+			*result = LH_TIMESTAMPTZ;
+			return true;
+		case TEXTARRAYOID:
+		case VARCHARARRAYOID:
+			*result = LH_TEXT_ARRAY;
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+uses_field(const Criteria *criteria, const char *name)
+{
+	size_t		len = strlen(name);
+
+	for (int i = 0; i < criteria->nnodes; i++)
+	{
+		const LhNode *node = &criteria->nodes[i];
+
+		if (node->kind == LH_NODE_FIELD && node->count == len &&
+			memcmp((const char *) criteria + node->offset, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Every column that criteria can read is a field; one that it names and can't is an error. */
+static void
+add_columns(Site *site)
+{
+	site->attnums = palloc0(site->desc->natts * sizeof(AttrNumber));
+	for (int i = 0; i < site->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(site->desc, i);
+		char	   *name = NameStr(att->attname);
+		bool		used = uses_field(site->criteria, name);
+		LhType		type;
+
+		if (att->attisdropped || lh_fieldset_find(site->set, name) >= 0)
+			continue;
+		if (field_type_of(att->atttypid, &type))
+		{
+			int			field = lh_fieldset_add(site->set, name, type);
+
+			site->attnums[field] = used ? att->attnum : 0;
+		}
+		else if (used)
+			ereport(ERROR,
+					(errcode(ERRCODE_LH_FIELD_TYPE),
+					 errmsg("column \"%s\" of type %s can't be a field",
+							name, format_type_be(att->atttypid)),
+					 errhint("Fields are text, boolean, integer, numeric, date, timestamptz or text[]; cast the column.")));
+	}
+}
+
+static Datum
+field_value(Oid type, Datum value)
+{
+	switch (getBaseType(type))
+	{
+		case INT2OID:
+			return Int64GetDatum(DatumGetInt16(value));
+		case INT4OID:
+			return Int64GetDatum(DatumGetInt32(value));
+		case BPCHAROID:
+			return DirectFunctionCall1(rtrim1, value);
+		default:
+			return value;
+	}
+}
+
+static void
+read_row(Site *site, HeapTupleHeader record)
+{
+	HeapTupleData tuple;
+
+	tuple.t_len = HeapTupleHeaderGetDatumLength(record);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = record;
+	for (int i = 0; i < site->set->nfields; i++)
+	{
+		AttrNumber	attnum = site->attnums[i];
+		bool		isnull;
+		Datum		value;
+
+		if (attnum == 0)
+			continue;
+		value = heap_getattr(&tuple, attnum, site->desc, &isnull);
+		if (isnull)
+			lh_fields_set_null(site->row, i);
+		else
+			lh_fields_set(site->row, i,
+						  field_value(TupleDescAttr(site->desc, attnum - 1)->atttypid, value));
+	}
+}
+
+/* ---------- the call site ---------- */
+
+static Site *
+build_site(FmgrInfo *flinfo, Criteria *criteria, Oid type, int32 typmod, uint64 type_version)
+{
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff matches",
+											   ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(mcxt);
+	TupleDesc	desc = lookup_rowtype_tupdesc(type, typmod);
+	Site	   *site = palloc0(sizeof(Site));
+	const Criteria *rule;
+
+	site->mcxt = mcxt;
+	site->type = type;
+	site->typmod = typmod;
+	site->type_version = type_version;
+	site->desc = CreateTupleDescCopy(desc);
+	ReleaseTupleDesc(desc);
+	site->criteria = palloc(VARSIZE(criteria));
+	memcpy(site->criteria, criteria, VARSIZE(criteria));
+	site->set = lh_fieldset_create(mcxt);
+	add_columns(site);
+	rule = site->criteria;
+	site->book = lh_rulebook_compile(mcxt, site->set, 1, &rule);
+	site->row = lh_fields_create(site->set);
+
+	MemoryContextSwitchTo(caller);
+	MemoryContextSetParent(mcxt, flinfo->fn_mcxt);
+	if (flinfo->fn_extra)
+		MemoryContextDelete(((Site *) flinfo->fn_extra)->mcxt);
+	flinfo->fn_extra = site;
+	return site;
+}
+
+/* The site for this call, told what now is. */
+static Site *
+get_site(FunctionCallInfo fcinfo, HeapTupleHeader record)
+{
+	Criteria   *criteria = PG_GETARG_CRITERIA_P(0);
+	TimestampTz now = PG_GETARG_TIMESTAMPTZ(2);
+	Oid			type = HeapTupleHeaderGetTypeId(record);
+	int32		typmod = HeapTupleHeaderGetTypMod(record);
+	uint64		type_version = assign_record_type_identifier(type, typmod);
+	Site	   *site = fcinfo->flinfo->fn_extra;
+
+	if (site == NULL || site->type != type || site->typmod != typmod ||
+		site->type_version != type_version || VARSIZE(site->criteria) != VARSIZE(criteria) ||
+		memcmp(site->criteria, criteria, VARSIZE(criteria)) != 0)
+		site = build_site(fcinfo->flinfo, criteria, type, typmod, type_version);
+	if (!site->has_now || site->now != now || site->zone != session_timezone)
+	{
+		lh_rulebook_set_now(site->book, now);
+		site->has_now = true;
+		site->now = now;
+		site->zone = session_timezone;
+	}
+	PG_FREE_IF_COPY(criteria, 0);
+	return site;
+}
+
+PG_FUNCTION_INFO_V1(lh_matches);
+PG_FUNCTION_INFO_V1(lh_valid_until);
+PG_FUNCTION_INFO_V1(lh_check_criteria);
+
+Datum
+lh_matches(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader record = PG_GETARG_HEAPTUPLEHEADER(1);
+	Site	   *site = get_site(fcinfo, record);
+
+	read_row(site, record);
+	switch (lh_rulebook_test(site->book, 0, site->row, NULL))
+	{
+		case LH_TRUE:
+			PG_RETURN_BOOL(true);
+		case LH_FALSE:
+			PG_RETURN_BOOL(false);
+		case LH_UNKNOWN:
+			break;
+	}
+	PG_RETURN_NULL();
+}
+
+Datum
+lh_valid_until(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader record = PG_GETARG_HEAPTUPLEHEADER(1);
+	Site	   *site = get_site(fcinfo, record);
+	TimestampTz valid_until = DT_NOEND;
+
+	read_row(site, record);
+	(void) lh_rulebook_test(site->book, 0, site->row, &valid_until);
+	PG_RETURN_TIMESTAMPTZ(valid_until);
+}
+
+/* ---------- checking against declared fields ---------- */
+
+static char **
+text_items(ArrayType *array, int *n)
+{
+	Datum	   *items;
+	bool	   *nulls;
+	char	  **result;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, n);
+	result = palloc(Max(*n, 1) * sizeof(char *));
+	for (int i = 0; i < *n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("names and types of fields must not be null")));
+		result[i] = TextDatumGetCString(items[i]);
+	}
+	return result;
+}
+
+Datum
+lh_check_criteria(PG_FUNCTION_ARGS)
+{
+	const Criteria *criteria = PG_GETARG_CRITERIA_P(0);
+	LhFieldSet *set = lh_fieldset_create(CurrentMemoryContext);
+	int			nnames,
+				ntypes;
+	char	  **names = text_items(PG_GETARG_ARRAYTYPE_P(1), &nnames);
+	char	  **types = text_items(PG_GETARG_ARRAYTYPE_P(2), &ntypes);
+
+	if (nnames != ntypes)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d names of fields, but %d types", nnames, ntypes)));
+	for (int i = 0; i < nnames; i++)
+	{
+		LhType		type;
+
+		if (!lh_type_from_name(types[i], &type))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("\"%s\" is not a type of fields", types[i]),
+					 errhint("The types are text, boolean, bigint, numeric, date, timestamptz and text[].")));
+		(void) lh_fieldset_add(set, names[i], type);
+	}
+	(void) lh_rulebook_compile(CurrentMemoryContext, set, 1, &criteria);
+	PG_RETURN_VOID();
+}
