@@ -95,7 +95,9 @@ as $$
     select format(
         'with rule (contract_id, key, col, criteria, of) as (%s),'
         ' known as (select v.contract_id, f.of, array_agg(f.name) as names, array_agg(f.type) as types, array_agg(f.step) as steps'
-        ' from (select distinct contract_id from rule) v, handoff.known_fields(v.contract_id) f group by 1, 2)'
+        ' from (select distinct contract_id from rule) v'
+        ' cross join lateral (select distinct on (k.of, k.name) k.* from handoff.known_fields(v.contract_id) k'
+        ' order by k.of, k.name, k.step) f group by 1, 2)'
         ' select format(''%%s "%%s"%%s'', %L, r.key, nullif('', '' || r.col, '', criteria'')) as object,'
         ' r.contract_id, r.key, r.of, r.criteria, k.names, k.types, k.steps'
         ' from rule r join known k using (contract_id, of)',

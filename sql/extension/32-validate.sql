@@ -23,6 +23,7 @@ declare
     rules text;
     rule record;
     used text;
+    problem_detail text;
     problem_hint text;
 begin
     foreach tab in array array['contract'] || handoff.definition_tables() loop
@@ -33,8 +34,9 @@ begin
                 perform handoff.check_criteria(rule.criteria, rule.names, rule.types);
             exception
                 when sqlstate 'LH002' or sqlstate 'LH003' then
-                    get stacked diagnostics problem_hint = pg_exception_hint;
-                    return query select 'error', rule.object, sqlerrm, nullif(problem_hint, '');
+                    get stacked diagnostics problem_detail = pg_exception_detail, problem_hint = pg_exception_hint;
+                    return query select 'error', rule.object, sqlerrm,
+                        coalesce(nullif(problem_hint, ''), nullif(problem_detail, ''), 'Declare it in handoff.field.');
             end;
             for used in select f from handoff.criteria_fields(rule.criteria) f order by f loop
                 if rule.of = 'lead' and used = any (handoff.unfed_fields()) then

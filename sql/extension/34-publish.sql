@@ -54,7 +54,7 @@ begin
         from handoff.lead l
         where l.deleted_at is null
           and l.contract_id in (select o.contract_id from handoff.contract o
-                                join handoff.contract n using (name) where n.contract_id = version)
+                                join handoff.contract n using (name) where n.contract_id = check_stages.version)
         group by l.stage
     ) l
     where not stage_map ? l.stage
