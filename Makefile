@@ -25,7 +25,7 @@ ISOLATION      = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.s
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=$(EXTENSION)
 PG_CPPFLAGS    = -Isrc -DLH_VERSION='"$(EXTVERSION)"'
 SHLIB_LINK     = -lm
-PG_CFLAGS      = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(LH_CFLAGS)
+PG_CFLAGS      = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(LH_CFLAGS)
 EXTRA_CLEAN    = results output_iso tmp_check regression.diffs regression.out
 
 .PHONY: demo test bench matrix stress fuzz

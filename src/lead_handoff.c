@@ -43,9 +43,9 @@ _PG_init(void)
 	MarkGUCPrefixReserved("lead_handoff");
 }
 
-/* Set one setting for the current nest level, unless the session has that value already. */
-static void
-set_local(const char *name, const char *value)
+/* Set one setting until lh_leave(), unless the session has that value already. */
+void
+lh_set_local(const char *name, const char *value)
 {
 	const char *now = GetConfigOption(name, false, false);
 
@@ -64,11 +64,11 @@ lh_enter(LhWorld *world, bool as_owner)
 							   world->save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 
 	world->guc_nest = NewGUCNestLevel();
-	set_local("search_path", "pg_catalog, pg_temp");
-	set_local("DateStyle", "ISO, YMD");
-	set_local("IntervalStyle", "postgres");
-	set_local("extra_float_digits", "1");
-	set_local("standard_conforming_strings", "on");
+	lh_set_local("search_path", "pg_catalog, pg_temp");
+	lh_set_local("DateStyle", "ISO, YMD");
+	lh_set_local("IntervalStyle", "postgres");
+	lh_set_local("extra_float_digits", "1");
+	lh_set_local("standard_conforming_strings", "on");
 }
 
 void
@@ -83,7 +83,7 @@ lh_leave(LhWorld *world)
 void
 lh_set_zone(const char *zone)
 {
-	set_local("TimeZone", zone);
+	lh_set_local("TimeZone", zone);
 }
 
 Oid

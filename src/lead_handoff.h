@@ -35,6 +35,9 @@
 #define ERRCODE_LH_NOT_ALLOWED		MAKE_SQLSTATE('L','H','0','4','1')	/* the contract forbids it */
 #define ERRCODE_LH_DEADLINE			MAKE_SQLSTATE('L','H','0','5','0')	/* inline drain ran out of time */
 
+/* Version of what setup() makes; a change of tables or views raises it and adds a migration. */
+#define LH_SCHEMA_VERSION	1
+
 /* settings (lead_handoff.*), registered in lead_handoff.c */
 extern int	lh_inline_limit;
 
@@ -54,6 +57,7 @@ typedef struct LhWorld
 
 extern void lh_enter(LhWorld *world, bool as_owner);
 extern void lh_leave(LhWorld *world);
+extern void lh_set_local(const char *name, const char *value);
 extern void lh_set_zone(const char *zone);
 extern Oid	lh_schema_oid(void);
 extern Oid	lh_owner(void);
