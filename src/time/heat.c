@@ -401,22 +401,27 @@ lh_heat_in(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeatGetDatum(with_sign(inverse ? BIAS - level : BIAS + level, negative)));
 }
 
-Datum
-lh_heat_out(PG_FUNCTION_ARGS)
+char *
+lh_heat_text(LhHeat heat)
 {
-	LhHeat		heat = DatumGetHeat(PG_GETARG_DATUM(0));
 	int64		level = magnitude(heat) - BIAS;
 	StringInfoData buf;
 
 	if (heat == 0)
-		PG_RETURN_CSTRING(pstrdup("0"));
+		return pstrdup("0");
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "%s2^%s", heat < 0 ? "-" : "", level < 0 ? "-" : "");
 	level = level < 0 ? -level : level;
 	appendStringInfo(&buf, INT64_FORMAT, level >> FRACTION_BITS);
 	append_fraction(&buf, level & FRACTION_MASK);
-	PG_RETURN_CSTRING(buf.data);
+	return buf.data;
+}
+
+Datum
+lh_heat_out(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_CSTRING(lh_heat_text(DatumGetHeat(PG_GETARG_DATUM(0))));
 }
 
 /* ---------- binary: a version byte and the int64 ---------- */

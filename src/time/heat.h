@@ -22,6 +22,7 @@ typedef int64 LhHeat;			/* 0 is no points; int64 order is the order of the point
  */
 extern LhHeat lh_heat_of(double points, TimestampTz at, int64 half_life);
 extern double lh_heat_points(LhHeat heat, TimestampTz at, int64 half_life);
+extern char *lh_heat_text(LhHeat heat);	/* as the type prints it */
 extern LhHeat lh_heat_add(LhHeat a, LhHeat b);
 
 /*

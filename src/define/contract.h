@@ -1,0 +1,196 @@
+/*
+ * src/define/contract.h
+ *
+ * A contract in memory: the rows of one contract_id, names resolved to positions, criteria compiled.
+ * Positions are stable within one loaded contract: rule i of a book is entry i of the array beside it.
+ */
+#ifndef LH_CONTRACT_H
+#define LH_CONTRACT_H
+
+#include "rules/rulebook.h"
+#include "time/heat.h"
+
+/* What makes a lead move: the events that transitions name. */
+typedef enum LhCause
+{
+	LH_SCORED,
+	LH_SIGNAL,
+	LH_ACCEPTED,
+	LH_QUALIFIED,
+	LH_RECYCLED,
+	LH_DISQUALIFIED,
+	LH_RETURNED,
+	LH_MEETING,
+	LH_OPPORTUNITY,
+	LH_WON,
+	LH_LOST,
+	LH_DUE,
+	LH_REENGAGED
+} LhCause;
+
+extern const char *lh_cause_name(LhCause cause);
+
+typedef struct LhDerived
+{
+	int			field;			/* position in lead_set */
+	Datum		value;			/* text */
+} LhDerived;
+
+typedef struct LhStage
+{
+	char	   *name;
+	char	   *owner;
+	bool		is_default;
+	bool		is_terminal;
+	int			nrequired;
+	int		   *required;		/* positions in lead_set */
+	Interval   *max_age;		/* NULL: none */
+	int			max_age_to;		/* stage, -1: none */
+} LhStage;
+
+typedef struct LhLeg
+{
+	char	   *name;
+	Interval   *blocked_max;	/* NULL: waits for ever */
+	bool		blocked_hand_over;	/* then: hand over, else recycle */
+} LhLeg;
+
+typedef struct LhTransition
+{
+	int			ord;
+	int			from;
+	int			to;
+	LhCause		cause;
+	int			leg;			/* -1: none */
+} LhTransition;
+
+typedef enum LhGateAction
+{
+	LH_SUPPRESS,
+	LH_DIVERT,
+	LH_HOLD,
+	LH_REJECT
+} LhGateAction;
+
+typedef struct LhGate
+{
+	int			ord;
+	int			leg;			/* -1: every leg */
+	LhGateAction action;
+	char	   *code;
+	Interval   *review_after;
+} LhGate;
+
+typedef struct LhValidation
+{
+	int			field;
+	char	   *message;
+} LhValidation;
+
+/* Limits are INT_MIN and INT_MAX where the contract gives none. */
+typedef struct LhGroup
+{
+	char	   *name;
+	int			min_points;
+	int			max_points;
+} LhGroup;
+
+typedef struct LhScoreRule
+{
+	char	   *name;
+	int			group;
+	int			points;
+} LhScoreRule;
+
+typedef struct LhBand
+{
+	char	   *name;
+	int			min_fit;
+	int			min_intent;
+	int			min_score;
+} LhBand;
+
+typedef struct LhActivityRule
+{
+	char	   *name;
+	char	   *meaning;
+	bool		is_signal;
+	int			min_count;
+	Interval   *within;			/* NULL: since the cycle began */
+} LhActivityRule;
+
+/* Rows of one kind with their criteria: entry i is judged by rule i of the book. */
+typedef struct LhRules
+{
+	int			n;
+	LhRulebook *book;
+	const Criteria **criteria;	/* NULL: always true */
+} LhRules;
+
+typedef struct LhContract
+{
+	int			contract_id;
+	char	   *name;
+	char	   *checksum;		/* NULL: a draft, never cached */
+	MemoryContext mcxt;
+	Interval   *half_life_interval;
+	int64		half_life;		/* microseconds, 0: none */
+	char	   *zone;
+	int			min_fit;
+	int			max_fit;
+	int			min_intent;
+	int			max_intent;
+
+	/*
+	 * Fields of a lead: what a source maps comes first, [0, nmapped), and is what lead.fields keeps;
+	 * then the state's own, then derived ones, then the account's.
+	 */
+	LhFieldSet *lead_set;
+	int			nmapped;
+	LhFieldSet *activity_set;
+
+	LhRules		derived;
+	LhDerived  *derived_rows;
+	LhRules		fit;
+	LhScoreRule *fit_rules;
+	int			nfit_groups;
+	LhGroup    *fit_groups;
+	LhRules		intent;
+	LhScoreRule *intent_rules;
+	int			nintent_groups;
+	LhGroup    *intent_groups;
+	LhRules		meaning;
+	LhActivityRule *meaning_rules;
+	int			nbands;
+	LhBand	   *bands;
+
+	int			nstages;
+	LhStage    *stages;
+	LhRules		entry;			/* rule i: may stage i be entered */
+	LhRules		exit;			/* rule i: may stage i be left */
+	int			nlegs;
+	LhLeg	   *legs;
+	LhRules		guard;
+	LhTransition *transitions;
+	LhRules		gate;
+	LhGate	   *gates;
+	LhRules		validation;
+	LhValidation *validations;
+} LhContract;
+
+/* The contract of that id; error LH012 if there is none. Lives until the session ends or it changes. */
+extern const LhContract *lh_contract(int contract_id);
+
+/* Id of the version in force of that name (NULL: of the only name there is), or 0. */
+extern int	lh_contract_in_force(const char *name);
+
+/* Tell every rulebook of the contract what now is; the session's TimeZone must be the contract's. */
+extern void lh_contract_set_now(const LhContract *contract, TimestampTz now);
+
+extern int	lh_contract_stage(const LhContract *contract, const char *name);	/* -1: none */
+extern int	lh_contract_default_stage(const LhContract *contract);
+
+/* Where the fields that handoff.activity.fields keeps begin: behind lead_key and at, which are columns. */
+#define LH_ACTIVITY_FIELDS_FIRST	2
+
+#endif							/* LH_CONTRACT_H */

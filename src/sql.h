@@ -1,0 +1,59 @@
+/*
+ * src/sql.h
+ *
+ * Set-based SQL in few words: a statement with a kept plan, and columns of values that become its
+ * array parameters.
+ */
+#ifndef LH_SQL_H
+#define LH_SQL_H
+
+#include "lead_handoff.h"
+#include "executor/spi.h"
+
+#define LH_MAX_PARAMS	32
+
+/*
+ * A statement with its plan, kept for the session.  Declare it static; name every relation with its
+ * schema, so that the plan means the same under any search_path.
+ */
+typedef struct LhStatement
+{
+	const char *sql;
+	int			nparams;
+	Oid			types[LH_MAX_PARAMS];
+	SPIPlanPtr	plan;
+} LhStatement;
+
+/* Run it; the answer is in SPI_tuptable.  Each call sees everything committed before it. */
+extern uint64 lh_run(LhStatement *statement, const Datum *values, const bool *isnull);
+
+/* While set, lh_run() fails with ERRCODE_LH_DEADLINE after that moment; 0: no limit. */
+extern TimestampTz lh_deadline;
+
+/* One growing column of values; its datums live in the context where it was begun. */
+typedef struct LhColumn
+{
+	Oid			type;			/* of an element */
+	int			n;
+	int			room;
+	Datum	   *values;
+	bool	   *isnull;
+} LhColumn;
+
+/* Rows for a statement whose every parameter is an array: unnest($1, $2 ..). */
+typedef struct LhRows
+{
+	LhStatement *statement;
+	int			n;
+	LhColumn	columns[LH_MAX_PARAMS];
+} LhRows;
+
+extern void lh_rows_begin(LhRows *rows, LhStatement *statement);
+extern void lh_rows_add(LhRows *rows, const Datum *values, const bool *isnull);
+extern uint64 lh_rows_flush(LhRows *rows);	/* runs the statement if there are rows, then empties */
+
+extern Datum lh_array(Oid type, Datum *values, int n);
+extern Datum lh_text_array(char *const *texts, int n);
+extern Datum lh_text_datum(const char *text);	/* NULL gives 0; pair it with isnull */
+
+#endif							/* LH_SQL_H */
