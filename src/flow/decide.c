@@ -1,0 +1,510 @@
+/*
+ * src/flow/decide.c
+ *
+ * One decision, from top to bottom: take in what is new, compute in the order that the contract's
+ * rules rely on (fields and state, derived, fit, intent and signals, score, band), then let the
+ * journey move the lead (journey.c), and set the clock for the moment at which time alone would
+ * change any of it.
+ *
+ * A step writes an event only if it changed something, so that deciding the same again leaves no
+ * trace: repeats and no-op rewrites of a sync cost a comparison.
+ *
+ * Event times never go back within a lead: if now is earlier than the lead's last decision (the clock
+ * was set back), that decision's time is taken.
+ */
+#include "flow/decide.h"
+
+#include <ctype.h>
+
+#include "json.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/formatting.h"
+#include "utils/numeric.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "sql.h"
+#include "utils/timestamp.h"
+
+const char *
+lh_clock_kind(LhClockKind kind)
+{
+	static const char *const names[LH_NCLOCKS] = {"review", "stage_age", "blocked"};
+
+	return names[kind];
+}
+
+/* Helpers of all steps ----------------------------------------------------------------------- */
+
+void
+lh_decision_event(LhDecision *decision, const char *type, const char *leg,
+				  const char *actor, Jsonb *detail)
+{
+	LhEvent    *event = palloc_object(LhEvent);
+
+	event->seq = ++decision->lead->last_seq;
+	event->at = decision->now;
+	event->type = type;
+	event->leg = leg;
+	event->actor = actor;
+	event->detail = detail;
+	decision->effects->events = lappend(decision->effects->events, event);
+	decision->effects->changed = true;
+}
+
+/* due_at DT_NOEND stops the clock. */
+void
+lh_set_clock(LhDecision *decision, LhClockKind kind, const char *name, TimestampTz due_at)
+{
+	LhClock    *clock = &decision->lead->clocks[kind];
+
+	if (clock->due_at == due_at && (due_at == DT_NOEND || strcmp(clock->name, name) == 0))
+		return;
+	clock->name = name;
+	clock->started_at = decision->now;
+	clock->due_at = due_at;
+}
+
+/* In the contract's reporting zone, which is the session's while a decision is made. */
+TimestampTz
+lh_after(TimestampTz at, const Interval *span)
+{
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(at),
+												   IntervalPGetDatum(span)));
+}
+
+static void
+set_text(LhDecision *decision, const char *field, const char *value)
+{
+	int			i = lh_fieldset_find(decision->contract->lead_set, field);
+
+	if (value == NULL)
+		lh_fields_set_null(decision->lead->row, i);
+	else
+		lh_fields_set(decision->lead->row, i, CStringGetTextDatum(value));
+}
+
+static void
+set_bigint(LhDecision *decision, const char *field, int64 value)
+{
+	lh_fields_set(decision->lead->row, lh_fieldset_find(decision->contract->lead_set, field),
+				  Int64GetDatum(value));
+}
+
+static char *
+get_text(const LhDecision *decision, const LhFields *row, const char *field)
+{
+	int			i = lh_fieldset_find(decision->contract->lead_set, field);
+
+	return row->isnull[i] ? NULL : TextDatumGetCString(row->values[i]);
+}
+
+/* Taking in what is new ---------------------------------------------------------------------- */
+
+/* Trimmed, in lower case: the same person under any spelling of his address. */
+static char *
+person_of(const char *email)
+{
+	const char *end;
+
+	if (email == NULL)
+		return NULL;
+	while (isspace((unsigned char) *email))
+		email++;
+	end = email + strlen(email);
+	while (end > email && isspace((unsigned char) end[-1]))
+		end--;
+	if (end == email)
+		return NULL;
+	return str_tolower(email, end - email, DEFAULT_COLLATION_OID);
+}
+
+static void
+take_newest(LhLead *lead, const char *trigger, TimestampTz at)
+{
+	if (lead->trigger == NULL || at > lead->trigger_at)
+	{
+		lead->trigger = pstrdup(trigger);
+		lead->trigger_at = at;
+	}
+}
+
+/* Old and new values of the mapped fields that differ, as the detail of a "fields" event. */
+static Jsonb *
+field_differences(const LhDecision *decision, const LhFields *before, const LhFields *after)
+{
+	const LhFieldSet *set = decision->contract->lead_set;
+	LhJson		json;
+	JsonbValue	value;
+	bool		any = false;
+
+	lh_json_begin(&json);
+	for (int pass = 0; pass < 2; pass++)
+	{
+		const LhFields *row = pass == 0 ? before : after;
+
+		lh_json_open(&json, pass == 0 ? "old" : "new");
+		for (int i = 0; i < decision->contract->nmapped; i++)
+		{
+			if (before->isnull[i] == after->isnull[i] &&
+				(before->isnull[i] ||
+				 lh_type_equal(set->fields[i].type, before->values[i], after->values[i])))
+				continue;
+			any = true;
+			if (row->isnull[i])
+				value.type = jbvNull;
+			else
+				lh_value_to_json(&value, set->fields[i].type, row->values[i]);
+			lh_json_value(&json, set->fields[i].name, &value);
+		}
+		lh_json_close(&json);
+	}
+	return any ? lh_json_end(&json) : NULL;
+}
+
+static void
+copy_mapped(const LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	const LhFields *from = decision->input->row;
+
+	for (int i = 0; i < decision->contract->nmapped; i++)
+	{
+		lead->row->values[i] = from->values[i];
+		lead->row->isnull[i] = from->isnull[i];
+	}
+	lead->fields = lh_fields_to_jsonb(lead->row, 0, decision->contract->nmapped);
+	lead->person_key = person_of(get_text(decision, lead->row, "email"));
+	lead->account_key = get_text(decision, lead->row, "account_key");
+}
+
+static void
+create_lead(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	LhJson		json;
+
+	copy_mapped(decision);
+	lead->contract_id = decision->contract->contract_id;
+	lead->cycle = 1;
+	lead->cycle_since = DT_NOBEGIN;
+	lead->first_seen_at = decision->input->seen_at;
+	decision->stage = lh_contract_default_stage(decision->contract);
+
+	lh_json_begin(&json);
+	lh_json_text(&json, "source", lead->source);
+	lh_json_text(&json, "raw_key", lead->raw_key);
+	lh_json_text(&json, "stage", decision->contract->stages[decision->stage].name);
+	lh_json_jsonb(&json, "new", lead->fields);
+	lh_decision_event(decision, "created", NULL, "source", lh_json_end(&json));
+	lh_enter_first_stage(decision);
+}
+
+static void
+change_fields(LhDecision *decision)
+{
+	Jsonb	   *differences = field_differences(decision, decision->lead->row, decision->input->row);
+
+	if (differences == NULL)
+		return;
+	copy_mapped(decision);
+	lh_decision_event(decision, "fields", NULL, "source", differences);
+}
+
+static Jsonb *
+empty_object(void)
+{
+	LhJson		json;
+
+	lh_json_begin(&json);
+	return lh_json_end(&json);
+}
+
+/*
+ * The time of a row that is new: its version if one is mapped, else its capture.  A row that was
+ * there before the source was attached is as old as its lead, or, if that isn't known, older than
+ * everything.
+ */
+static TimestampTz
+row_time(const LhDecision *decision)
+{
+	const LhInput *input = decision->input;
+	int			created_at = lh_fieldset_find(decision->contract->lead_set, "created_at");
+
+	if (input->backfill)
+		return input->row->isnull[created_at] ? DT_NOBEGIN :
+			DatumGetTimestampTz(input->row->values[created_at]);
+	return input->version != DT_NOBEGIN ? input->version : input->seen_at;
+}
+
+/* The source's row as it is now; false if there is nothing to decide any more. */
+static bool
+take_row(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	const LhInput *input = decision->input;
+
+	if (!input->row_read)
+		return lead->exists && lead->deleted_at == DT_NOEND;
+	if (!input->row_present)
+	{
+		if (lead->exists && lead->deleted_at == DT_NOEND)
+		{
+			lead->deleted_at = decision->now;
+			lh_decision_event(decision, "deleted", NULL, "source", empty_object());
+			for (int i = 0; i < LH_NCLOCKS; i++)
+				lh_set_clock(decision, i, "", DT_NOEND);
+		}
+		return false;
+	}
+	if (input->version < lead->version)
+		return lead->deleted_at == DT_NOEND;	/* an older row, delivered late */
+
+	lead->version = input->version;
+	if (!lead->exists)
+	{
+		take_newest(lead, "row", row_time(decision));
+		create_lead(decision);
+		return true;
+	}
+	if (lead->deleted_at != DT_NOEND)
+	{
+		lead->deleted_at = DT_NOEND;
+		lh_decision_event(decision, "restored", NULL, "source", empty_object());
+	}
+	change_fields(decision);
+	if (list_length(decision->effects->events) > 0)
+		take_newest(lead, "row", row_time(decision));
+	return true;
+}
+
+static void
+take_contract(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	LhJson		json;
+
+	decision->stage = lh_contract_stage(decision->contract, lead->stage);
+	if (decision->stage < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_INVALID_CONTRACT),
+				 errmsg("contract %d has no stage \"%s\", in which lead \"%s\" is",
+						decision->contract->contract_id, lead->stage, lead->lead_key),
+				 errhint("Publish a version that has it, or one with a stage_map.")));
+	if (lead->contract_id == decision->contract->contract_id)
+		return;
+
+	lh_json_begin(&json);
+	lh_json_int(&json, "from", lead->contract_id);
+	lh_json_int(&json, "to", decision->contract->contract_id);
+	lead->contract_id = decision->contract->contract_id;
+	lh_decision_event(decision, "contract", NULL, "contract", lh_json_end(&json));
+}
+
+/* Computing ---------------------------------------------------------------------------------- */
+
+static void
+compute_state_fields(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	char	   *at = lead->person_key == NULL ? NULL : strrchr(lead->person_key, '@');
+
+	set_text(decision, "stage", lead->stage);
+	set_text(decision, "email_domain", at == NULL ? NULL : at + 1);
+	set_bigint(decision, "cycle", lead->cycle);
+}
+
+static void
+compute_derived(LhDecision *decision)
+{
+	const LhContract *contract = decision->contract;
+	LhFields   *row = decision->lead->row;
+
+	for (int i = 0; i < contract->derived.n; i++)
+		lh_fields_set_null(row, contract->derived_rows[i].field);
+	for (int i = 0; i < contract->derived.n; i++)
+	{
+		const LhDerived *derived = &contract->derived_rows[i];
+		LhTruth		truth;
+
+		if (!row->isnull[derived->field])
+			continue;
+		truth = lh_rulebook_test(contract->derived.book, i, row, &decision->valid_until);
+		if (truth == LH_TRUE)
+			lh_fields_set(row, derived->field, derived->value);
+		lh_trace_add(decision->trace, "derived", contract->lead_set->fields[derived->field].name,
+					 contract->derived.criteria[i], truth, TextDatumGetCString(derived->value));
+	}
+}
+
+static void
+signal_names(const LhDecision *decision, char ***names, int *n)
+{
+	const LhContract *contract = decision->contract;
+
+	*names = palloc_array(char *, Max(contract->meaning.n, 1));
+	*n = 0;
+	for (int i = 0; i < contract->meaning.n; i++)
+		if (decision->score->signals[i])
+			(*names)[(*n)++] = contract->meaning_rules[i].name;
+}
+
+static void
+compute_score(LhDecision *decision)
+{
+	const LhContract *contract = decision->contract;
+	LhLead	   *lead = decision->lead;
+	const LhInput *input = decision->input;
+	LhScore    *score = lh_score_create(contract);
+	char	  **signals;
+	int			nsignals;
+	Datum		intent;
+
+	decision->score = score;
+	lh_score_fit(contract, lead->row, score, &decision->valid_until, decision->trace);
+	set_bigint(decision, "fit", score->fit);
+
+	for (int i = 0; i < input->nactivities; i++)
+		lh_judge_activity(contract, &input->activities[i], &decision->valid_until);
+	lh_score_intent(contract, input->activities, input->nactivities, decision->now, score,
+					&decision->valid_until, decision->trace);
+	lh_score_signals(contract, input->activities, input->nactivities, decision->now,
+					 lead->cycle_since, score, &decision->valid_until, decision->trace);
+	intent = DirectFunctionCall1(float8_numeric, Float8GetDatum(score->intent_points));
+	lh_fields_set(lead->row, lh_fieldset_find(contract->lead_set, "intent"), intent);
+	signal_names(decision, &signals, &nsignals);
+	lh_fields_set(lead->row, lh_fieldset_find(contract->lead_set, "signals"),
+				  lh_text_array(signals, nsignals));
+
+	lh_score_band(contract, score, decision->trace);
+	set_bigint(decision, "score", score->score);
+	set_text(decision, "band", score->band < 0 ? NULL : contract->bands[score->band].name);
+}
+
+/* Which signals hold now and did not at the decision before. */
+static void
+find_entered_signals(LhDecision *decision)
+{
+	const LhContract *contract = decision->contract;
+	const LhLead *lead = decision->lead;
+
+	decision->entered = palloc0_array(bool, Max(contract->meaning.n, 1));
+	for (int i = 0; i < contract->meaning.n; i++)
+	{
+		bool		held = false;
+
+		for (int j = 0; j < lead->nsignals && !held; j++)
+			held = strcmp(lead->signals[j], contract->meaning_rules[i].name) == 0;
+		decision->entered[i] = decision->score->signals[i] && !held;
+	}
+}
+
+static bool
+same_texts(char *const *a, int na, char *const *b, int nb)
+{
+	if (na != nb)
+		return false;
+	for (int i = 0; i < na; i++)
+		if (strcmp(a[i], b[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* What was scored, with the rules that made it. */
+static Jsonb *
+score_detail(const LhDecision *decision)
+{
+	const LhContract *contract = decision->contract;
+	const LhScore *score = decision->score;
+	const LhLead *lead = decision->lead;
+	LhJson		json;
+
+	lh_json_begin(&json);
+	lh_json_int(&json, "fit", score->fit);
+	lh_json_numeric(&json, "intent",
+					DirectFunctionCall1(float8_numeric, Float8GetDatum(score->intent_points)));
+	lh_json_text(&json, "heat", lh_heat_text(score->intent));
+	lh_json_int(&json, "score", score->score);
+	lh_json_text(&json, "band", lead->band);
+	lh_json_texts(&json, "signals", lead->signals, lead->nsignals);
+	lh_json_open(&json, "rules");
+	for (int i = 0; i < score->nhits; i++)
+		lh_json_int(&json, contract->fit_rules[score->hits[i]].name,
+					contract->fit_rules[score->hits[i]].points);
+	lh_json_close(&json);
+	lh_json_open(&json, "groups");
+	for (int i = 0; i < contract->nintent_groups; i++)
+		lh_json_text(&json, contract->intent_groups[i].name, lh_heat_text(score->group_heat[i]));
+	lh_json_close(&json);
+	return lh_json_end(&json);
+}
+
+static void
+keep_score(LhDecision *decision)
+{
+	const LhContract *contract = decision->contract;
+	LhScore    *score = decision->score;
+	LhLead	   *lead = decision->lead;
+	char	   *band = score->band < 0 ? NULL : contract->bands[score->band].name;
+	char	  **signals;
+	int			nsignals;
+
+	find_entered_signals(decision);
+	signal_names(decision, &signals, &nsignals);
+	if (lead->exists &&
+		lead->fit == score->fit && lead->intent == score->intent &&
+		lead->score == score->score && same_text(lead->band, band) &&
+		lead->ngroups == contract->nintent_groups &&
+		memcmp(lead->group_heat, score->group_heat, sizeof(LhHeat) * lead->ngroups) == 0 &&
+		same_texts(lead->signals, lead->nsignals, signals, nsignals))
+		return;
+
+	lead->fit = score->fit;
+	lead->intent = score->intent;
+	lead->ngroups = contract->nintent_groups;
+	lead->group_heat = score->group_heat;
+	lead->score = score->score;
+	lead->band = band;
+	lead->signals = signals;
+	lead->nsignals = nsignals;
+	lh_decision_event(decision, "scored", NULL, "contract", score_detail(decision));
+}
+
+void
+lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
+		  TimestampTz now, LhEffects *effects, LhTrace *trace)
+{
+	LhDecision	decision = {
+		.contract = contract,
+		.lead = lead,
+		.input = input,
+		.now = lead->exists ? Max(now, lead->decided_at) : now,
+		.effects = effects,
+		.trace = trace,
+		.valid_until = DT_NOEND,
+	};
+
+	if (!take_row(&decision))
+		return;
+	if (lead->exists)
+		take_contract(&decision);
+	if (input->activity_at != DT_NOBEGIN)
+		take_newest(lead, "activity", input->activity_at);
+
+	compute_state_fields(&decision);
+	compute_derived(&decision);
+	compute_score(&decision);
+	keep_score(&decision);
+	lh_journey(&decision);
+
+	lh_set_clock(&decision, LH_CLOCK_REVIEW, "", decision.valid_until);
+	if (effects->changed)
+		lead->decided_at = decision.now;
+}
