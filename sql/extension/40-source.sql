@@ -1,0 +1,490 @@
+-- sql/extension/40-source.sql: watching a synced table.
+--
+-- attach() finds out what a table's columns are good for, puts capture triggers on it and queues the
+-- rows that are there. It runs with the caller's rights: who attaches a table must own it.
+
+create function handoff.capture() returns trigger
+    language c
+    as 'MODULE_PATHNAME', 'lh_capture';
+comment on function handoff.capture() is
+    'Trigger of a synced table, made by handoff.attach(): writes the keys of changed rows to handoff.inbox. Arguments: the source''s name, then its key columns. Warns LH020 on a table that is not that source.';
+
+create function handoff.drain_at_commit() returns trigger
+    language c
+    as 'MODULE_PATHNAME', 'lh_drain_at_commit';
+comment on function handoff.drain_at_commit() is
+    'Deferred trigger of handoff.wake: decides what a small transaction captured at its own commit. Whatever fails leaves the rows to handoff.tick() and never fails the transaction.';
+
+-- Mapping ------------------------------------------------------------------------------------------
+
+create function handoff.plain_name(name text) returns text
+    language sql immutable parallel safe
+    set search_path = pg_catalog, pg_temp
+return replace(lower(regexp_replace(regexp_replace(name, '__c$', ''), '^(properties|property)_', '')), '_', '');
+comment on function handoff.plain_name(text) is
+    'A column name without what sync tools do to it: case, underscores, a custom field''s __c, HubSpot''s prefix. Columns are matched to targets by it.';
+
+create function handoff.mapping_targets(kind text, contract text default null)
+    returns table (target text, synonyms text[])
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select b.name, coalesce(s.synonyms, '{}') || handoff.plain_name(b.name)
+    from handoff.builtin_fields() b
+    left join (values
+        ('lead', 'created_at', array['createddate', 'createdat', 'createdate']),
+        ('lead', 'email', array['emailaddress']),
+        ('lead', 'crm_owner', array['ownerid', 'hubspotownerid']),
+        ('lead', 'crm_status', array['status', 'hsleadstatus', 'leadstatus']),
+        ('lead', 'account_key', array['accountid', 'convertedaccountid', 'associatedcompanyid']),
+        ('lead', 'converted_opportunity', array['convertedopportunityid']),
+        ('lead', 'converted_contact', array['convertedcontactid']),
+        ('activity', 'lead_key', array['whoid', 'leadid', 'contactid']),
+        ('activity', 'at', array['completeddatetime', 'occurredat', 'activitydate', 'createddate', 'createdat']),
+        ('activity', 'kind', array['tasksubtype', 'type', 'activitytype']),
+        ('activity', 'rep', array['ownerid', 'userid', 'hubspotownerid'])
+    ) s (of, name, synonyms) on s.of = b.of and s.name = b.name
+    where b.of = $1 and b.mapped
+    union all
+    select t.target, t.synonyms
+    from (values
+        ('version', array['systemmodstamp', 'updatedat', 'lastmodifieddate', 'version']),
+        ('deleted', array['isdeleted', 'fivetrandeleted', 'deleted', 'archived'])
+    ) t (target, synonyms)
+    union all
+    select distinct f.name, array[handoff.plain_name(f.name)]
+    from handoff.field f
+    join handoff.contract c on c.contract_id = f.contract_id
+    where f.of = $1 and c.status <> 'retired' and c.name = coalesce($2, c.name)
+$$;
+comment on function handoff.mapping_targets(text, text) is
+    'What columns of a source of that kind can be mapped to (built-in fields, version, deleted, fields of the contracts), with the plain column names that are taken for each, best first.';
+
+create function handoff.suggest_mapping(tab text, kind text, contract text default null) returns jsonb
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(jsonb_object_agg(target, attname), '{}')
+    from (
+        select distinct on (t.target) t.target, a.attname
+        from handoff.mapping_targets($2, $3) t
+        join pg_attribute a
+            on a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped
+            and handoff.plain_name(a.attname) = any(t.synonyms)
+        order by t.target,
+                 array_position(t.synonyms, handoff.plain_name(a.attname)) desc,
+                 a.attnum
+    ) found
+$$;
+comment on function handoff.suggest_mapping(text, text, text) is
+    'Guesses by their names what the columns of a table (schema-qualified) mean for a source of that kind: target -> column.';
+
+create function handoff.check_mapping(rel regclass, kind text, mapping jsonb, contract text) returns void
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    entry record;
+    known text[] := array(select t.target from handoff.mapping_targets(kind, contract) t order by 1);
+begin
+    for entry in select e.key, e.value from jsonb_each(mapping) e loop
+        if entry.key <> all (known) then
+            raise exception 'unknown mapping target "%"', entry.key
+                using errcode = 'LH021',
+                      detail = format('A source of kind %s can map %s.', kind, array_to_string(known, ', ')),
+                      hint = 'Declare the field in the contract first, or drop it from the mapping.';
+        end if;
+        if jsonb_typeof(entry.value) <> 'string' then
+            raise exception 'mapping of "%" is not a column name', entry.key
+                using errcode = 'LH021', detail = format('It is %s.', entry.value),
+                      hint = 'Give the column as a JSON string, or null to leave the target unmapped.';
+        end if;
+        if not exists (select from pg_attribute a where a.attrelid = rel and a.attnum > 0
+                       and not a.attisdropped and a.attname = entry.value #>> '{}') then
+            raise exception 'table % has no column "%"', rel, entry.value #>> '{}'
+                using errcode = 'LH021', detail = format('It is mapped to "%s".', entry.key),
+                      hint = 'Column names are taken exactly as they are stored, upper and lower case included.';
+        end if;
+    end loop;
+    if kind = 'activity' and not mapping ?& array['lead_key', 'at'] then
+        raise exception 'activities of % need a lead and a time', rel
+            using errcode = 'LH021', detail = format('Mapped so far: %s.', mapping),
+                  hint = 'Map "lead_key" and "at" to columns, for example mapping => ''{"lead_key": "WhoId", "at": "CompletedDateTime"}''.';
+    end if;
+end
+$$;
+comment on function handoff.check_mapping(regclass, text, jsonb, text) is
+    'Error LH021 if a mapping names a target or column that is not there, or lacks what the kind needs.';
+
+-- Attaching ----------------------------------------------------------------------------------------
+
+create function handoff.attachable(tab text) returns regclass
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    rel  pg_class;
+    what text;
+begin
+    select c.* into rel from pg_class c where c.oid = to_regclass(tab);
+    if rel.oid is null then
+        raise exception 'table "%" does not exist', tab
+            using errcode = '42P01', hint = 'Name it with its schema and quotes where needed: ''crm."Lead"''.';
+    end if;
+    what := case rel.relkind when 'r' then null when 'p' then null when 'v' then 'a view'
+        when 'm' then 'a materialized view' when 'f' then 'a foreign table' else 'not a table' end;
+    if what is not null or rel.relpersistence = 't' then
+        raise exception '% can''t be attached: it is %', rel.oid::regclass, coalesce(what, 'a temporary table')
+            using errcode = 'LH020', detail = 'Changes are noticed by triggers, which need a permanent table.',
+                  hint = 'Attach the table that the sync writes.';
+    end if;
+    if rel.relnamespace = 'handoff'::regnamespace then
+        raise exception '% can''t be attached: it belongs to lead_handoff', rel.oid::regclass
+            using errcode = 'LH020', hint = 'Attach the table that the sync writes.';
+    end if;
+    if not pg_has_role(rel.relowner, 'USAGE') then
+        raise exception 'must be owner of table %', rel.oid::regclass
+            using errcode = '42501', detail = format('It belongs to %s.', rel.relowner::regrole),
+                  hint = 'Attach it as its owner, a member of that role, or a superuser.';
+    end if;
+    return rel.oid;
+end
+$$;
+comment on function handoff.attachable(text) is
+    'The table of that name, if it can be attached. Errors: 42P01 (no such table), LH020 (not a table), 42501 (not its owner).';
+
+create function handoff.source_key(rel regclass, key text[]) returns text[]
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    found   text[];
+    missing text;
+begin
+    if key is not null then
+        select k into missing from unnest(key) k
+        where not exists (select from pg_attribute a where a.attrelid = rel and a.attnum > 0
+                          and not a.attisdropped and a.attname = k)
+        limit 1;
+        if missing is not null or cardinality(key) = 0 then
+            raise exception 'table % has no key column "%"', rel, coalesce(missing, '')
+                using errcode = 'LH020', hint = 'Column names are taken exactly as they are stored, upper and lower case included.';
+        end if;
+        return key;
+    end if;
+    select array_agg(a.attname order by k.n) into found
+    from pg_index i
+    cross join unnest(i.indkey) with ordinality k (attnum, n)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    where i.indrelid = rel and i.indisprimary;
+    if found is null then
+        select array[a.attname] into found
+        from pg_attribute a
+        where a.attrelid = rel and a.attnum > 0 and not a.attisdropped
+          and handoff.plain_name(a.attname) = any(array['sfid', 'id'])
+        order by array_position(array['sfid', 'id'], handoff.plain_name(a.attname))
+        limit 1;
+    end if;
+    if found is null then
+        raise exception 'table % has no key', rel
+            using errcode = 'LH020', detail = 'It has no primary key and no column named Id or sfid.',
+                  hint = 'Name the columns that identify a row: key => ''{column}''.';
+    end if;
+    return found;
+end
+$$;
+comment on function handoff.source_key(regclass, text[]) is
+    'Key columns of a table: those given, else its primary key, else sfid or Id. Error LH020: none, or a column that is not there.';
+
+create function handoff.key_expression(key text[]) returns text
+    language sql immutable
+    set search_path = pg_catalog, pg_temp
+return case
+    when cardinality(key) = 1 then format('format(''%%s'', t.%I)', key[1])
+    else (select '''['' || ' || string_agg(format('to_json(format(''%%s'', t.%I))::text', k), ' || '','' || ' order by n) || ' || '']'''
+          from unnest(key) with ordinality u (k, n))
+end;
+comment on function handoff.key_expression(text[]) is
+    'SQL for the text of a row''s key (alias t), as capture() writes it.';
+
+create function handoff.put_triggers(rel regclass, source text, key text[], capture text) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    arguments text := (select string_agg(quote_literal(a), ', ') from unnest(source || key) a);
+    event     text;
+begin
+    perform handoff.drop_triggers(rel);
+    if capture = 'row' then
+        execute format('create trigger lh_capture_row after insert or update or delete on %s'
+            ' for each row execute function handoff.capture(%s)', rel, arguments);
+    else
+        foreach event in array array['insert', 'update', 'delete'] loop
+            execute format('create trigger %I after %s on %s referencing %s'
+                ' for each statement execute function handoff.capture(%s)',
+                'lh_capture_' || event, event, rel,
+                case event when 'insert' then 'new table as lh_new'
+                    when 'update' then 'old table as lh_old new table as lh_new'
+                    else 'old table as lh_old' end,
+                arguments);
+        end loop;
+    end if;
+    execute format('create trigger lh_capture_truncate after truncate on %s'
+        ' for each statement execute function handoff.capture(%s)', rel, arguments);
+    perform handoff.always_capture(rel);
+end
+$$;
+comment on function handoff.put_triggers(regclass, text, text[], text) is
+    'Puts the capture triggers of a source on its table, instead of those that are there.';
+
+create function handoff.always_capture(rel regclass) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    name text;
+begin
+    for name in
+        select tgname from pg_trigger
+        where tgrelid = rel and tgname like 'lh\_capture\_%' and not tgisinternal and tgenabled <> 'A'
+    loop
+        execute format('alter table %s enable always trigger %I', rel, name);
+    end loop;
+end
+$$;
+comment on function handoff.always_capture(regclass) is
+    'Makes the capture triggers of a table fire under any session_replication_role.';
+
+create function handoff.drop_triggers(rel regclass) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    name text;
+begin
+    for name in
+        select tgname from pg_trigger
+        where tgrelid = rel and tgname like 'lh\_capture\_%' and not tgisinternal
+    loop
+        execute format('drop trigger %I on %s', name, rel);
+    end loop;
+end
+$$;
+comment on function handoff.drop_triggers(regclass) is
+    'Drops the capture triggers of a table.';
+
+create function handoff.attach(
+    tab        text,
+    kind       text,
+    key        text[] default null,
+    mapping    jsonb default null,
+    since      timestamptz default null,
+    key_prefix text default '',
+    capture    text default 'statement',
+    contract   text default null
+) returns text
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+    set datestyle = iso
+    set intervalstyle = postgres
+    set timezone = 'UTC'
+    set extra_float_digits = 1
+as $$
+#variable_conflict use_variable
+declare
+    rel     regclass := handoff.attachable(tab);
+    keys    text[] := handoff.source_key(rel, key);
+    mapped  jsonb;
+    rows    handoff.source;
+    missing text;
+begin
+    if kind is null or kind not in ('lead', 'activity') then
+        raise exception 'a source can''t be of kind "%"', kind
+            using errcode = 'LH020', hint = 'Kinds are lead and activity.';
+    end if;
+    if capture not in ('statement', 'row') then
+        raise exception 'unknown way of capture "%"', capture
+            using errcode = 'LH020', hint = 'Ways of capture are statement and row.';
+    end if;
+    select n.nspname, c.relname into rows.schema_name, rows.table_name
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = rel;
+    rows.name := rows.schema_name || '.' || rows.table_name;
+    if kind = 'lead' and exists (select from handoff.source s where s.kind = 'lead'
+                                 and s.key_prefix = attach.key_prefix and s.name <> rows.name) then
+        raise exception 'another source of leads has the key prefix "%" already', key_prefix
+            using errcode = 'LH020', hint = 'Give this one a prefix of its own: key_prefix => ''hs:''.';
+    end if;
+    mapped := jsonb_strip_nulls(handoff.suggest_mapping(rel::text, kind, contract) || coalesce(mapping, '{}'));
+    perform handoff.check_mapping(rel, kind, mapped, contract);
+    rows.key_indexed := exists (
+        select from pg_index i
+        where i.indrelid = rel and i.indisvalid and i.indpred is null
+          and (select array_agg(a.attname::text order by a.attname)
+               from pg_attribute a
+               where a.attrelid = rel and a.attnum = any((i.indkey::int2[])[0:cardinality(keys) - 1]))
+              = (select array_agg(k order by k) from unnest(keys) k));
+    if not rows.key_indexed then
+        raise warning 'no index of table % begins with its key', rel
+            using detail = 'Its rows are decided by tick() only, and each batch reads the whole table.',
+                  hint = format('CREATE INDEX ON %s (%s);', rel, (select string_agg(quote_ident(k), ', ') from unnest(keys) k));
+    end if;
+
+    insert into handoff.source as s (name, kind, schema_name, table_name, key_columns, key_prefix, mapping,
+                                     since, capture, contract, key_indexed, attached_at)
+    values (rows.name, kind, rows.schema_name, rows.table_name, keys, key_prefix, mapped,
+            coalesce(since, clock_timestamp()), capture, contract, rows.key_indexed, clock_timestamp())
+    on conflict on constraint source_pkey do update
+    set kind = excluded.kind, key_columns = excluded.key_columns, key_prefix = excluded.key_prefix,
+        mapping = excluded.mapping, since = coalesce(attach.since, s.since), capture = excluded.capture,
+        contract = excluded.contract, key_indexed = excluded.key_indexed, attached_at = excluded.attached_at;
+
+    perform handoff.put_triggers(rel, rows.name, keys, capture);
+    execute format(
+        'insert into handoff.inbox (source, raw_key, op, xid, at)'
+        ' select $1, %s, ''B'', pg_current_xact_id(), clock_timestamp() from %s t where %s',
+        handoff.key_expression(keys), rel,
+        (select string_agg(format('t.%I is not null', k), ' and ') from unnest(keys) k))
+        using rows.name;
+
+    select string_agg(t.target, ', ' order by t.target) into missing
+    from handoff.mapping_targets(kind, contract) t where not mapped ? t.target;
+    raise notice 'attached %: key %, mapped %, not mapped: %', rows.name, array_to_string(keys, ', '),
+        (select string_agg(format('%s <- %s', e.key, e.value), ', ' order by e.key) from jsonb_each_text(mapped) e),
+        coalesce(missing, 'nothing');
+    return rows.name;
+end
+$$;
+comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text) is
+    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead or activity, and queues the rows it has; attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest; null unmaps. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: statement or row triggers. contract: its name, if there are several. Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
+
+create function handoff.detach(source text) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    known handoff.source;
+    rel   regclass;
+begin
+    select s.* into known from handoff.source s where s.name = detach.source;
+    if known.name is null then
+        raise exception 'there is no source "%"', detach.source
+            using errcode = 'LH020', hint = 'See table handoff.source.';
+    end if;
+    rel := to_regclass(format('%I.%I', known.schema_name, known.table_name));
+    if rel is not null then
+        perform handoff.drop_triggers(rel);
+    end if;
+    delete from handoff.inbox i where i.source = detach.source;
+    delete from handoff.quarantine q where q.source = detach.source;
+    delete from handoff.source s where s.name = detach.source;
+end
+$$;
+comment on function handoff.detach(text) is
+    'Stops watching a source: its triggers, inbox rows and quarantine go, its leads and activities stay as they are. Error LH020: no such source.';
+
+create function handoff.retry_quarantine(source text default null) returns bigint
+    language sql
+    set search_path = pg_catalog, pg_temp
+as $$
+    with again as (
+        insert into handoff.inbox (source, raw_key, op, xid, at)
+        select q.source, q.raw_key, 'R', pg_current_xact_id(), clock_timestamp()
+        from handoff.quarantine q
+        where q.source = coalesce($1, q.source)
+        returning 1
+    )
+    select count(*) from again
+$$;
+comment on function handoff.retry_quarantine(text) is
+    'Queues the rows in quarantine (of one source, or all) to be tried again by the next tick; how many.';
+
+-- What publish() asks of the drain -----------------------------------------------------------------
+
+create function handoff.requeue_leads(contract text) returns bigint
+    language sql
+    set search_path = pg_catalog, pg_temp
+as $$
+    with again as (
+        insert into handoff.inbox (source, raw_key, op, xid, at)
+        select l.source, l.raw_key, 'R', pg_current_xact_id(), clock_timestamp()
+        from handoff.lead l
+        join handoff.source s on s.name = l.source
+        where l.deleted_at is null and coalesce(s.contract, $1) = $1
+        returning 1
+    )
+    select count(*) from again
+$$;
+comment on function handoff.requeue_leads(text) is
+    'Queues every lead that a contract decides to be decided again; how many.';
+
+create function handoff.map_stages(version int, stage_map jsonb) returns bigint
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    moment timestamptz := clock_timestamp();
+    moved  bigint;
+begin
+    with moving as (
+        select l.lead_key, l.stage as from_stage, s.name as to_stage, s.owner, s.max_age, c.reporting_zone
+        from handoff.lead l
+        join handoff.contract old on old.contract_id = l.contract_id
+        join handoff.contract c on c.contract_id = version and c.name = old.name
+        join handoff.stage s on s.contract_id = version and s.name = stage_map ->> l.stage
+        where l.deleted_at is null and s.name <> l.stage
+        order by l.lead_key
+        for update of l
+    ), lead_moved as (
+        update handoff.lead l
+        set stage = m.to_stage, stage_since = moment, last_seq = l.last_seq + 1
+        from moving m where m.lead_key = l.lead_key
+        returning l.lead_key, l.last_seq, l.contract_id, l.cycle, m.from_stage, m.to_stage, m.owner, m.max_age, m.reporting_zone
+    ), logged as (
+        insert into handoff.event (lead_key, seq, at, recorded_at, type, contract_id, cycle, actor, detail)
+        select lead_key, last_seq, moment, moment, 'stage', contract_id, cycle, 'contract',
+               jsonb_build_object('from', from_stage, 'to', to_stage, 'event', 'contract')
+        from lead_moved
+    ), ended as (
+        update handoff.stage_history h set left_at = moment
+        from lead_moved m where h.lead_key = m.lead_key and h.left_at is null
+    ), begun as (
+        insert into handoff.stage_history (lead_key, seq, stage, owner, entered_at, consistent)
+        select lead_key, last_seq, to_stage, owner, moment, true from lead_moved
+    ), stopped as (
+        delete from handoff.clock k using lead_moved m
+        where k.lead_key = m.lead_key and k.handoff_no = 0 and k.kind = 'stage_age' and k.name <> m.to_stage
+    ), started as (
+        insert into handoff.clock (lead_key, kind, name, started_at, due_at, next_at)
+        select lead_key, 'stage_age', to_stage, moment, d.due_at, d.due_at
+        from lead_moved,
+             lateral (select (moment at time zone reporting_zone + max_age) at time zone reporting_zone as due_at) d
+        where max_age is not null
+        on conflict (lead_key, handoff_no, kind, name, n) do update
+        set started_at = excluded.started_at, due_at = excluded.due_at, next_at = excluded.next_at
+    )
+    select count(*) into moved from lead_moved;
+    return moved;
+end
+$$;
+comment on function handoff.map_stages(int, jsonb) is
+    'Moves leads out of stages that a new version does not have: {"old stage": "new stage"}. Each move is an event. Returns how many.';
+
+revoke all on function handoff.capture() from public;
+revoke all on function handoff.drain_at_commit() from public;
+revoke all on function handoff.plain_name(text) from public;
+revoke all on function handoff.mapping_targets(text, text) from public;
+revoke all on function handoff.suggest_mapping(text, text, text) from public;
+revoke all on function handoff.check_mapping(regclass, text, jsonb, text) from public;
+revoke all on function handoff.attachable(text) from public;
+revoke all on function handoff.source_key(regclass, text[]) from public;
+revoke all on function handoff.key_expression(text[]) from public;
+revoke all on function handoff.put_triggers(regclass, text, text[], text) from public;
+revoke all on function handoff.always_capture(regclass) from public;
+revoke all on function handoff.drop_triggers(regclass) from public;
+revoke all on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text) from public;
+revoke all on function handoff.detach(text) from public;
+revoke all on function handoff.retry_quarantine(text) from public;
+revoke all on function handoff.requeue_leads(text) from public;
+revoke all on function handoff.map_stages(int, jsonb) from public;

@@ -1,0 +1,90 @@
+-- sql/extension/50-flow.sql: time passes, and what a decision looked like.
+
+create function handoff.tick(
+    p_now           timestamptz default clock_timestamp(),
+    batch           int default 1000,
+    out claimed     bigint,
+    out decided     bigint,
+    out due         bigint,
+    out waiting     bigint,
+    out quarantined bigint
+) returns record
+    language c volatile strict
+    as 'MODULE_PATHNAME', 'lh_tick';
+comment on function handoff.tick(timestamptz, int) is
+    'Does what time asks for at p_now: decides the rows that wait in the inbox, batch leads at a time, and the leads whose clocks are due. Safe to call at any time, several times at once; stops after some 20 seconds and goes on with the next call. Returns keys taken from the inbox, leads decided, leads decided because a clock was due, keys left since lead or table was busy, rows put into quarantine. Errors: 25000 (isolation level above read committed), 22008 (p_now not finite), LH030 (run setup()).';
+
+create function handoff.pause() returns void
+    language sql
+    set search_path = pg_catalog, pg_temp
+as $$
+    update handoff.meta set paused_at = coalesce(paused_at, clock_timestamp())
+$$;
+comment on function handoff.pause() is 'Stops decisions; changes are still captured and wait in the inbox.';
+
+create function handoff.resume() returns void
+    language sql
+    set search_path = pg_catalog, pg_temp
+as $$
+    update handoff.meta set paused_at = null
+$$;
+comment on function handoff.resume() is 'Lets decisions go on after handoff.pause(); the next tick takes what has waited.';
+
+create function handoff.view_time() returns timestamptz
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+return coalesce(nullif(current_setting('lead_handoff.view_time', true), '')::timestamptz, statement_timestamp());
+comment on function handoff.view_time() is
+    'The moment that views take for now: the setting lead_handoff.view_time, else the statement''s time.';
+
+create function handoff.explain(lead_key text)
+    returns table (step text, name text, criteria text, result boolean, points bigint, note text)
+    language c volatile strict
+    as 'MODULE_PATHNAME', 'lh_explain';
+comment on function handoff.explain(text) is
+    'Every rule that the contract in force looks at for a lead, in order of the decision, with the fields it has now and the time as it is: what it asks, whether it holds (NULL: unknown), its points. It decides nothing. Errors: LH040 (no such lead), LH012 (no contract in force).';
+
+create function handoff.matches(criteria handoff.criteria, fields jsonb, version int, at timestamptz default now())
+    returns boolean
+    language c stable strict
+    as 'MODULE_PATHNAME', 'lh_matches_jsonb';
+comment on function handoff.matches(handoff.criteria, jsonb, int, timestamptz) is
+    'Does a criteria hold for lead fields given as JSON, with the types that a contract declares, at a moment? NULL: unknown. now() and days count in the contract''s reporting zone. Errors: LH002 (unknown field), LH003 (type), LH012 (no such contract).';
+
+create function handoff.history(lead_key text)
+    returns table (seq bigint, at timestamptz, type text, what text, detail jsonb)
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select e.seq, e.at, e.type,
+           case e.type
+               when 'created' then format('seen in %s, begins as %s', e.detail ->> 'source', e.detail ->> 'stage')
+               when 'fields' then (
+                   select string_agg(format('%s: %s -> %s', n.key, coalesce(e.detail -> 'old' ->> n.key, 'nothing'),
+                                            coalesce(n.value, 'nothing')), '; ' order by n.key)
+                   from jsonb_each_text(e.detail -> 'new') n)
+               when 'scored' then format('score %s (fit %s, intent %s), band %s', e.detail ->> 'score', e.detail ->> 'fit',
+                                         e.detail ->> 'intent', coalesce(e.detail ->> 'band', 'none'))
+               when 'stage' then format('%s -> %s on %s%s', e.detail ->> 'from', e.detail ->> 'to', e.detail ->> 'event',
+                                        coalesce(', passing ' || e.leg, ''))
+               when 'gated' then format('held before %s: %s', e.detail ->> 'leg', e.detail ->> 'code')
+               when 'released' then format('no longer held: %s', e.detail ->> 'code')
+               when 'blocked' then format('lacks %s', (select string_agg(f, ', ') from jsonb_array_elements_text(e.detail -> 'fields') f))
+               when 'contract' then format('contract %s instead of %s', e.detail ->> 'to', e.detail ->> 'from')
+               else e.type
+           end,
+           e.detail
+    from handoff.event e
+    where e.lead_key = $1
+    order by e.seq
+$$;
+comment on function handoff.history(text) is
+    'What happened to a lead, in order, in words; detail is the event as logged.';
+
+revoke all on function handoff.tick(timestamptz, int) from public;
+revoke all on function handoff.pause() from public;
+revoke all on function handoff.resume() from public;
+revoke all on function handoff.view_time() from public;
+revoke all on function handoff.explain(text) from public;
+revoke all on function handoff.matches(handoff.criteria, jsonb, int, timestamptz) from public;
+revoke all on function handoff.history(text) from public;

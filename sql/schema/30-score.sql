@@ -1,0 +1,135 @@
+-- sql/schema/30-score.sql: what is known of a lead: its state, its log, its activities.
+--
+-- Every key begins with lead_key, so that the tables can be distributed by it. Nothing here refers to
+-- another lead, nor to a synced table.
+
+create table handoff.lead (
+    lead_key       text primary key,
+    source         text not null,
+    raw_key        text not null,
+    person_key     text,
+    account_key    text,
+    contract_id    int not null,
+    stage          text not null,
+    stage_since    timestamptz not null,
+    fields         jsonb not null,
+    fit            bigint not null,
+    half_life      interval,
+    intent         handoff.heat not null,
+    group_heat     handoff.heat[] not null,
+    score          bigint not null,
+    band           text,
+    signals        text[] not null,
+    cycle          int not null,
+    cycle_since    timestamptz not null,
+    trigger        text not null,
+    trigger_at     timestamptz not null,
+    version        timestamptz,
+    blocked_since  timestamptz,
+    blocked_fields text[],
+    gate_code      text,
+    first_seen_at  timestamptz not null,
+    decided_at     timestamptz not null,
+    deleted_at     timestamptz,
+    last_seq       bigint not null
+) with (fillfactor = 80);
+create index lead_source on handoff.lead (source, raw_key);
+create index lead_stage on handoff.lead (stage);
+comment on table handoff.lead is 'One row a lead: its state now. Written by the drain only; the event log folds to the same.';
+comment on column handoff.lead.lead_key is 'Key of the lead: the source''s key prefix and the row''s key.';
+comment on column handoff.lead.source is 'handoff.source.name it came from.';
+comment on column handoff.lead.raw_key is 'Key of the row in that source.';
+comment on column handoff.lead.person_key is 'Who stands behind it: the e-mail address, trimmed and in lower case.';
+comment on column handoff.lead.account_key is 'Account that the CRM names, if any.';
+comment on column handoff.lead.contract_id is 'Version of the contract that decided it last.';
+comment on column handoff.lead.stage is 'Lifecycle stage.';
+comment on column handoff.lead.stage_since is 'When it entered that stage (the decision''s now).';
+comment on column handoff.lead.fields is 'Mapped fields as last read: JSON numbers, ISO dates, times in UTC; a NULL field is absent.';
+comment on column handoff.lead.fit is 'Fit points: groups clamped, then the sum clamped to the contract''s limits.';
+comment on column handoff.lead.half_life is 'Half-life that intent was folded with; NULL: points stand still.';
+comment on column handoff.lead.intent is 'Intent as a decaying amount; handoff.points(intent, at, half_life) gives points at a moment.';
+comment on column handoff.lead.group_heat is 'Intent by score group, in order of the intent groups'' names.';
+comment on column handoff.lead.score is 'fit + intent, rounded half up, at decided_at.';
+comment on column handoff.lead.band is 'First band whose minimums hold; NULL: none.';
+comment on column handoff.lead.signals is 'Names of the signal rules that hold, in order of name.';
+comment on column handoff.lead.cycle is 'Number of the present run through the journey; rises when a recycled lead passes the first leg again.';
+comment on column handoff.lead.cycle_since is 'When that cycle began.';
+comment on column handoff.lead.trigger is 'What the newest input was: row, activity, review, contract.';
+comment on column handoff.lead.trigger_at is 'Time of the newest input: the activity''s time, else the row''s version, else its capture.';
+comment on column handoff.lead.version is 'Newest version time seen of the source row, if one is mapped. Older rows are ignored.';
+comment on column handoff.lead.blocked_since is 'Since when only missing or invalid fields keep it from its next stage.';
+comment on column handoff.lead.blocked_fields is 'Those fields, in order of name.';
+comment on column handoff.lead.gate_code is 'Code of the gate that holds it before a leg; NULL: none.';
+comment on column handoff.lead.first_seen_at is 'When its first row was captured (clock time).';
+comment on column handoff.lead.decided_at is 'The now of the newest decision.';
+comment on column handoff.lead.deleted_at is 'When its row was found gone; NULL: it is there.';
+comment on column handoff.lead.last_seq is 'Number of its newest event.';
+
+create table handoff.event (
+    lead_key    text not null,
+    seq         bigint not null,
+    at          timestamptz not null,
+    recorded_at timestamptz not null,
+    type        text not null,
+    contract_id int not null,
+    cycle       int not null,
+    leg         text,
+    actor       text not null,
+    detail      jsonb not null,
+    primary key (lead_key, seq)
+);
+comment on table handoff.event is 'The append-only log: everything that happened to a lead, in order of seq, without holes. Types and details: docs/events.md.';
+comment on column handoff.event.lead_key is 'Lead.';
+comment on column handoff.event.seq is 'Number within the lead, from 1.';
+comment on column handoff.event.at is 'When it happened: the decision''s now, or the time of what caused it.';
+comment on column handoff.event.recorded_at is 'When it was written (clock time).';
+comment on column handoff.event.type is 'What happened.';
+comment on column handoff.event.contract_id is 'Version of the contract under which it was decided.';
+comment on column handoff.event.cycle is 'Cycle of the lead at that moment.';
+comment on column handoff.event.leg is 'Leg that was passed, where one was.';
+comment on column handoff.event.actor is 'Who did it: contract for what the contract decided, source for what a synced row said, else a name.';
+comment on column handoff.event.detail is 'What exactly, by type.';
+
+create table handoff.stage_history (
+    lead_key   text not null,
+    seq        bigint not null,
+    stage      text not null,
+    owner      text not null,
+    entered_at timestamptz not null,
+    left_at    timestamptz,
+    consistent boolean not null,
+    primary key (lead_key, seq)
+);
+create index stage_history_stage on handoff.stage_history (stage, entered_at);
+comment on table handoff.stage_history is 'One row a stay of a lead in a stage.';
+comment on column handoff.stage_history.lead_key is 'Lead.';
+comment on column handoff.stage_history.seq is 'Number of the event that began the stay.';
+comment on column handoff.stage_history.stage is 'Stage.';
+comment on column handoff.stage_history.owner is 'Who owned leads in that stage under the contract then in force.';
+comment on column handoff.stage_history.entered_at is 'When the stay began.';
+comment on column handoff.stage_history.left_at is 'When it ended; NULL: still there.';
+comment on column handoff.stage_history.consistent is 'The stage''s entry criteria and required fields held at entry.';
+
+create table handoff.activity (
+    lead_key     text not null,
+    source       text not null,
+    activity_key text not null,
+    at           timestamptz not null,
+    seen_at      timestamptz not null,
+    fields       jsonb not null,
+    meanings     text[] not null default '{}',
+    points       int not null default 0,
+    contract_id  int,
+    primary key (lead_key, source, activity_key)
+);
+create index activity_source_key on handoff.activity (source, activity_key);
+comment on table handoff.activity is 'What a lead did and what was done with it, one row an activity; kept also before its lead is known.';
+comment on column handoff.activity.lead_key is 'Lead it belongs to.';
+comment on column handoff.activity.source is 'handoff.source.name it came from.';
+comment on column handoff.activity.activity_key is 'Key of its row in that source.';
+comment on column handoff.activity.at is 'When it happened, by the source.';
+comment on column handoff.activity.seen_at is 'When it was captured (clock time).';
+comment on column handoff.activity.fields is 'Its fields: at, kind, channel, direction, rep and those the contract declares; a NULL field is absent.';
+comment on column handoff.activity.meanings is 'Meanings of the activity rules it matches; a signal as signal:name.';
+comment on column handoff.activity.points is 'Intent points of the rules it matches, before caps and decay.';
+comment on column handoff.activity.contract_id is 'Version that gave meanings and points; NULL: not judged yet.';

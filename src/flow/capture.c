@@ -1,0 +1,366 @@
+/*
+ * src/flow/capture.c
+ *
+ * The trigger on a synced table.  It runs inside a stranger's transaction, so it does next to nothing:
+ * the keys of the changed rows go into handoff.inbox, and one row into handoff.wake, whose deferred
+ * trigger decides small transactions at their own commit (drain.c).  It casts nothing, takes no lock
+ * that another lead could need, and fails only if the inbox itself can't be written.
+ *
+ * Arguments: the source's name, then its key columns.  Which table may feed which source is decided by
+ * handoff.source, in the very statement that writes: a trigger left on a table that was renamed away,
+ * or made by somebody on a table of his own, inserts nothing and warns.
+ *
+ * An UPDATE gives the keys of the new rows, and of an old row only if it differs from that of the new
+ * row at its place.  Rows of the two transition tables need not correspond, but the shortcut is safe
+ * whatever the order: the key that is left out is that of a new row.
+ */
+#include "lead_handoff.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "sql.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/xid8.h"
+
+PG_FUNCTION_INFO_V1(lh_capture);
+
+#define KEYS_PER_INSERT	8192
+#define MAX_KEY_COLUMNS	8
+
+static LhStatement insert_keys = {
+	"insert into handoff.inbox (source, raw_key, op, xid, at) "
+	"select s.name, k.key, $3, $4, $5 from handoff.source s, unnest($2) as k(key) "
+	"where s.name = $1 and s.schema_name = $6 and s.table_name = $7",
+	7, {TEXTOID, TEXTARRAYOID, CHAROID, XID8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
+};
+
+/* After TRUNCATE every key that we know of the source has changed. */
+static LhStatement insert_known_keys = {
+	"insert into handoff.inbox (source, raw_key, op, xid, at) "
+	"select s.name, k.key, 'D', $2, $3 from handoff.source s "
+	"cross join lateral (select l.raw_key from handoff.lead l where l.source = s.name and s.kind = 'lead' "
+	"union all select a.activity_key from handoff.activity a where a.source = s.name and s.kind = 'activity') as k(key) "
+	"where s.name = $1 and s.schema_name = $4 and s.table_name = $5",
+	5, {TEXTOID, XID8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
+};
+
+static LhStatement insert_wake = {
+	"insert into handoff.wake (xid) values ($1)", 1, {XID8OID}
+};
+
+/* One run of the trigger. */
+typedef struct Capture
+{
+	TriggerData *trigger;
+	char	   *source;
+	char	   *schema;
+	char	   *table;
+	char		op;
+	TimestampTz at;
+	int			ncolumns;
+	AttrNumber	columns[MAX_KEY_COLUMNS];
+	FmgrInfo	out[MAX_KEY_COLUMNS];
+	MemoryContext keys_cxt;		/* reset after each insert */
+	char	  **keys;
+	int			nkeys;
+	uint64		captured;		/* rows seen */
+	uint64		written;		/* rows that reached the inbox */
+} Capture;
+
+/*
+ * The transaction that already has its wake row, and the subtransaction that wrote it: if that one is
+ * rolled back, the wake row is gone and must be written again.
+ */
+static FullTransactionId woken_xid = {0};
+static SubTransactionId woken_subid = InvalidSubTransactionId;
+
+static void
+forget_wake_of_subxact(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (mine != woken_subid)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		woken_subid = parent;
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+		woken_subid = InvalidSubTransactionId;
+}
+
+static void
+check_protocol(FunctionCallInfo fcinfo)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", "capture")));
+	if (!TRIGGER_FIRED_AFTER(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be fired AFTER", "capture")));
+	if (trigger->tg_trigger->tgnargs < 2 || trigger->tg_trigger->tgnargs > MAX_KEY_COLUMNS + 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" takes a source and its key columns", "capture")));
+}
+
+/* Look the key columns up by name; false if one is gone (the tool has altered its table). */
+static bool
+find_key_columns(Capture *capture)
+{
+	TupleDesc	desc = RelationGetDescr(capture->trigger->tg_relation);
+	Trigger    *trigger = capture->trigger->tg_trigger;
+
+	capture->ncolumns = trigger->tgnargs - 1;
+	for (int i = 0; i < capture->ncolumns; i++)
+	{
+		int			attnum = SPI_fnumber(desc, trigger->tgargs[i + 1]);
+		Oid			out;
+		bool		varlena;
+
+		if (attnum <= 0)
+		{
+			ereport(WARNING,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("table \"%s.%s\" has no key column \"%s\" any more",
+							capture->schema, capture->table, trigger->tgargs[i + 1]),
+					 errdetail("The change was not captured."),
+					 errhint("Attach the table again with handoff.attach().")));
+			return false;
+		}
+		capture->columns[i] = attnum;
+		getTypeOutputInfo(TupleDescAttr(desc, attnum - 1)->atttypid, &out, &varlena);
+		fmgr_info(out, &capture->out[i]);
+	}
+	return true;
+}
+
+/* The key of a row as text; NULL if a part is null (such a row has no name to be known by). */
+static char *
+key_of(Capture *capture, TupleTableSlot *slot)
+{
+	StringInfoData json;
+
+	if (capture->ncolumns > 1)
+		initStringInfo(&json);
+	for (int i = 0; i < capture->ncolumns; i++)
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(slot, capture->columns[i], &isnull);
+		char	   *text;
+
+		if (isnull)
+			return NULL;
+		text = OutputFunctionCall(&capture->out[i], value);
+		if (capture->ncolumns == 1)
+			return text;
+		appendStringInfoChar(&json, i == 0 ? '[' : ',');
+		escape_json(&json, text);
+	}
+	appendStringInfoChar(&json, ']');
+	return json.data;
+}
+
+static void
+write_keys(Capture *capture)
+{
+	Datum		values[7];
+
+	if (capture->nkeys > 0)
+	{
+		values[0] = CStringGetTextDatum(capture->source);
+		values[1] = lh_text_array(capture->keys, capture->nkeys);
+		values[2] = CharGetDatum(capture->op);
+		values[3] = FullTransactionIdGetDatum(GetTopFullTransactionId());
+		values[4] = TimestampTzGetDatum(capture->at);
+		values[5] = CStringGetTextDatum(capture->schema);
+		values[6] = CStringGetTextDatum(capture->table);
+		capture->written += lh_run(&insert_keys, values, NULL);
+	}
+	capture->nkeys = 0;
+	MemoryContextReset(capture->keys_cxt);
+}
+
+/* Make sure that the keys of one more row, old and new, have room. */
+static void
+make_room(Capture *capture)
+{
+	if (capture->nkeys >= KEYS_PER_INSERT)
+		write_keys(capture);
+}
+
+static void
+add_key(Capture *capture, char *key)
+{
+	if (key == NULL)
+		return;
+	capture->keys[capture->nkeys++] = key;
+	capture->captured++;
+}
+
+/* The keys of a changed row; old is the slot of the row it replaced, or NULL. */
+static void
+add_row(Capture *capture, TupleTableSlot *slot, TupleTableSlot *old)
+{
+	MemoryContext save;
+	char	   *key;
+	char	   *old_key = NULL;
+
+	make_room(capture);
+	save = MemoryContextSwitchTo(capture->keys_cxt);
+	key = key_of(capture, slot);
+	if (old != NULL)
+		old_key = key_of(capture, old);
+	MemoryContextSwitchTo(save);
+
+	add_key(capture, key);
+	if (old_key != NULL && (key == NULL || strcmp(old_key, key) != 0))
+		add_key(capture, old_key);
+}
+
+/* The rows of a transition table; old_rows, if given, runs beside it. */
+static void
+capture_tables(Capture *capture, Tuplestorestate *rows, Tuplestorestate *old_rows)
+{
+	TupleDesc	desc = RelationGetDescr(capture->trigger->tg_relation);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	TupleTableSlot *old_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+
+	while (tuplestore_gettupleslot(rows, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (old_rows != NULL && tuplestore_gettupleslot(old_rows, true, false, old_slot))
+			add_row(capture, slot, old_slot);
+		else
+			add_row(capture, slot, NULL);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	ExecDropSingleTupleTableSlot(old_slot);
+}
+
+static void
+capture_statement(Capture *capture)
+{
+	TriggerData *trigger = capture->trigger;
+
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+	{
+		Datum		values[5];
+
+		values[0] = CStringGetTextDatum(capture->source);
+		values[1] = FullTransactionIdGetDatum(GetTopFullTransactionId());
+		values[2] = TimestampTzGetDatum(capture->at);
+		values[3] = CStringGetTextDatum(capture->schema);
+		values[4] = CStringGetTextDatum(capture->table);
+		capture->captured = capture->written = lh_run(&insert_known_keys, values, NULL);
+	}
+	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		capture_tables(capture, trigger->tg_oldtable, NULL);
+	else if (trigger->tg_newtable != NULL)
+		capture_tables(capture, trigger->tg_newtable, trigger->tg_oldtable);
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("statement trigger on \"%s\" has no transition tables", capture->table)));
+}
+
+static void
+capture_row(Capture *capture)
+{
+	TriggerData *trigger = capture->trigger;
+
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		add_row(capture, trigger->tg_newslot, trigger->tg_trigslot);
+	else
+		add_row(capture, trigger->tg_trigslot, NULL);
+}
+
+/*
+ * Ask for a decision at commit.  In a security-restricted operation a deferred trigger is refused (a
+ * subscription's apply worker from 16 on, REFRESH MATERIALIZED VIEW): tick() will find the rows.
+ */
+static void
+wake_drain(Capture *capture)
+{
+	static bool registered = false;
+	FullTransactionId xid = GetTopFullTransactionId();
+	Datum		value = FullTransactionIdGetDatum(xid);
+
+	if (capture->captured > lh_inline_limit || IsolationUsesXactSnapshot())
+		return;
+	if (FullTransactionIdEquals(xid, woken_xid) && woken_subid != InvalidSubTransactionId)
+		return;
+	if (!registered)
+	{
+		RegisterSubXactCallback(forget_wake_of_subxact, NULL);
+		registered = true;
+	}
+	lh_run(&insert_wake, &value, NULL);
+	woken_xid = xid;
+	woken_subid = GetCurrentSubTransactionId();
+}
+
+static void
+begin_capture(Capture *capture, TriggerData *trigger)
+{
+	memset(capture, 0, sizeof(*capture));
+	capture->trigger = trigger;
+	capture->source = trigger->tg_trigger->tgargs[0];
+	capture->schema = SPI_getnspname(trigger->tg_relation);
+	capture->table = SPI_getrelname(trigger->tg_relation);
+	capture->op = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? 'I' :
+		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? 'U' : 'D';
+	capture->at = GetCurrentTimestamp();
+	capture->keys_cxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff captured keys",
+											  ALLOCSET_DEFAULT_SIZES);
+	capture->keys = palloc_array(char *, KEYS_PER_INSERT + 1);
+}
+
+Datum
+lh_capture(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	bool		restricted = InSecurityRestrictedOperation();
+	Capture		capture;
+	LhWorld		world;
+
+	check_protocol(fcinfo);
+	SPI_connect();
+	begin_capture(&capture, trigger);
+	if (!find_key_columns(&capture))
+	{
+		SPI_finish();
+		return PointerGetDatum(NULL);
+	}
+
+	/* from here on our settings hold: a key prints the same whoever writes it */
+	lh_enter(&world, true);
+	lh_set_zone("UTC");
+	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		capture_row(&capture);
+	else
+		capture_statement(&capture);
+	write_keys(&capture);
+	if (capture.written > 0 && lh_inline_limit > 0 && !restricted)
+		wake_drain(&capture);
+	lh_leave(&world);
+	SPI_finish();
+
+	if (capture.captured > 0 && capture.written == 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_LH_ATTACH),
+				 errmsg("table \"%s.%s\" is not source \"%s\"; the change was not captured",
+						capture.schema, capture.table, capture.source),
+				 errhint("Drop the trigger, or attach the table with handoff.attach().")));
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,446 @@
+/*
+ * src/flow/drain.c
+ *
+ * Working off the inbox.
+ *
+ * At commit: the deferred trigger on handoff.wake decides what this very transaction has captured, if
+ * it is little, inside one subtransaction, under a short lock_timeout and a deadline of its own
+ * (statement_timeout does not hold during COMMIT).  Whatever goes wrong, the rows stay in the inbox
+ * and the writer commits.
+ *
+ * At tick(): rows are claimed in the order of their transactions, many at once (a claim has to step
+ * over what earlier ones have deleted), and decided in batches.
+ *
+ * Errors.  A batch runs in a subtransaction.  If it fails, it is halved until the culprit stands alone
+ * and goes to quarantine with SQLSTATE and message; all others are decided.  What may pass by itself
+ * (a lock, a deadlock, a full disk, a cancel) is nobody's fault and raised as it is.
+ */
+#include "flow/drain.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "sql.h"
+#include "tcop/pquery.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+PG_FUNCTION_INFO_V1(lh_drain_at_commit);
+
+#define CLAIM_BATCHES			20
+#define INLINE_LOCK_TIMEOUT		"50ms"
+#define INLINE_DEADLINE_MS		1000
+
+void
+lh_check_schema(void)
+{
+	static LhStatement statement = {"select schema_version from handoff.meta", 0};
+	bool		isnull;
+	int			version = 0;
+
+	if (lh_run(&statement, NULL, NULL) > 0)
+		version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (version != LH_SCHEMA_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_SETUP),
+				 errmsg("tables of schema \"handoff\" have version %d, this extension needs version %d",
+						version, LH_SCHEMA_VERSION),
+				 errhint("Run SELECT handoff.setup().")));
+}
+
+/* Items -------------------------------------------------------------------------------------- */
+
+static int
+compare_items(const void *a, const void *b)
+{
+	const LhItem *left = *(LhItem *const *) a;
+	const LhItem *right = *(LhItem *const *) b;
+	int			order = strcmp(left->source, right->source);
+
+	return order != 0 ? order : strcmp(left->raw_key, right->raw_key);
+}
+
+/* The claimed inbox rows in SPI_tuptable: (ctid, source, raw_key, op, at). */
+static LhItem **
+take_items(int *n)
+{
+	LhItem	  **items = palloc_array(LhItem *, Max(SPI_processed, 1));
+	int			kept = 0;
+
+	*n = SPI_processed;
+	for (int i = 0; i < *n; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		LhItem	   *item = palloc0_object(LhItem);
+		bool		isnull;
+
+		item->ntids = 1;
+		item->tids = palloc_object(ItemPointerData);
+		ItemPointerCopy((ItemPointer) DatumGetPointer(SPI_getbinval(tuple, desc, 1, &isnull)), item->tids);
+		item->source = SPI_getvalue(tuple, desc, 2);
+		item->raw_key = SPI_getvalue(tuple, desc, 3);
+		item->backfill = DatumGetChar(SPI_getbinval(tuple, desc, 4, &isnull)) == 'B';
+		item->at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 5, &isnull));
+		items[i] = item;
+	}
+
+	/* rows of one key become one item */
+	qsort(items, *n, sizeof(LhItem *), compare_items);
+	for (int i = 0; i < *n; i++)
+	{
+		LhItem	   *last = kept > 0 ? items[kept - 1] : NULL;
+
+		if (last == NULL || compare_items(&last, &items[i]) != 0)
+		{
+			items[kept++] = items[i];
+			continue;
+		}
+		last->tids = repalloc_array(last->tids, ItemPointerData, last->ntids + 1);
+		ItemPointerCopy(items[i]->tids, &last->tids[last->ntids++]);
+		last->backfill = last->backfill && items[i]->backfill;
+		last->at = Max(last->at, items[i]->at);
+	}
+	*n = kept;
+	return items;
+}
+
+static LhStatement delete_inbox = {
+	"delete from handoff.inbox where ctid = any($1)", 1, {TIDARRAYOID}
+};
+
+static LhStatement leave_quarantine = {
+	"delete from handoff.quarantine q using unnest($1, $2) as u(source, raw_key) "
+	"where q.source = u.source and q.raw_key = u.raw_key",
+	2, {TEXTARRAYOID, TEXTARRAYOID}
+};
+
+static void
+delete_inbox_rows(LhItem *const *items, int n)
+{
+	int			ntids = 0;
+	Datum	   *tids;
+	Datum		value;
+
+	for (int i = 0; i < n; i++)
+		if (items[i]->done)
+			ntids += items[i]->ntids;
+	if (ntids == 0)
+		return;
+	tids = palloc_array(Datum, ntids);
+	ntids = 0;
+	for (int i = 0; i < n; i++)
+		for (int t = 0; items[i]->done && t < items[i]->ntids; t++)
+			tids[ntids++] = PointerGetDatum(&items[i]->tids[t]);
+	value = lh_array(TIDOID, tids, ntids);
+	lh_run(&delete_inbox, &value, NULL);
+}
+
+/* What was decided needs no quarantine any more. */
+static void
+clear_quarantine(LhItem *const *items, int n)
+{
+	char	  **sources = palloc_array(char *, Max(n, 1));
+	char	  **raw_keys = palloc_array(char *, Max(n, 1));
+	int			ndone = 0;
+	Datum		values[2];
+
+	for (int i = 0; i < n; i++)
+		if (items[i]->done && !items[i]->is_clock)
+		{
+			sources[ndone] = items[i]->source;
+			raw_keys[ndone++] = items[i]->raw_key;
+		}
+	if (ndone == 0)
+		return;
+	values[0] = lh_text_array(sources, ndone);
+	values[1] = lh_text_array(raw_keys, ndone);
+	lh_run(&leave_quarantine, values, NULL);
+}
+
+/* Batches and their errors ------------------------------------------------------------------- */
+
+static LhStatement enter_quarantine = {
+	"insert into handoff.quarantine as q (source, raw_key, sqlstate, message, first_at, last_at, attempts) "
+	"values ($1, $2, $3, $4, $5, $5, 1) on conflict (source, raw_key) do update "
+	"set sqlstate = excluded.sqlstate, message = excluded.message, last_at = excluded.last_at, attempts = q.attempts + 1",
+	5, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+static LhStatement postpone_clocks = {
+	"update handoff.clock set next_at = $2 + interval '1 hour' "
+	"where lead_key = $1 and handoff_no = 0 and next_at <= $2",
+	2, {TEXTOID, TIMESTAMPTZOID}
+};
+
+static void
+quarantine(LhItem *item, const ErrorData *error, TimestampTz now)
+{
+	Datum		values[5];
+
+	values[0] = CStringGetTextDatum(item->source);
+	values[1] = CStringGetTextDatum(item->raw_key);
+	values[2] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
+	values[3] = CStringGetTextDatum(error->message);
+	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
+	lh_run(&enter_quarantine, values, NULL);
+	if (item->is_clock)
+	{
+		values[0] = CStringGetTextDatum(item->lead_key);
+		values[1] = TimestampTzGetDatum(now);
+		lh_run(&postpone_clocks, values, NULL);
+	}
+	item->done = true;
+	delete_inbox_rows(&item, 1);
+}
+
+/* May the same work succeed at another time? */
+static bool
+is_transient(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+			return true;
+		default:
+			return sqlerrcode == ERRCODE_LH_DEADLINE;
+	}
+}
+
+static void
+run_batch(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
+{
+	LhBatch		batch = {.now = now,.nitems = n,.items = items};
+
+	lh_batch_run(&batch);
+	clear_quarantine(items, n);
+	delete_inbox_rows(items, n);
+	result->decided += batch.decided;
+}
+
+/* Run a batch in a subtransaction; the error, if it fails. */
+static ErrorData *
+try_batch(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff batch", ALLOCSET_DEFAULT_SIZES);
+	LhDrainResult before = *result;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(mcxt);
+	PG_TRY();
+	{
+		run_batch(items, n, now, result);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*result = before;
+		for (int i = 0; i < n; i++)
+			items[i]->done = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	MemoryContextDelete(mcxt);
+	return error;
+}
+
+static void
+decide_items(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
+{
+	ErrorData  *error = try_batch(items, n, now, result);
+
+	CHECK_FOR_INTERRUPTS();
+	if (error == NULL)
+		return;
+	if (is_transient(error->sqlerrcode))
+		ReThrowError(error);
+	if (n == 1)
+	{
+		quarantine(items[0], error, now);
+		result->quarantined++;
+	}
+	else
+	{
+		decide_items(items, n / 2, now, result);
+		decide_items(items + n / 2, n - n / 2, now, result);
+	}
+	FreeErrorData(error);
+}
+
+void
+lh_drain_items(LhItem **items, int n, TimestampTz now, int batch_size, LhDrainResult *result)
+{
+	result->claimed += n;
+	for (int i = 0; i < n; i += batch_size)
+		decide_items(items + i, Min(batch_size, n - i), now, result);
+	for (int i = 0; i < n; i++)
+		if (!items[i]->done)
+			result->waiting++;
+}
+
+/* At tick ------------------------------------------------------------------------------------ */
+
+/* Sources whose rows can be decided: those of the others would only be claimed in vain. */
+static LhStatement ready_sources = {
+	"select coalesce(array_agg(s.name), '{}') from handoff.source s where "
+	"(select count(*) from handoff.contract c where c.status = 'published' and c.name = coalesce(s.contract, c.name)) = 1 "
+	"and not exists (select from handoff.meta where paused_at is not null)",
+	0
+};
+
+static LhStatement claim = {
+	"select i.ctid, i.source, i.raw_key, i.op, i.at from handoff.inbox i "
+	"where i.source = any($1) order by i.xid limit $2 for update skip locked",
+	2, {TEXTARRAYOID, INT8OID}
+};
+
+Datum
+lh_ready_sources(void)
+{
+	bool		isnull;
+
+	lh_run(&ready_sources, NULL, NULL);
+	return PointerGetDatum(DatumGetArrayTypePCopy(SPI_getbinval(SPI_tuptable->vals[0],
+																SPI_tuptable->tupdesc, 1, &isnull)));
+}
+
+void
+lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *result)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff claim", ALLOCSET_DEFAULT_SIZES);
+	bool		more = true;
+
+	while (more && GetCurrentTimestamp() < stop)
+	{
+		int64		waiting = result->waiting;
+		Datum		values[2];
+		LhItem	  **items;
+		int			n;
+
+		MemoryContextSwitchTo(mcxt);
+		values[0] = lh_ready_sources();
+		values[1] = Int64GetDatum((int64) batch_size * CLAIM_BATCHES);
+		lh_run(&claim, values, NULL);
+		more = SPI_processed == batch_size * CLAIM_BATCHES;
+		items = take_items(&n);
+		lh_drain_items(items, n, now, batch_size, result);
+		/* what had to wait would be claimed again at once */
+		more = more && result->waiting == waiting;
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(mcxt);
+	}
+	MemoryContextDelete(mcxt);
+}
+
+/* At commit ---------------------------------------------------------------------------------- */
+
+static LhStatement claim_own = {
+	"select i.ctid, i.source, i.raw_key, i.op, i.at from handoff.inbox i join handoff.source s on s.name = i.source "
+	"where i.xid = $1 and s.key_indexed and not exists (select from handoff.meta where paused_at is not null) "
+	"limit $2",
+	2, {XID8OID, INT8OID}
+};
+
+static LhStatement delete_wake = {
+	"delete from handoff.wake where xid = $1", 1, {XID8OID}
+};
+
+static void
+drain_own(void)
+{
+	Datum		values[2] = {FullTransactionIdGetDatum(GetTopFullTransactionId()),
+	Int64GetDatum(lh_inline_limit + 1)};
+	LhDrainResult result = {0};
+	LhItem	  **items;
+	int			n;
+
+	lh_check_schema();
+	lh_run(&claim_own, values, NULL);
+	if (SPI_processed > 0 && SPI_processed <= lh_inline_limit)
+	{
+		items = take_items(&n);
+		lh_drain_items(items, n, GetCurrentTimestamp(), n, &result);
+	}
+	lh_run(&delete_wake, values, NULL);
+}
+
+/* A decision that could not be made now: no harm done, but the reason should be found. */
+static void
+report_postponed(ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);
+	ereport(is_transient(error->sqlerrcode) ? LOG : WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("deciding at commit failed: %s", error->message),
+			 errdetail("The rows are in handoff.inbox and wait for handoff.tick().")));
+	FreeErrorData(error);
+}
+
+Datum
+lh_drain_at_commit(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	LhWorld		world;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", "drain_at_commit")));
+
+	/* only at a real commit: SET CONSTRAINTS or COMMIT inside DO still run a statement of the user */
+	if (ActivePortal != NULL || IsolationUsesXactSnapshot() || lh_inline_limit == 0)
+		return PointerGetDatum(NULL);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		lh_enter(&world, true);
+		lh_set_local("lock_timeout", INLINE_LOCK_TIMEOUT);
+		lh_deadline = GetCurrentTimestamp() + INLINE_DEADLINE_MS * INT64CONST(1000);
+		SPI_connect();
+		drain_own();
+		SPI_finish();
+		lh_deadline = 0;
+		lh_leave(&world);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		lh_deadline = 0;
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		report_postponed(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,36 @@
+/*
+ * src/flow/drain.h
+ *
+ * Emptying the inbox: at commit for a transaction's own few rows, at tick() for the rest.
+ */
+#ifndef LH_DRAIN_H
+#define LH_DRAIN_H
+
+#include "flow/batch.h"
+
+typedef struct LhDrainResult
+{
+	int64		claimed;		/* keys taken up */
+	int64		decided;		/* leads decided */
+	int64		waiting;		/* keys left for the next time: lead or table busy */
+	int64		quarantined;
+} LhDrainResult;
+
+/*
+ * Decide n items in batches, each in a subtransaction; an item that fails alone goes to quarantine,
+ * and everything else goes on.  Items that are done lose their inbox rows.
+ */
+extern void lh_drain_items(LhItem **items, int n, TimestampTz now, int batch_size,
+						   LhDrainResult *result);
+
+/* Work off the inbox until it is empty, or until the clock says stop. */
+extern void lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop,
+						   LhDrainResult *result);
+
+/* Names of the sources whose rows can be decided now, as text[]: none while paused. */
+extern Datum lh_ready_sources(void);
+
+/* Error unless the tables are of the version this code was built for. */
+extern void lh_check_schema(void);
+
+#endif							/* LH_DRAIN_H */

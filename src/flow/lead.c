@@ -1,0 +1,381 @@
+/*
+ * src/flow/lead.c
+ *
+ * Reading a lead's state: its row, its clocks, its activities.
+ *
+ * Everything is read for many leads at once, by "= any($1)", and put together here by key.  Keys are
+ * compared by bytes throughout, whatever the database's collation.
+ */
+#include "flow/lead.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "sql.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#define LEAD_COLUMNS \
+	"select lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, " \
+	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, trigger, trigger_at, version, " \
+	"blocked_since, blocked_fields, gate_code, first_seen_at, decided_at, deleted_at, last_seq " \
+	"from handoff.lead where lead_key = any($1) order by lead_key collate \"C\""
+
+static LhStatement lock_leads = {LEAD_COLUMNS " for update skip locked", 1, {TEXTARRAYOID}};
+static LhStatement read_leads = {LEAD_COLUMNS, 1, {TEXTARRAYOID}};
+
+static LhStatement existing_leads = {
+	"select lead_key from handoff.lead where lead_key = any($1)", 1, {TEXTARRAYOID}
+};
+
+static LhStatement read_clocks = {
+	"select lead_key, kind, name, started_at, due_at from handoff.clock "
+	"where lead_key = any($1) and handoff_no = 0 and next_at is not null "
+	"order by lead_key collate \"C\"",
+	1, {TEXTARRAYOID}
+};
+
+static LhStatement read_activities = {
+	"select lead_key, source, activity_key, at, fields, meanings, points, contract_id from handoff.activity "
+	"where lead_key = any($1) order by lead_key collate \"C\", at, source collate \"C\", activity_key collate \"C\"",
+	1, {TEXTARRAYOID}
+};
+
+/* Keys --------------------------------------------------------------------------------------- */
+
+int
+lh_compare_keys(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+int
+lh_sort_unique(char **keys, int n)
+{
+	int			kept = 0;
+
+	qsort(keys, n, sizeof(char *), lh_compare_keys);
+	for (int i = 0; i < n; i++)
+		if (kept == 0 || strcmp(keys[kept - 1], keys[i]) != 0)
+			keys[kept++] = keys[i];
+	return kept;
+}
+
+/* Columns of the answer, read one after the other -------------------------------------------- */
+
+typedef struct Reader
+{
+	HeapTuple	tuple;
+	TupleDesc	desc;
+	int			col;
+} Reader;
+
+static Reader
+reader_of(uint64 row)
+{
+	Reader		reader = {SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 0};
+
+	return reader;
+}
+
+static Datum
+next(Reader *reader, bool *isnull)
+{
+	return SPI_getbinval(reader->tuple, reader->desc, ++reader->col, isnull);
+}
+
+static char *
+next_text(Reader *reader)
+{
+	bool		isnull;
+	Datum		value = next(reader, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static int64
+next_bigint(Reader *reader)
+{
+	bool		isnull;
+	Datum		value = next(reader, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+static int
+next_int(Reader *reader)
+{
+	bool		isnull;
+	Datum		value = next(reader, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+static TimestampTz
+next_time(Reader *reader, TimestampTz if_null)
+{
+	bool		isnull;
+	Datum		value = next(reader, &isnull);
+
+	return isnull ? if_null : DatumGetTimestampTz(value);
+}
+
+static Jsonb *
+next_jsonb(Reader *reader)
+{
+	bool		isnull;
+	Datum		value = next(reader, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbPCopy(value);
+}
+
+static int
+next_texts(Reader *reader, char ***texts)
+{
+	bool		isnull;
+	Datum		value = next(reader, &isnull);
+	Datum	   *elements;
+	int			n;
+
+	*texts = NULL;
+	if (isnull)
+		return 0;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, NULL, &n);
+	*texts = palloc_array(char *, Max(n, 1));
+	for (int i = 0; i < n; i++)
+		(*texts)[i] = TextDatumGetCString(elements[i]);
+	return n;
+}
+
+static int
+next_heats(Reader *reader, LhHeat **heats)
+{
+	bool		isnull;
+	Datum		value = next(reader, &isnull);
+	ArrayType  *array = DatumGetArrayTypePCopy(value);
+	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+
+	*heats = palloc_array(LhHeat, Max(n, 1));
+	memcpy(*heats, ARR_DATA_PTR(array), sizeof(LhHeat) * n);
+	return n;
+}
+
+/* Leads -------------------------------------------------------------------------------------- */
+
+static void
+no_clocks(LhLead *lead)
+{
+	for (int i = 0; i < LH_NCLOCKS; i++)
+	{
+		lead->clocks[i].name = "";
+		lead->clocks[i].due_at = DT_NOEND;
+	}
+}
+
+/* A lead that has no row yet. */
+void
+lh_lead_init(LhLead *lead, const char *lead_key, const char *source, const char *raw_key)
+{
+	memset(lead, 0, sizeof(*lead));
+	lead->lead_key = pstrdup(lead_key);
+	lead->source = pstrdup(source);
+	lead->raw_key = pstrdup(raw_key);
+	lead->version = DT_NOBEGIN;
+	lead->blocked_since = DT_NOEND;
+	lead->deleted_at = DT_NOEND;
+	lead->decided_at = DT_NOBEGIN;
+	no_clocks(lead);
+}
+
+static void
+take_lead(LhLead *lead, uint64 row)
+{
+	Reader		reader = reader_of(row);
+
+	memset(lead, 0, sizeof(*lead));
+	lead->exists = true;
+	lead->lead_key = next_text(&reader);
+	lead->source = next_text(&reader);
+	lead->raw_key = next_text(&reader);
+	lead->person_key = next_text(&reader);
+	lead->account_key = next_text(&reader);
+	lead->contract_id = next_int(&reader);
+	lead->stage = next_text(&reader);
+	lead->stage_since = next_time(&reader, 0);
+	lead->fields = next_jsonb(&reader);
+	lead->fit = next_bigint(&reader);
+	lead->intent = next_bigint(&reader);
+	lead->ngroups = next_heats(&reader, &lead->group_heat);
+	lead->score = next_bigint(&reader);
+	lead->band = next_text(&reader);
+	lead->nsignals = next_texts(&reader, &lead->signals);
+	lead->cycle = next_int(&reader);
+	lead->cycle_since = next_time(&reader, DT_NOBEGIN);
+	lead->trigger = next_text(&reader);
+	lead->trigger_at = next_time(&reader, DT_NOBEGIN);
+	lead->version = next_time(&reader, DT_NOBEGIN);
+	lead->blocked_since = next_time(&reader, DT_NOEND);
+	lead->nblocked = next_texts(&reader, &lead->blocked_fields);
+	lead->gate_code = next_text(&reader);
+	lead->first_seen_at = next_time(&reader, 0);
+	lead->decided_at = next_time(&reader, DT_NOBEGIN);
+	lead->deleted_at = next_time(&reader, DT_NOEND);
+	lead->last_seq = next_bigint(&reader);
+	no_clocks(lead);
+}
+
+static void
+take_clocks(LhLead *leads, int n)
+{
+	int			at = 0;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Reader		reader = reader_of(i);
+		char	   *lead_key = next_text(&reader);
+		char	   *kind = next_text(&reader);
+
+		while (at < n && strcmp(leads[at].lead_key, lead_key) < 0)
+			at++;
+		if (at == n || strcmp(leads[at].lead_key, lead_key) != 0)
+			continue;
+		for (int k = 0; k < LH_NCLOCKS; k++)
+		{
+			LhClock    *clock = &leads[at].clocks[k];
+
+			if (strcmp(lh_clock_kind(k), kind) != 0)
+				continue;
+			clock->name = next_text(&reader);
+			clock->started_at = next_time(&reader, 0);
+			clock->due_at = next_time(&reader, DT_NOEND);
+		}
+	}
+}
+
+int
+lh_leads_read(char *const *lead_keys, int n, bool lock, LhLead **leads)
+{
+	Datum		keys = lh_text_array(lead_keys, n);
+	int			found = lh_run(lock ? &lock_leads : &read_leads, &keys, NULL);
+
+	*leads = palloc_array(LhLead, Max(found, 1));
+	for (int i = 0; i < found; i++)
+		take_lead(&(*leads)[i], i);
+	if (found > 0)
+	{
+		lh_run(&read_clocks, &keys, NULL);
+		take_clocks(*leads, found);
+	}
+	return found;
+}
+
+int
+lh_leads_existing(char *const *lead_keys, int n, char ***existing)
+{
+	Datum		keys = lh_text_array(lead_keys, n);
+	int			found = lh_run(&existing_leads, &keys, NULL);
+
+	*existing = palloc_array(char *, Max(found, 1));
+	for (int i = 0; i < found; i++)
+	{
+		Reader		reader = reader_of(i);
+
+		(*existing)[i] = next_text(&reader);
+	}
+	qsort(*existing, found, sizeof(char *), lh_compare_keys);
+	return found;
+}
+
+void
+lh_lead_bind(LhLead *lead, const LhContract *contract)
+{
+	lead->row = lh_fields_create(contract->lead_set);
+	if (lead->fields != NULL)
+		lh_fields_from_jsonb(lead->row, lead->fields, 0, contract->nmapped);
+}
+
+/* Activities --------------------------------------------------------------------------------- */
+
+typedef struct StoredActivity
+{
+	char	   *lead_key;
+	LhActivity	activity;
+	Jsonb	   *fields;
+} StoredActivity;
+
+struct LhActivities
+{
+	int			n;
+	StoredActivity *rows;		/* by lead_key, at, source, key */
+};
+
+LhActivities *
+lh_activities_read(char *const *lead_keys, int n)
+{
+	Datum		keys = lh_text_array(lead_keys, n);
+	LhActivities *all = palloc_object(LhActivities);
+
+	all->n = lh_run(&read_activities, &keys, NULL);
+	all->rows = palloc0_array(StoredActivity, Max(all->n, 1));
+	for (int i = 0; i < all->n; i++)
+	{
+		StoredActivity *stored = &all->rows[i];
+		LhActivity *activity = &stored->activity;
+		Reader		reader = reader_of(i);
+
+		stored->lead_key = next_text(&reader);
+		activity->source = next_text(&reader);
+		activity->key = next_text(&reader);
+		activity->at = next_time(&reader, 0);
+		stored->fields = next_jsonb(&reader);
+		activity->nstored_meanings = next_texts(&reader, &activity->stored_meanings);
+		activity->stored_points = next_int(&reader);
+		activity->stored_contract = next_int(&reader);
+	}
+	return all;
+}
+
+/* Index of the first row of a lead, or of where it would be. */
+static int
+first_of(const LhActivities *all, const char *lead_key)
+{
+	int			low = 0;
+	int			high = all->n;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (strcmp(all->rows[middle].lead_key, lead_key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int
+lh_activities_of(const LhActivities *all, const char *lead_key,
+				 const LhContract *contract, LhActivity **activities)
+{
+	const LhFieldSet *set = contract->activity_set;
+	int			first = first_of(all, lead_key);
+	int			n = 0;
+
+	while (first + n < all->n && strcmp(all->rows[first + n].lead_key, lead_key) == 0)
+		n++;
+	*activities = palloc_array(LhActivity, Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		const StoredActivity *stored = &all->rows[first + i];
+		LhActivity *activity = &(*activities)[i];
+
+		*activity = stored->activity;
+		activity->row = lh_fields_create(set);
+		lh_fields_from_jsonb(activity->row, stored->fields, LH_ACTIVITY_FIELDS_FIRST, set->nfields);
+		lh_fields_set(activity->row, lh_fieldset_find(set, "lead_key"), CStringGetTextDatum(lead_key));
+		lh_fields_set(activity->row, lh_fieldset_find(set, "at"), TimestampTzGetDatum(activity->at));
+	}
+	return n;
+}

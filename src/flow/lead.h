@@ -1,0 +1,37 @@
+/*
+ * src/flow/lead.h
+ *
+ * A lead's state as it stands in the tables, read for a decision.
+ */
+#ifndef LH_LEAD_H
+#define LH_LEAD_H
+
+#include "flow/decide.h"
+
+/*
+ * Rows of handoff.lead for the keys given, in byte order of key, with their clocks; locked, those that
+ * somebody else has locked left out, if lock is true.  Returns how many; *leads is an array.
+ */
+extern int	lh_leads_read(char *const *lead_keys, int n, bool lock, LhLead **leads);
+
+/* Keys among those given that have a row, as seen by a new statement. */
+extern int	lh_leads_existing(char *const *lead_keys, int n, char ***existing);
+
+/* Give a lead its fields, under the contract that is to decide it. */
+extern void lh_lead_bind(LhLead *lead, const LhContract *contract);
+extern void lh_lead_init(LhLead *lead, const char *lead_key, const char *source, const char *raw_key);
+
+/*
+ * Activities of one lead, in order of (at, source, key), bound to the contract.  lh_activities_read()
+ * reads those of many leads at once; a lead's are then taken by its key.
+ */
+typedef struct LhActivities LhActivities;
+
+extern LhActivities *lh_activities_read(char *const *lead_keys, int n);
+extern int	lh_activities_of(const LhActivities *all, const char *lead_key,
+							 const LhContract *contract, LhActivity **activities);
+
+extern int	lh_compare_keys(const void *a, const void *b);	/* qsort of char * */
+extern int	lh_sort_unique(char **keys, int n);
+
+#endif							/* LH_LEAD_H */

@@ -1,0 +1,49 @@
+/*
+ * src/flow/source.h
+ *
+ * A synced table, read safely: as its owner, under a lock, and only if it is still a table.
+ */
+#ifndef LH_SOURCE_H
+#define LH_SOURCE_H
+
+#include "define/contract.h"
+
+typedef struct LhSource
+{
+	char	   *name;
+	char	   *kind;			/* lead, activity .. */
+	char	   *schema_name;
+	char	   *table_name;
+	int			nkeys;
+	char	  **key_columns;
+	char	   *key_prefix;
+	Jsonb	   *mapping;
+	TimestampTz since;
+	char	   *contract_name;	/* NULL: the only one in force */
+	bool		key_indexed;
+	const LhContract *contract;	/* in force now; NULL: none */
+
+	Oid			relid;			/* while locked */
+	Oid			owner;
+} LhSource;
+
+/* One row, or the news that there is none. */
+typedef struct LhSourceRow
+{
+	bool		present;		/* there, and not marked deleted */
+	TimestampTz version;		/* DT_NOBEGIN: not mapped or null */
+	LhFields   *row;			/* mapped fields; NULL if not present */
+} LhSourceRow;
+
+/* By name; NULL if there is no such source (any more). */
+extern LhSource *lh_source_load(const char *name);
+
+/* Lock it without waiting, for the rest of the transaction; false: busy, or no table of that name. */
+extern bool lh_source_lock(LhSource *source);
+
+/* Read the rows of n keys; the source is locked.  Runs as the table's owner. */
+extern LhSourceRow *lh_source_read(LhSource *source, char *const *raw_keys, int n);
+
+extern bool lh_source_is(const LhSource *source, const char *kind);
+
+#endif							/* LH_SOURCE_H */

@@ -1,0 +1,155 @@
+/*
+ * src/flow/tick.c
+ *
+ * tick(p_now): everything that time asks for.  It works from what is in the tables and the moment it
+ * is given, so that a missed tick is made up by the next, two at once share the work, and a test can
+ * let months pass in a minute.
+ *
+ * Clocks are found due without locking; the batch locks their leads and looks at the clocks again.
+ */
+#include "flow/drain.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "sql.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(lh_tick);
+
+/* A tick that has worked this long leaves the rest to the next one. */
+#define TICK_SECONDS	20
+
+static LhStatement due_clocks = {
+	"select c.lead_key, l.source, l.raw_key, array_agg(c.kind) "
+	"from handoff.clock c join handoff.lead l on l.lead_key = c.lead_key "
+	"where c.next_at <= $1 and c.handoff_no = 0 and l.source = any($2) "
+	"group by c.lead_key, l.source, l.raw_key order by min(c.next_at), c.lead_key limit $3",
+	3, {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID}
+};
+
+static LhStatement heartbeat = {
+	"update handoff.meta m set tick_now = greatest(m.tick_now, $1), tick_clock = $2 "
+	"where m.id in (select id from handoff.meta for update skip locked)",
+	2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static LhStatement delete_wakes = {"delete from handoff.wake", 0};
+
+static LhItem *
+clock_item(HeapTuple tuple, TupleDesc desc)
+{
+	LhItem	   *item = palloc0_object(LhItem);
+	char	   *kinds = SPI_getvalue(tuple, desc, 4);
+
+	item->is_clock = true;
+	item->lead_key = SPI_getvalue(tuple, desc, 1);
+	item->source = SPI_getvalue(tuple, desc, 2);
+	item->raw_key = SPI_getvalue(tuple, desc, 3);
+	for (int k = 0; k < LH_NCLOCKS; k++)
+		item->clock_due[k] = strstr(kinds, lh_clock_kind(k)) != NULL;
+	return item;
+}
+
+/* Decide the leads whose clocks are due; how many there were. */
+static int64
+run_clocks(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *result)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff clocks", ALLOCSET_DEFAULT_SIZES);
+	int64		due = 0;
+	bool		more = true;
+
+	while (more && GetCurrentTimestamp() < stop)
+	{
+		LhDrainResult round = {0};
+		Datum		values[3];
+		LhItem	  **items;
+		int			n;
+
+		MemoryContextSwitchTo(mcxt);
+		values[0] = TimestampTzGetDatum(now);
+		values[1] = lh_ready_sources();
+		values[2] = Int64GetDatum(batch_size);
+		n = lh_run(&due_clocks, values, NULL);
+		items = palloc_array(LhItem *, Max(n, 1));
+		for (int i = 0; i < n; i++)
+			items[i] = clock_item(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		lh_drain_items(items, n, now, batch_size, &round);
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(mcxt);
+
+		due += round.decided;
+		result->waiting += round.waiting;
+		result->quarantined += round.quarantined;
+		more = n == batch_size && round.waiting == 0;
+	}
+	MemoryContextDelete(mcxt);
+	return due;
+}
+
+static void
+beat(TimestampTz now)
+{
+	Datum		values[2] = {TimestampTzGetDatum(now), TimestampTzGetDatum(GetCurrentTimestamp())};
+
+	lh_run(&delete_wakes, NULL, NULL);
+	lh_run(&heartbeat, values, NULL);
+}
+
+static HeapTuple
+tick_answer(TupleDesc desc, const LhDrainResult *result, int64 due)
+{
+	Datum		values[5] = {
+		Int64GetDatum(result->claimed), Int64GetDatum(result->decided), Int64GetDatum(due),
+		Int64GetDatum(result->waiting), Int64GetDatum(result->quarantined)
+	};
+	bool		isnull[5] = {false};
+
+	return heap_form_tuple(desc, values, isnull);
+}
+
+/* tick(p_now timestamptz, batch int) returns (claimed, decided, due, waiting, quarantined) */
+Datum
+lh_tick(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = PG_GETARG_TIMESTAMPTZ(0);
+	int			batch_size = PG_GETARG_INT32(1);
+	TimestampTz stop = GetCurrentTimestamp() + TICK_SECONDS * USECS_PER_SEC;
+	LhDrainResult result = {0};
+	int64		due;
+	TupleDesc	desc;
+	LhWorld		world;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	desc = BlessTupleDesc(desc);
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("tick() needs isolation level read committed"),
+				 errdetail("In a higher level it would decide by rows as they were when the transaction began."),
+				 errhint("Call it in a transaction of its own.")));
+	if (TIMESTAMP_NOT_FINITE(now))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("p_now must be finite")));
+	if (batch_size < 1 || batch_size > 10000)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("batch must be from 1 to 10000")));
+
+	lh_enter(&world, true);
+	SPI_connect();
+	lh_check_schema();
+	lh_drain_inbox(now, batch_size, stop, &result);
+	due = run_clocks(now, batch_size, stop, &result);
+	beat(now);
+	SPI_finish();
+	lh_leave(&world);
+	PG_RETURN_DATUM(HeapTupleGetDatum(tick_answer(desc, &result, due)));
+}
