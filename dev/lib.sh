@@ -8,7 +8,10 @@ set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 LH_ROOT=$PWD
 LH_DATA=${LH_DATA:-$LH_ROOT/../shared/data}
-PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/15/bin/pg_config}
+# The server of PG_CONFIG says which major version we are on; without one, LH_PG does.
+PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/${LH_PG:-15}/bin/pg_config}
+if [ -x "$PG_CONFIG" ]; then LH_PG=$("$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'); fi
+LH_PG=${LH_PG:-15}
 export LC_ALL=C.UTF-8 PG_CONFIG LH_DATA LH_ROOT
 
 say() { printf '== %s\n' "$*"; }
@@ -45,7 +48,7 @@ need_packages() {
 }
 
 build_packages() {
-    need_packages gcc libc6-dev make postgresql-15 postgresql-server-dev-15 postgresql-15-cron
+    need_packages gcc libc6-dev make "postgresql-$LH_PG" "postgresql-server-dev-$LH_PG" "postgresql-$LH_PG-cron"
 }
 
 # Build and install into the server of PG_CONFIG. with_llvm=no: bitcode needs clang and nobody here uses it.

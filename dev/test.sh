@@ -6,12 +6,14 @@
 . "$(dirname "$0")/lib.sh"
 
 build_packages
-need_packages postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
+need_packages "postgresql-$LH_PG-pgtap" libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
 LH_CFLAGS=-Werror build
 
 make_workdir
 trap stop_cluster EXIT
-cp -a Makefile lead_handoff.control expected sql src test demo docs "$LH_TMP/tree/"
+for part in Makefile lead_handoff.control expected sql src test demo docs; do
+    if [ -e $part ]; then cp -a $part "$LH_TMP/tree/"; fi
+done
 if [ "$(id -u)" = 0 ]; then chown -R "$PG_USER" "$LH_TMP/tree"; fi
 start_cluster
 cd "$LH_TMP/tree"
