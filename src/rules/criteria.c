@@ -427,18 +427,12 @@ lh_criteria_recv(PG_FUNCTION_ARGS)
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
 	int			version = pq_getmsgbyte(buf);
 	int			len;
-	char	   *text;
 
 	if (version != LH_CRITERIA_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				 errmsg("unsupported criteria version %d", version)));
-	text = pq_getmsgtext(buf, buf->len - buf->cursor, &len);
-	if (strlen(text) != len)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("criteria contains a zero byte")));
-	PG_RETURN_POINTER(lh_criteria_parse(text, NULL));
+	PG_RETURN_POINTER(lh_criteria_parse(pq_getmsgtext(buf, buf->len - buf->cursor, &len), NULL));
 }
 
 static bool

@@ -15,10 +15,11 @@
  *     local midnight when the 29th, 30th, 31st or 1st begins;
  *   - current_date stands still within a day and jumps at local midnight.
  *
- * So for each now we know: T (moment); until when T behaves as described (until); by how much it may
- * jump until then (jump, 0: not at all); and by how much it may ever be off an even movement (slack:
- * days for months' lengths and for the largest changes of offset).  From these follows a moment that
- * is never later than the flip, always later than now, and exact wherever T moves evenly.
+ * So for each now we know T (moment), until when it moves as described (until), and by how much it
+ * may ever be off an even movement (slack: days, for the months' lengths and the largest changes of
+ * offset).  Near a change of offset, until is found by probing.  From these follows a moment that is
+ * never later than the flip, always later than now, and the flip itself wherever T moves evenly up
+ * to it.
  */
 #include "rules/criteria_eval.h"
 
@@ -51,43 +52,42 @@ local_time(TimestampTz now, int *day)
 }
 
 /*
- * Moment p moves evenly with now.  Lower clock->until to when it comes near a change of the zone's
- * offset; if it is near one already, to when it has left it, and add to clock->jump.
+ * Moment p moves evenly with now, and local time is computed there.  Lower clock->until to when p
+ * comes near a change of the zone's offset; if it is near one already, lower it to when it has left
+ * it, and return true.
  */
-static void
-mind_zone_changes(LhClock *clock, TimestampTz p)
+static bool
+near_zone_change(LhClock *clock, TimestampTz p)
 {
 	pg_time_t	at = timestamptz_to_time_t(p);
 	pg_time_t	boundary = at - 2 * SECS_PER_DAY;
-	pg_time_t	from;
+	bool		near = false;
 
-	do
+	while (boundary <= at + 2 * SECS_PER_DAY)
 	{
+		pg_time_t	from = boundary;
 		long		before,
 					after;
 		int			before_dst,
 					after_dst;
-		int64		change,
-					edge;
+		int64		change;
+		TimestampTz edge;
 
-		from = boundary;
 		if (pg_next_dst_boundary(&from, &before, &before_dst, &boundary, &after, &after_dst,
 								 session_timezone) <= 0)
-			return;
-		change = labs(after - before);
-		if (change == 0)
-			continue;
-		edge = boundary - change - 1;
-		if (edge <= at)
+			break;
+		change = labs(after - before) * USECS_PER_SEC;
+		edge = time_t_to_timestamptz(boundary) - change;
+		if (edge <= p)
 		{
-			edge = boundary + change + 1;
-			if (edge <= at)
+			edge += 2 * change;
+			if (edge <= p)
 				continue;
-			clock->jump += 2 * change * USECS_PER_SEC;
+			near = true;
 		}
-		clock->until = Min(clock->until, clock->now + (edge - at) * USECS_PER_SEC - USECS_PER_SEC);
-		clock->until = Max(clock->until, clock->now + 1);
-	} while (boundary <= at + 2 * SECS_PER_DAY);
+		clock->until = Min(clock->until, clock->now + (edge - p));
+	}
+	return near;
 }
 
 /* The next local midnight at which adding months may jump. */
@@ -132,49 +132,73 @@ add_span(TimestampTz moment, const Interval *span)
 												   IntervalPGetDatum(span)));
 }
 
-static void
-set_moving_now(LhLeaf *leaf, TimestampTz now)
+/* The first moment after now, but before limit, to which the operand does not move evenly. */
+static TimestampTz
+first_jump(const LhClock *clock, TimestampTz limit)
 {
-	LhClock    *clock = leaf->clock;
-	const Interval *span = &clock->span;
-	bool		on_calendar = clock->has_span && (span->month != 0 || span->day != 0);
+	TimestampTz even = clock->now;
+	TimestampTz probe;
 
-	clock->moment = clock->has_span ? add_span(now, span) : now;
-	leaf->operand = TimestampTzGetDatum(clock->moment);
-	if (leaf->comparison == COMPARE_DATE)
-		leaf->comparison = COMPARE_DATE_TIMESTAMPTZ;
-
-	clock->until = DT_NOEND;
-	clock->jump = 0;
-	clock->slack = 0;
-	if (!on_calendar || TIMESTAMP_NOT_FINITE(now))
-		return;
-
-	clock->slack = DAYS(2);
-	mind_zone_changes(clock, now);
-	if (span->month != 0)
+	do
 	{
-		Interval	months = {0};
-		TimestampTz jump = next_month_jump(now);
+		probe = Min(even + USECS_PER_MINUTE, limit);
+		if (add_span(probe, &clock->span) - clock->moment != probe - clock->now)
+		{
+			while (probe - even > 1)
+			{
+				TimestampTz middle = even + (probe - even) / 2;
 
-		months.month = span->month;
-		mind_zone_changes(clock, add_span(now, &months));
-		clock->slack += DAYS(6);
-		clock->until = Min(clock->until, Max(jump, now + 1));
-		if (clock->jump > 0)
-			clock->jump += DAYS(4);
-	}
-	if (span->day != 0)
-	{
-		Interval	date_part = *span;
-
-		date_part.time = 0;
-		mind_zone_changes(clock, add_span(now, &date_part));
-	}
+				if (add_span(middle, &clock->span) - clock->moment == middle - clock->now)
+					even = middle;
+				else
+					probe = middle;
+			}
+			return probe;
+		}
+		even = probe;
+	} while (even < limit);
+	return limit;
 }
 
 static void
-set_moving_today(LhLeaf *leaf, TimestampTz now)
+set_now(LhLeaf *leaf, TimestampTz now)
+{
+	LhClock    *clock = leaf->clock;
+	const Interval *span = &clock->span;
+	Interval	part = {0};
+	bool		near;
+
+	clock->moment = clock->has_span ? add_span(now, span) : now;
+	leaf->operand = TimestampTzGetDatum(clock->moment);
+	if (clock->type == LH_DATE)
+		leaf->comparison = COMPARE_DATE_TIMESTAMPTZ;
+
+	clock->until = DT_NOEND;
+	clock->slack = 0;
+	if (!clock->has_span || (span->month == 0 && span->day == 0) || TIMESTAMP_NOT_FINITE(now))
+		return;
+
+	/* months are added first, then days, each in local time; the rest is elapsed time */
+	clock->slack = DAYS(2);
+	near = near_zone_change(clock, now);
+	if (span->month != 0)
+	{
+		part.month = span->month;
+		near |= near_zone_change(clock, add_span(now, &part));
+		clock->until = Min(clock->until, next_month_jump(now));
+		clock->slack += DAYS(6);
+	}
+	if (span->day != 0)
+	{
+		part.day = span->day;
+		near |= near_zone_change(clock, add_span(now, &part));
+	}
+	if (near)
+		clock->until = first_jump(clock, clock->until);
+}
+
+static void
+set_today(LhLeaf *leaf, TimestampTz now)
 {
 	LhClock    *clock = leaf->clock;
 	LhType		type = clock->type;
@@ -202,7 +226,6 @@ set_moving_today(LhLeaf *leaf, TimestampTz now)
 	if (leaf->comparison != COMPARE_DATE)
 		leaf->operand = TimestampTzGetDatum(clock->moment);
 
-	clock->jump = 0;
 	clock->slack = DAYS(4) + (clock->has_span && clock->span.month != 0 ? DAYS(8) : 0);
 	clock->until = TIMESTAMP_NOT_FINITE(now) ? DT_NOEND : next_date_change(now);
 }
@@ -231,10 +254,10 @@ lh_program_set_now(LhProgram *program, TimestampTz now)
 		switch (leaf->clock->base)
 		{
 			case CLOCK_NOW:
-				set_moving_now(leaf, now);
+				set_now(leaf, now);
 				break;
 			case CLOCK_TODAY:
-				set_moving_today(leaf, now);
+				set_today(leaf, now);
 				break;
 			case CLOCK_DATE:
 				set_date(leaf);
@@ -306,17 +329,9 @@ lh_leaf_valid_until(const LhLeaf *leaf, Datum value)
 	if (gap < -clock->slack)
 		return DT_NOEND;		/* passed, for good */
 
-	if (clock->base == CLOCK_TODAY)
-		until = clock->until;
-	else if (clock->jump == 0)
-		until = Min(even_flip(leaf, gap), clock->until);
-	else if (gap > clock->jump)
-		until = Min(later(clock->now, gap - clock->jump), clock->until);
-	else if (gap < -clock->jump)
-		until = clock->until;
-	else
-		until = clock->now + 1;
-
+	until = clock->until;
+	if (clock->base == CLOCK_NOW)
+		until = Min(until, even_flip(leaf, gap));
 	if (gap > clock->slack && clock->slack > 0)
 		until = Max(until, later(clock->now, gap - clock->slack));
 	return until;

@@ -68,9 +68,8 @@ typedef struct LhClock
 	/* set by lh_leaf_set_now(); see criteria_clock.c */
 	TimestampTz now;
 	int64		moment;			/* the operand, in microseconds of the frame it is compared in */
-	TimestampTz until;			/* it moves as described until then */
-	int64		jump;			/* until then it may jump by as much; 0: it moves evenly */
-	int64		slack;			/* at any later time it may be off an even movement by as much */
+	TimestampTz until;			/* until then it moves evenly (CLOCK_NOW) or not (CLOCK_TODAY) */
+	int64		slack;			/* later on it may be off an even movement by as much */
 } LhClock;
 
 typedef struct LhLeaf

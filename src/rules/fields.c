@@ -231,7 +231,7 @@ lh_fieldset_closest(const LhFieldSet *set, const char *name)
 {
 	const char *closest = NULL;
 	int			len = strlen(name);
-	int			best = len / 3 + 1;
+	int			best = Max(len / 3, 1);
 
 	if (len >= FIELD_NAME_LEN)
 		return NULL;

@@ -1,6 +1,7 @@
 -- The type criteria: canonical text, equality, hash, the functions that look into one.
 -- What it refuses is in criteria_error.sql, what it means in criteria_truth.sql.
-set search_path = public, handoff;
+create schema criteria;
+set search_path = criteria, handoff;
 
 -- One spelling for many.
 select spelling, spelling::criteria as canonical
@@ -62,3 +63,6 @@ select length(string_agg('a=' || i, ' or ')::criteria::text) from generate_serie
 select length((repeat('not ', 63) || 'a')::criteria::text);
 select length((repeat('(', 1500) || 'a' || repeat(')', 1500))::criteria::text);
 select length(('a = ''' || repeat('x', 65530) || '''')::criteria::text);
+
+set client_min_messages = warning;
+drop schema criteria cascade;

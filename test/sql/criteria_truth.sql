@@ -1,7 +1,8 @@
 -- Criteria mean what SQL means: for a criteria C and a row R, matches(C, R) is what PostgreSQL itself
 -- answers to "select (C) from R". The generator below makes criteria from every operator, type and
 -- edge value; the rows hold the edges; each criteria is asked of every row, under varied settings.
-set search_path = public, handoff;
+create schema criteria_truth;
+set search_path = criteria_truth, handoff;
 set client_min_messages = warning;
 
 create table truth (
@@ -202,3 +203,6 @@ set escape_string_warning = off;
 select setseed(0.25);
 select * from run(criteria => 100, depth => 1);
 select * from run(criteria => 100, depth => 6);
+
+set client_min_messages = warning;
+drop schema criteria_truth cascade;
