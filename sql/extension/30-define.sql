@@ -68,7 +68,8 @@ as $$
     union all
     select f.of, f.name, f.type, 0 from handoff.field f where f.contract_id = $1 and f.of <> 'account'
     union all
-    select 'lead', 'account.' || f.name, f.type, 0 from handoff.field f where f.contract_id = $1 and f.of = 'account'
+    select 'lead', 'account.' || f.name, f.type, 0
+    from handoff.field f where f.contract_id = $1 and f.of = 'account'
 $$;
 comment on function handoff.known_fields(int) is
     'Fields that criteria of a contract may name: built-in, derived and declared ones. step: when a decision knows the field, as in builtin_fields().';
@@ -94,19 +95,19 @@ as $$
     )
     select format(
         'with rule (contract_id, key, col, criteria, of) as (%s),'
-        ' known as (select v.contract_id, f.of, array_agg(f.name) as names, array_agg(f.type) as types, array_agg(f.step) as steps'
+        ' known as (select v.contract_id, f.of, array_agg(f.name) as names, array_agg(f.type) as types'
         ' from (select distinct contract_id from rule) v'
         ' cross join lateral (select distinct on (k.of, k.name) k.* from handoff.known_fields(v.contract_id) k'
         ' order by k.of, k.name, k.step) f group by 1, 2)'
         ' select format(''%%s "%%s"%%s'', %L, r.key, nullif('', '' || r.col, '', criteria'')) as object,'
-        ' r.contract_id, r.key, r.of, r.criteria, k.names, k.types, k.steps'
+        ' r.contract_id, r.key, r.of, r.criteria, k.names, k.types'
         ' from rule r join known k using (contract_id, of)',
         query, replace(tab, '_', ' '))
     from rule
     where query is not null
 $$;
 comment on function handoff.definition_criteria(text, text) is
-    'Query for the criteria among rows_from of a definition table: object (for messages), contract_id, key, of, criteria, and names, types and steps of the fields it may name. NULL: the table has no criteria. Internal.';
+    'Query for the criteria among rows_from of a definition table: object (for messages), contract_id, key, of, criteria, and names and types of the fields it may name. NULL: the table has no criteria. Internal.';
 
 -- A definition stays as it was published ----------------------------------------------------------
 
@@ -345,16 +346,22 @@ declare
     chosen int := handoff.chosen_version(version);
     doc jsonb := jsonb_build_object('format', 1);
     tab text;
+    cols text[];
+    sorted_by text;
     items jsonb;
 begin
     foreach tab in array array['contract'] || handoff.definition_tables() loop
+        select array_agg(c.col),
+               string_agg(format('t.%I', c.col) || case c.type when 'text'::regtype then ' collate "C"' else '' end, ', ')
+                   filter (where c.is_key)
+        into cols, sorted_by
+        from handoff.definition_columns(tab) c;
         execute format('select jsonb_agg((select jsonb_object_agg(e.key, e.value) from jsonb_each(to_jsonb(t)) e'
-                       ' where e.key = any ($2) and e.value <> ''null'') order by %s) from handoff.%I t where t.contract_id = $1',
-                       coalesce((select string_agg(format(case c.type when 'text'::regtype then 't.%I collate "C"' else 't.%I' end, c.col), ', ')
-                                 from handoff.definition_columns(tab) c where c.is_key), '1'),
-                       tab)
+                       ' where e.key = any ($2) and e.value <> ''null'') order by %s)'
+                       ' from handoff.%I t where t.contract_id = $1',
+                       coalesce(sorted_by, '1'), tab)
             into items
-            using chosen, array(select c.col from handoff.definition_columns(tab) c);
+            using chosen, cols;
         if items is not null then
             doc := jsonb_set(doc, array[tab], case tab when 'contract' then items -> 0 else items end);
         end if;
@@ -385,13 +392,18 @@ declare
 begin
     if jsonb_typeof(doc) is distinct from 'object' or jsonb_typeof(doc -> 'contract') is distinct from 'object' then
         raise exception 'the document is not a contract'
-            using errcode = 'LH011', hint = 'It is an object with the keys "format" and "contract", as handoff.export() writes it.';
+            using errcode = 'LH011',
+                  hint = 'It is an object with the keys "format" and "contract", as handoff.export() writes it.';
     end if;
     if doc -> 'format' is distinct from '1' then
         raise exception 'the document''s format is %, not 1', coalesce(doc ->> 'format', 'missing')
             using errcode = 'LH011', hint = 'This release reads format 1.';
     end if;
-    select k into bad from jsonb_object_keys(doc) k where k <> all (tables || '{format,contract}'::text[]) order by k limit 1;
+    select k into bad
+    from jsonb_object_keys(doc) k
+    where k <> all (tables || '{format,contract}'::text[])
+    order by k collate "C"
+    limit 1;
     if found then
         raise exception 'unknown key "%" in the document', bad
             using errcode = 'LH011', hint = format('Known keys: format, contract, %s.', array_to_string(tables, ', '));
@@ -406,12 +418,13 @@ begin
         from jsonb_array_elements(case tab when 'contract' then jsonb_build_array(doc -> tab) else doc -> tab end) e,
              jsonb_object_keys(e) k
         where k not in (select c.col from handoff.definition_columns(tab) c)
-        order by k
+        order by k collate "C"
         limit 1;
         if found then
             raise exception 'unknown key "%" in "%" of the document', bad, tab
                 using errcode = 'LH011',
-                      hint = format('Known keys: %s.', (select string_agg(c.col, ', ') from handoff.definition_columns(tab) c));
+                      hint = format('Known keys: %s.', (select string_agg(c.col, ', ')
+                                                        from handoff.definition_columns(tab) c));
         end if;
     end loop;
 end
@@ -511,7 +524,8 @@ declare
     tab text;
 begin
     return query
-        select 'contract', k.key, case when not x ? k.key then 'added' when not y ? k.key then 'removed' else 'changed' end,
+        select 'contract', k.key,
+               case when not x ? k.key then 'added' when not y ? k.key then 'removed' else 'changed' end,
                x -> k.key, y -> k.key
         from (values (docs[1] -> 'contract', docs[2] -> 'contract')) d (x, y),
              jsonb_object_keys(x || y) k (key)
@@ -520,16 +534,20 @@ begin
     foreach tab in array handoff.definition_tables() loop
         return query execute format(
             'with side as ('
-            '    select t.contract_id, jsonb_build_array(%s) as id, %s as key, to_jsonb(t) - ''contract_id'' as row from handoff.%I t'
+            '    select t.contract_id, jsonb_build_array(%s) as id, %s as key, to_jsonb(t) - ''contract_id'' as row'
+            '    from handoff.%I t'
+            '), pair as ('
+            '    select id, key, x.row as x, y.row as y'
+            '    from (select id, key, row from side where contract_id = $1) x'
+            '    full join (select id, key, row from side where contract_id = $2) y using (id, key)'
+            '    where x.row is distinct from y.row'
             ')'
-            ' select %L, key, case when x.row is null then ''added'' when y.row is null then ''removed'' else ''changed'' end,'
-            '    case when y.row is null then jsonb_strip_nulls(x.row)'
-            '         else (select jsonb_object_agg(e.key, e.value) from jsonb_each(x.row) e where y.row -> e.key <> e.value) end,'
-            '    case when x.row is null then jsonb_strip_nulls(y.row)'
-            '         else (select jsonb_object_agg(e.key, e.value) from jsonb_each(y.row) e where x.row -> e.key <> e.value) end'
-            ' from (select id, key, row from side where contract_id = $1) x'
-            ' full join (select id, key, row from side where contract_id = $2) y using (id, key)'
-            ' where x.row is distinct from y.row order by id',
+            ' select %L, key, case when x is null then ''added'' when y is null then ''removed'' else ''changed'' end,'
+            '    case when y is null then jsonb_strip_nulls(x)'
+            '         else (select jsonb_object_agg(e.key, e.value) from jsonb_each(x) e where y -> e.key <> e.value) end,'
+            '    case when x is null then jsonb_strip_nulls(y)'
+            '         else (select jsonb_object_agg(e.key, e.value) from jsonb_each(y) e where x -> e.key <> e.value) end'
+            ' from pair order by id',
             (select string_agg(format('t.%I', c.col), ', ') from handoff.definition_columns(tab) c where c.is_key),
             handoff.definition_key(tab), tab, tab)
             using ids[1], ids[2];

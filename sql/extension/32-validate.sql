@@ -27,7 +27,8 @@ declare
     problem_hint text;
 begin
     foreach tab in array array['contract'] || handoff.definition_tables() loop
-        rules := handoff.definition_criteria(tab, format('(select * from handoff.%I where contract_id = %s)', tab, version));
+        rules := handoff.definition_criteria(
+            tab, format('(select * from handoff.%I where contract_id = %s)', tab, version));
         continue when rules is null;
         for rule in execute rules || ' order by r.key' loop
             begin
@@ -65,7 +66,8 @@ as $$
     )
     select 'error', format('derived "%s %s"', d.field, d.ord),
            format('field "%s" is not known yet when "%s" is computed', used.name, d.field),
-           case when s.step = 1 then 'Give its rows a lower ord.' else 'A derived field is computed from input and derived fields before it.' end
+           case s.step when 1 then 'Give its rows a lower ord.'
+                       else 'A derived field is computed from input and derived fields before it.' end
     from handoff.derived d
     join place mine on mine.field = d.field
     cross join lateral handoff.criteria_fields(d.criteria) used (name)
@@ -96,17 +98,21 @@ create function handoff.check_names(version int)
     set search_path = pg_catalog, pg_temp
 as $$
     with ref (object, kind, name) as (
-        select format('transition "%s"', t.ord), 'stage', t.from_stage from handoff.transition t where t.contract_id = $1
+        select format('transition "%s"', t.ord), 'stage', t.from_stage
+        from handoff.transition t where t.contract_id = $1
         union all
-        select format('transition "%s"', t.ord), 'stage', t.to_stage from handoff.transition t where t.contract_id = $1
+        select format('transition "%s"', t.ord), 'stage', t.to_stage
+        from handoff.transition t where t.contract_id = $1
         union all
         select format('transition "%s"', t.ord), 'leg', t.leg from handoff.transition t where t.contract_id = $1
         union all
         select format('stage "%s"', s.name), 'stage', s.max_age_to from handoff.stage s where s.contract_id = $1
         union all
-        select format('stage "%s"', s.name), 'lead field', r from handoff.stage s, unnest(s.required) r where s.contract_id = $1
+        select format('stage "%s"', s.name), 'lead field', r
+        from handoff.stage s, unnest(s.required) r where s.contract_id = $1
         union all
-        select format('validation "%s %s"', v.field, v.ord), 'lead field', v.field from handoff.validation v where v.contract_id = $1
+        select format('validation "%s %s"', v.field, v.ord), 'lead field', v.field
+        from handoff.validation v where v.contract_id = $1
         union all
         select format('gate "%s"', g.ord), 'leg', g.leg from handoff.gate g where g.contract_id = $1
         union all
@@ -119,27 +125,37 @@ as $$
         union all
         select format('sla "%s"', s.name), 'leg', s.leg from handoff.sla s where s.contract_id = $1
         union all
-        select format('work standard "%s %s"', w.name, w.ord), 'leg', w.leg from handoff.work_standard w where w.contract_id = $1
+        select format('work standard "%s %s"', w.name, w.ord), 'leg', w.leg
+        from handoff.work_standard w where w.contract_id = $1
         union all
-        select format('cadence step "%s %s"', c.leg, c.step), 'leg', c.leg from handoff.cadence_step c where c.contract_id = $1
+        select format('cadence step "%s %s"', c.leg, c.step), 'leg', c.leg
+        from handoff.cadence_step c where c.contract_id = $1
         union all
         select format('disposition "%s"', d.code), 'leg', d.leg from handoff.disposition d where d.contract_id = $1
         union all
-        select format('disposition "%s"', d.code), 'work standard', d.needs_work from handoff.disposition d where d.contract_id = $1
+        select format('disposition "%s"', d.code), 'work standard', d.needs_work
+        from handoff.disposition d where d.contract_id = $1
         union all
-        select format('disposition "%s"', d.code), 'recycle path', d.recycle_path from handoff.disposition d where d.contract_id = $1
+        select format('disposition "%s"', d.code), 'recycle path', d.recycle_path
+        from handoff.disposition d where d.contract_id = $1
         union all
-        select format('disposition "%s"', d.code), 'signal', s from handoff.disposition d, unnest(d.reopen_on) s where d.contract_id = $1
+        select format('disposition "%s"', d.code), 'signal', s
+        from handoff.disposition d, unnest(d.reopen_on) s where d.contract_id = $1
         union all
-        select format('recycle path "%s"', p.name), 'stage', p.to_stage from handoff.recycle_path p where p.contract_id = $1
+        select format('recycle path "%s"', p.name), 'stage', p.to_stage
+        from handoff.recycle_path p where p.contract_id = $1
         union all
-        select format('recycle path "%s"', p.name), 'stage', p.exhausted_to from handoff.recycle_path p where p.contract_id = $1
+        select format('recycle path "%s"', p.name), 'stage', p.exhausted_to
+        from handoff.recycle_path p where p.contract_id = $1
         union all
-        select format('recycle path "%s"', p.name), 'signal', s from handoff.recycle_path p, unnest(p.reenter_on) s where p.contract_id = $1
+        select format('recycle path "%s"', p.name), 'signal', s
+        from handoff.recycle_path p, unnest(p.reenter_on) s where p.contract_id = $1
         union all
-        select format('contract "%s"', c.name), 'calendar', c.calendar from handoff.contract c where c.contract_id = $1
+        select format('contract "%s"', c.name), 'calendar', c.calendar
+        from handoff.contract c where c.contract_id = $1
         union all
-        select format('contract "%s"', c.name), 'time zone', c.reporting_zone from handoff.contract c where c.contract_id = $1
+        select format('contract "%s"', c.name), 'time zone', c.reporting_zone
+        from handoff.contract c where c.contract_id = $1
     ), known (kind, name) as (
         select 'stage', s.name from handoff.stage s where s.contract_id = $1
         union all
@@ -219,9 +235,11 @@ as $$
            format('is never reached: transition "%s" always fires before it', min(e.ord)),
            'Swap the two, or give the first one a guard.'
     from handoff.transition t
-    join handoff.transition e on e.contract_id = t.contract_id and e.from_stage = t.from_stage and e.event = t.event and e.ord < t.ord
-    join handoff.stage f on f.contract_id = e.contract_id and f.name = e.from_stage and f.exit is null
-    join handoff.stage s on s.contract_id = e.contract_id and s.name = e.to_stage and s.entry is null and s.required = '{}'
+    join handoff.transition e
+      on (e.contract_id, e.from_stage, e.event) = (t.contract_id, t.from_stage, t.event) and e.ord < t.ord
+    join handoff.stage f on (f.contract_id, f.name) = (e.contract_id, e.from_stage) and f.exit is null
+    join handoff.stage s
+      on (s.contract_id, s.name) = (e.contract_id, e.to_stage) and s.entry is null and s.required = '{}'
     where t.contract_id = $1 and e.guard is null
       and (e.leg is null or not exists (select from handoff.gate g where g.contract_id = $1))
     group by t.ord
@@ -258,7 +276,8 @@ as $$
     group by g.name, g.max_points
     having g.max_points > sum(greatest(r.points, 0))
     union all
-    select 'error', format('band "%s"', later.name), format('is never reached: band "%s" comes first and asks no more', min(earlier.name)),
+    select 'error', format('band "%s"', later.name),
+           format('is never reached: band "%s" comes first and asks no more', min(earlier.name)),
            'Order bands from the highest minimums to the lowest.'
     from handoff.band later
     join handoff.band earlier on earlier.contract_id = later.contract_id and earlier.ord < later.ord
@@ -272,8 +291,9 @@ as $$
         select case when greatest(b.min_fit, b.min_intent, b.min_score) > 0 then 'error' else 'warning' end,
                format('band "%s"', b.name),
                'is the last one and leaves out the leads below its minimums',
-               case when greatest(b.min_fit, b.min_intent, b.min_score) > 0 then 'Leave all minimums of the last band empty.'
-                    else 'Points can be negative: leave the minimums empty, or set min_fit and min_intent of the contract to 0.' end
+               case when greatest(b.min_fit, b.min_intent, b.min_score) > 0
+                    then 'Leave all minimums of the last band empty.'
+                    else 'Points can be negative: leave them empty, or set min_fit and min_intent of the contract to 0.' end
         from (select * from handoff.band where contract_id = $1 order by ord desc limit 1) b
         join handoff.contract c on c.contract_id = b.contract_id
         where b.min_fit > coalesce(c.min_fit, b.min_fit - 1)
@@ -343,7 +363,8 @@ as $$
       and not exists (select from handoff.transition t where t.contract_id = $1 and t.event = e.event)
     group by e.event
     union all
-    select 'error', format('recycle path "%s"', p.name), format('exhausted leads go to "%s", which does not belong to marketing', s.name),
+    select 'error', format('recycle path "%s"', p.name),
+           format('exhausted leads go to "%s", which does not belong to marketing', s.name),
            'Choose a stage owned by marketing.'
     from handoff.recycle_path p
     join handoff.stage s on s.contract_id = p.contract_id and s.name = p.exhausted_to
@@ -363,10 +384,12 @@ as $$
     select 'warning', format('sla "%s"', s.name), format('no activity_rule has meaning %s: it can''t be met', m.meaning),
            'Say which activities count.'
     from handoff.sla s
-    join (values ('first_touch', 'touch'), ('next_touch', 'touch'), ('response', 'touch'), ('meeting_held', 'meeting_held')) m (metric, meaning)
-      using (metric)
+    join (values ('first_touch', 'touch', 'contact'), ('next_touch', 'touch', 'contact'),
+                 ('response', 'touch', 'contact'), ('meeting_held', 'meeting_held', 'meeting_held')
+         ) m (metric, meaning, or_meaning) using (metric)
     where s.contract_id = $1
-      and not exists (select from handoff.activity_rule a where a.contract_id = $1 and (a.meaning = m.meaning or (m.meaning = 'touch' and a.meaning = 'contact')))
+      and not exists (select from handoff.activity_rule a
+                      where a.contract_id = $1 and a.meaning in (m.meaning, m.or_meaning))
 $$;
 comment on function handoff.check_work(int) is
     'Findings about dispositions, recycle paths and SLAs. Internal.';
