@@ -431,8 +431,8 @@ begin
         select l.lead_key, l.stage as from_stage, s.name as to_stage, s.owner, s.max_age, c.reporting_zone
         from handoff.lead l
         join handoff.contract old on old.contract_id = l.contract_id
-        join handoff.contract c on c.contract_id = version and c.name = old.name
-        join handoff.stage s on s.contract_id = version and s.name = stage_map ->> l.stage
+        join handoff.contract c on c.contract_id = map_stages.version and c.name = old.name
+        join handoff.stage s on s.contract_id = map_stages.version and s.name = stage_map ->> l.stage
         where l.deleted_at is null and s.name <> l.stage
         order by l.lead_key
         for update of l
