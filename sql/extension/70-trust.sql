@@ -1,0 +1,310 @@
+-- sql/extension/70-trust.sql: is everything as it should be, and who may do what.
+--
+-- doctor() looks for broken invariants; it is what every test of the project ends with, and what a
+-- user runs when in doubt. verify() folds the log of a lead and compares the result with its state: it
+-- decides nothing anew, so it holds whatever contract was in force when.
+
+create function handoff.folded(lead_key text default null)
+    returns table (
+        lead_key       text,
+        first_type     text,
+        events         bigint,
+        last_seq       bigint,
+        contract_id    int,
+        cycle          int,
+        stage          text,
+        scored         jsonb,
+        gate_code      text,
+        blocked_fields jsonb,
+        is_deleted     boolean,
+        fields         jsonb
+    )
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    with log as (
+        select e.* from handoff.event e where $1 is null or e.lead_key = $1
+    ), newest_field as (
+        select distinct on (l.lead_key, n.key) l.lead_key, n.key, n.value
+        from log l
+        cross join lateral jsonb_each(l.detail -> 'new') n
+        where l.type in ('created', 'fields')
+        order by l.lead_key, n.key, l.seq desc
+    ), field as (
+        select f.lead_key, jsonb_object_agg(f.key, f.value) filter (where f.value <> 'null') as fields
+        from newest_field f
+        group by f.lead_key
+    )
+    select l.lead_key,
+           (array_agg(l.type order by l.seq))[1],
+           count(*),
+           max(l.seq),
+           (array_agg(l.contract_id order by l.seq desc))[1],
+           (array_agg(l.cycle order by l.seq desc))[1],
+           (array_agg(coalesce(l.detail ->> 'to', l.detail ->> 'stage') order by l.seq desc)
+               filter (where l.type in ('created', 'stage')))[1],
+           (array_agg(l.detail order by l.seq desc) filter (where l.type = 'scored'))[1],
+           (array_agg(case l.type when 'gated' then l.detail ->> 'code' end order by l.seq desc)
+               filter (where l.type in ('gated', 'released')))[1],
+           (array_agg(case l.type when 'blocked' then l.detail -> 'fields' end order by l.seq desc)
+               filter (where l.type in ('blocked', 'unblocked')))[1],
+           coalesce((array_agg(l.type order by l.seq desc) filter (where l.type in ('deleted', 'restored')))[1] = 'deleted', false),
+           coalesce((array_agg(f.fields))[1], '{}')
+    from log l
+    left join field f on f.lead_key = l.lead_key
+    group by l.lead_key
+$$;
+comment on function handoff.folded(text) is
+    'The state that the log of a lead (NULL: of every lead) adds up to. Internal to verify().';
+
+create function handoff.verify(lead_key text default null)
+    returns table (lead_key text, what text, by_log text, by_state text)
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(l.lead_key, f.lead_key), d.what, d.by_log, d.by_state
+    from handoff.folded($1) f
+    full join (select * from handoff.lead where $1 is null or lead.lead_key = $1) l on l.lead_key = f.lead_key
+    left join handoff.stage_history h on h.lead_key = l.lead_key and h.left_at is null
+    cross join lateral (values
+        ('first event', f.first_type, 'created'),
+        ('events', f.events::text, l.last_seq::text),
+        ('last_seq', f.last_seq::text, l.last_seq::text),
+        ('contract_id', f.contract_id::text, l.contract_id::text),
+        ('cycle', f.cycle::text, l.cycle::text),
+        ('stage', f.stage, l.stage),
+        ('open stay', h.stage || ' since ' || h.entered_at, l.stage || ' since ' || l.stage_since),
+        ('fit', f.scored ->> 'fit', l.fit::text),
+        ('intent', f.scored ->> 'heat', l.intent::text),
+        ('score', f.scored ->> 'score', l.score::text),
+        ('band', f.scored ->> 'band', l.band),
+        ('signals', f.scored ->> 'signals', to_jsonb(l.signals)::text),
+        ('gate_code', f.gate_code, l.gate_code),
+        ('blocked_fields', f.blocked_fields::text, to_jsonb(l.blocked_fields)::text),
+        ('deleted', f.is_deleted::text, (l.deleted_at is not null)::text),
+        ('fields', f.fields::text, l.fields::text)
+    ) d (what, by_log, by_state)
+    where d.by_log is distinct from d.by_state
+$$;
+comment on function handoff.verify(text) is
+    'Folds the log of a lead (NULL: of every lead) and returns what differs from its state, one row a difference; nothing if all is well.';
+
+create function handoff.lost_rows(source_name text) returns bigint
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+    set datestyle = iso
+    set intervalstyle = postgres
+    set timezone = 'UTC'
+    set extra_float_digits = 1
+as $$
+declare
+    source handoff.source;
+    rel    regclass;
+    lost   bigint;
+begin
+    select s.* into source from handoff.source s where s.name = source_name;
+    rel := to_regclass(format('%I.%I', source.schema_name, source.table_name));
+    if rel is null or source.kind <> 'lead' then
+        return 0;
+    end if;
+    execute format(
+        'select count(*) from (select %s as key from %s t where %s) r'
+        ' where not exists (select from handoff.lead l where l.source = $1 and l.raw_key = r.key)'
+        ' and not exists (select from handoff.quarantine q where q.source = $1 and q.raw_key = r.key)'
+        ' and not exists (select from handoff.inbox i where i.source = $1 and i.raw_key = r.key)',
+        handoff.key_expression(source.key_columns), rel,
+        coalesce((select format('%s is not true', case a.atttypid when 'boolean'::regtype then format('t.%I', a.attname)
+                                                  else format('t.%I::text::boolean', a.attname) end)
+                  from pg_attribute a where a.attrelid = rel and a.attname = source.mapping ->> 'deleted'), 'true'))
+        into lost using source.name;
+    return lost;
+end
+$$;
+comment on function handoff.lost_rows(text) is
+    'How many rows of a source of leads are neither a lead, nor in quarantine, nor waiting. Internal to doctor().';
+
+create function handoff.doctor()
+    returns table (invariant int, severity text, what text, hint text)
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return query
+    -- 1 each captured lead is in state or quarantine, plus any number of inbox rows
+    select 1, 'error', format('%s rows of source "%s" are not known', n.lost, s.name),
+           'They were written while its triggers were off. Run handoff.attach() again.'
+    from handoff.source s, lateral (select handoff.lost_rows(s.name) as lost) n
+    where n.lost > 0
+    union all
+    -- 4 the log folds to the state
+    select 4, 'error', format('lead "%s": %s is %s by the log, %s by its state', v.lead_key, v.what,
+                              coalesce(v.by_log, 'nothing'), coalesce(v.by_state, 'nothing')),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.verify() v
+    union all
+    -- 5 transitions are the contract's, or marked as an override
+    select 5, 'error', format('lead "%s", event %s: the contract has no transition %s from "%s" to "%s"', e.lead_key, e.seq,
+                              e.detail ->> 'transition', e.detail ->> 'from', e.detail ->> 'to'),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.event e
+    where e.type = 'stage' and e.detail ? 'transition'
+      and not exists (select from handoff.transition t
+                      where t.contract_id = e.contract_id and t.ord = (e.detail ->> 'transition')::int
+                        and t.from_stage = e.detail ->> 'from' and t.to_stage = e.detail ->> 'to'
+                        and t.event = e.detail ->> 'event')
+    union all
+    -- 9 due_at = recomputation
+    select 9, 'error', format('lead "%s": its age in stage "%s" is due %s, not %s', l.lead_key, l.stage, k.due_at, d.due_at),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.lead l
+    join handoff.contract c on c.contract_id = l.contract_id
+    join handoff.stage s on s.contract_id = l.contract_id and s.name = l.stage
+    cross join lateral (
+        select ((k.started_at at time zone c.reporting_zone) + s.max_age) at time zone c.reporting_zone as due_at
+        from handoff.clock k
+        where k.lead_key = l.lead_key and k.handoff_no = 0 and k.kind = 'stage_age' and k.name = s.name
+    ) d
+    join handoff.clock k on k.lead_key = l.lead_key and k.handoff_no = 0 and k.kind = 'stage_age' and k.name = s.name
+    where s.max_age is not null and l.deleted_at is null and k.due_at <> d.due_at
+    union all
+    -- 10 event times don't go back
+    select 10, 'error', format('lead "%s": event %s is earlier than the one before', b.lead_key, b.seq),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from (select e.lead_key, e.seq, e.at < lag(e.at) over (partition by e.lead_key order by e.seq) as back from handoff.event e) b
+    where b.back
+    union all
+    -- 12 every source has its enabled triggers on the table of that name
+    select 12, 'error', format('source "%s": %s', s.name, h.what), h.hint
+    from handoff.source s
+    cross join lateral (select to_regclass(format('%I.%I', s.schema_name, s.table_name)) as rel) r
+    cross join lateral (
+        select 'its table is not there' as what, 'It comes back with the next sync, or detach it with handoff.detach().' as hint
+        where r.rel is null
+        union all
+        select 'its capture triggers are missing', 'Attach it again with handoff.attach(): the table was replaced.'
+        where r.rel is not null
+          and (select count(*) from pg_trigger t where t.tgrelid = r.rel and t.tgname like 'lh\_capture\_%' and not t.tgisinternal)
+              < case s.capture when 'row' then 2 else 4 end
+        union all
+        select format('trigger %s is not enabled always', t.tgname), 'Run handoff.setup().'
+        from pg_trigger t
+        where t.tgrelid = r.rel and t.tgname like 'lh\_capture\_%' and not t.tgisinternal and t.tgenabled <> 'A'
+    ) h
+    union all
+    select 12, 'error', 'trigger drain_at_commit of handoff.wake is not enabled always', 'Run handoff.setup().'
+    where not exists (select from pg_trigger t where t.tgrelid = to_regclass('handoff.wake')
+                      and t.tgname = 'drain_at_commit' and t.tgenabled = 'A')
+    union all
+    -- 15 published definitions = their checksum
+    select 15, 'error', format('contract %s is not what was published', c.contract_id),
+           'Somebody changed a definition with triggers off. Publish a new version from a known document.'
+    from handoff.contract c
+    where c.status <> 'draft' and c.checksum <> handoff.definition_checksum(c.contract_id)
+    union all
+    -- 16 zones exist; nobody keeps the past alive for long
+    select 16, 'error', format('contract %s: time zone "%s" does not exist on this server', c.contract_id, c.reporting_zone),
+           'Install it (package tzdata), or publish a version with another one.'
+    from handoff.contract c
+    where c.status = 'published' and not exists (select from pg_timezone_names z where z.name = c.reporting_zone)
+    union all
+    select 16, 'warning', format('a transaction is open since %s', a.xact_start),
+           format('Process %s keeps dead rows of inbox and clock from being cleaned up.', a.pid)
+    from pg_stat_activity a
+    where a.datname = current_database() and a.xact_start < clock_timestamp() - interval '10 minutes'
+    union all
+    select 0, 'warning', format('source "%s" has rows waiting and no contract in force', s.name), 'Publish one with handoff.publish().'
+    from handoff.source s
+    where (select count(*) from handoff.contract c where c.status = 'published' and c.name = coalesce(s.contract, c.name)) <> 1
+      and exists (select from handoff.inbox i where i.source = s.name)
+    union all
+    select 0, 'warning', format('%s rows of source "%s" are in quarantine', count(*), q.source),
+           'See handoff.quarantine; handoff.retry_quarantine() tries them again.'
+    from handoff.quarantine q
+    group by q.source;
+end
+$$;
+comment on function handoff.doctor() is
+    'Every invariant that is broken, one row each: its number in docs/doctor.md (0: none, but worth a look), severity (error, warning), what, and what to do. No row of severity error: all is well. Reads the whole log.';
+
+-- Roles --------------------------------------------------------------------------------------------
+
+create function handoff.grant_access(role_name text, access text) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    f regprocedure;
+begin
+    if access not in ('admin', 'operator', 'reader') then
+        raise exception 'unknown access "%"', access
+            using errcode = '22023', hint = 'Access is admin, operator or reader.';
+    end if;
+    if not exists (select from pg_roles where rolname = role_name) then
+        raise exception 'role "%" does not exist', role_name
+            using errcode = '42704', hint = 'No role is created here: CREATE ROLE first.';
+    end if;
+    execute format('grant usage on schema handoff to %I', role_name);
+    if access = 'reader' then
+        perform handoff.grant_views(role_name);
+        return;
+    end if;
+    if access = 'operator' then
+        execute format('grant execute on function handoff.tick(timestamptz, int), handoff.doctor(), handoff.verify(text), '
+            'handoff.retry_quarantine(text), handoff.pause(), handoff.resume() to %I', role_name);
+        execute format('grant select on all tables in schema handoff to %I', role_name);
+        execute format('grant insert on handoff.inbox to %I', role_name);
+        execute format('grant update (paused_at) on handoff.meta to %I', role_name);
+    end if;
+    -- what doctor() and the views call; an admin may call everything
+    for f in
+        select p.oid from pg_proc p
+        where p.pronamespace = 'handoff'::regnamespace
+          and (access = 'admin' or p.provolatile <> 'v')
+          and p.prorettype <> 'trigger'::regtype
+    loop
+        execute format('grant execute on function %s to %I', f, role_name);
+    end loop;
+    if access = 'admin' then
+        execute format('grant execute on function handoff.capture() to %I', role_name);
+        execute format('grant select, insert, update, delete on all tables in schema handoff to %I', role_name);
+    end if;
+end
+$$;
+comment on function handoff.grant_access(text, text) is
+    'Gives an existing role access: admin (contracts, sources, everything), operator (tick, doctor, quarantine, pause; reads all), reader (views without personal data). Safe to repeat, needed again after an upgrade. Errors: 22023 (no such access), 42704 (no such role).';
+
+create function handoff.grant_views(role_name text) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    view_name text;
+begin
+    for view_name in
+        select relname from pg_class
+        where relnamespace = 'handoff'::regnamespace and relkind = 'v'
+          and relname = any (handoff.reader_views())
+    loop
+        execute format('grant select on handoff.%I to %I', view_name, role_name);
+    end loop;
+    execute format('grant execute on function handoff.view_time() to %I', role_name);
+end
+$$;
+comment on function handoff.grant_views(text) is
+    'Lets a role read the views without personal data. Internal to grant_access().';
+
+create function handoff.reader_views() returns text[]
+    language sql immutable parallel safe
+    set search_path = pg_catalog, pg_temp
+return array['journey', 'source_health'];
+comment on function handoff.reader_views() is
+    'Views that hold no personal data: what access reader may read.';
+
+revoke all on function handoff.folded(text) from public;
+revoke all on function handoff.verify(text) from public;
+revoke all on function handoff.lost_rows(text) from public;
+revoke all on function handoff.doctor() from public;
+revoke all on function handoff.grant_access(text, text) from public;
+revoke all on function handoff.grant_views(text) from public;
+revoke all on function handoff.reader_views() from public;
