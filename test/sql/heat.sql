@@ -51,6 +51,11 @@ from unnest(array['59 minutes 59.999999 seconds', '0', '-30 days', '1 month', '1
 	'2147483647 days 1000000000 hours']) i;
 select handoff.heat(8, '2000-01-01 01:00Z', '2 days -47 hours') as shortest_half_life,
 	handoff.heat(8, '294276-12-31 23:59Z', '106751990 days') as longest_half_life;
+-- only newer servers have them: soft errors (16), infinite intervals (17)
+select pg_temp.fails(case when current_setting('server_version_num')::int >= 160000
+	then $$select 1 / (not pg_input_is_valid('2^', 'handoff.heat') and not pg_input_is_valid('2^4194304', 'handoff.heat'))::int$$ else '' end) as soft_errors,
+	pg_temp.fails(case when current_setting('server_version_num')::int >= 170000
+	then $$select handoff.heat(1, now(), 'infinity')$$ else 'select 1 / 0' end) ~ '^(22023|22012) ' as infinite_half_life;
 select pg_temp.fails($$select handoff.points('2^1', now(), '59 minutes')$$);
 select pg_temp.fails($$select handoff.falls_to('2^1', 1, '1 month')$$);
 select p, pg_temp.fails(format('select handoff.heat(%L, now(), null)', p)) as heat,
