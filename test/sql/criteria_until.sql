@@ -19,15 +19,27 @@ from (values (timestamptz '2026-01-05 12:00+00')) r (ts), unnest(array['-infinit
 create function one_of(variadic choices text[]) returns text language sql volatile as
 $$ select choices[1 + floor(random() * array_length(choices, 1))::int] $$;
 
+create function wobble() returns interval language sql volatile as
+$$
+select case when random() < 0.5 then (random() - 0.5) * interval '6 hours'
+    else one_of('0', '1 microsecond', '-1 microsecond', '1 hour', '-1 hour', '1 day', '-1 day', '3 days', '-3 days', '40 days', '-40 days')::interval end
+$$;
+
 -- Moments at which something jumps, in the zone of the session.
 create function hard_moment() returns timestamptz language sql volatile as
 $$
-select case floor(random() * 4)::int
-    when 0 then one_of('2024-03-10 02:00', '2024-11-03 02:00', '2024-03-31 02:00', '2024-10-27 03:00', '2024-04-07 02:00', '2024-10-06 02:00', '2011-12-30 00:00', '2010-11-07 00:01', '2010-03-14 00:01', '2024-09-08 00:00', '2024-04-07 00:00')
-    when 1 then one_of('2024-02-28', '2024-02-29', '2024-03-01', '2023-01-29', '2023-01-30', '2023-01-31', '2023-02-28', '2023-03-01', '2024-05-31', '2024-12-31') || ' ' || one_of('00:00', '23:30', '12:00')
-    else '2024-01-01 00:00' end::timestamptz
-    + one_of('0', '1 microsecond', '-1 microsecond', '59 minutes', '-30 minutes', '1 hour', '-1 hour', '90 minutes', '-25 hours', '1 day', '-2 days', '3 days 7 hours')::interval
-    + case when random() < 0.3 then random() * interval '366 days' else interval '0' end
+select case when random() < 0.7 then
+        case current_setting('timezone')
+            when 'America/New_York' then one_of('2024-03-10 02:00', '2024-11-03 02:00')
+            when 'Europe/Berlin' then one_of('2024-03-31 02:00', '2024-10-27 03:00')
+            when 'Pacific/Apia' then one_of('2011-12-30 00:00', '2012-04-01 04:00', '2012-09-30 03:00')
+            when 'Australia/Lord_Howe' then one_of('2024-04-07 02:00', '2024-10-06 02:00')
+            when 'America/St_Johns' then one_of('2010-11-07 00:01', '2010-03-14 00:01')
+            when 'America/Santiago' then one_of('2024-09-08 00:00', '2024-04-07 00:00')
+            else '2024-03-10 02:00' end
+    else one_of('2024-02-28', '2024-02-29', '2024-03-01', '2023-01-29', '2023-01-30', '2023-01-31', '2023-02-28', '2023-03-01', '2024-05-31', '2024-12-31') || ' ' || one_of('00:00', '23:30', '12:00')
+    end::timestamptz + wobble()
+    + case when random() < 0.1 then random() * interval '366 days' else interval '0' end
 $$;
 
 -- One question: a criteria about a value that the operand meets soon, or met a moment ago.
@@ -37,11 +49,15 @@ $$
 declare
     base text := one_of('now()', 'now()', 'current_date');
     sign text := one_of('-', '+');
-    span text := one_of('0', '1 day', '7 days', '-30 days', '1 month', '1 month -1 day', '11 months', '1 year', '3 hours', '1 month 1 day 1 hour', '36 hours 5 minutes');
+    span text := one_of('0', '1 day', '7 days', '-30 days', '1 month', '1 month -1 day', '11 months', '1 year', '3 hours', '1 month 1 day 1 hour', '36 hours 5 minutes', '1 month -10 days', '2 months 20 days');
     field text := one_of('ts', 'd');
-    at timestamptz := hard_moment();
+    hard timestamptz := hard_moment();
+    -- what is hard is now, or what the operand is then, or a step between them
+    at timestamptz := case one_of('now', 'operand', 'months') when 'now' then hard
+        when 'operand' then case sign when '-' then hard + span::interval else hard - span::interval end
+        else hard + case sign when '-' then 1 else -1 end * make_interval(months => extract(year from span::interval)::int * 12 + extract(month from span::interval)::int) end;
     met timestamptz := case sign when '-' then at - span::interval else at + span::interval end
-        + one_of('0', '1 microsecond', '-1 microsecond', '20 minutes', '-20 minutes', '1 hour', '-1 hour', '2 hours', '1 day', '-1 day', '3 days', '-3 days', '40 days', '-40 days')::interval;
+        + wobble();
     leaf text := format(one_of('%1$s > %2$s', '%1$s >= %2$s', '%1$s < %2$s', '%1$s <= %2$s', '%1$s = %2$s', '%1$s <> %2$s', '%1$s is distinct from %2$s', '%1$s between %2$s and now()', 'not (%1$s < %2$s) and d is not null', '%1$s = %2$s or ts < now()'),
         field, case when span = '0' then base else format('%s %s interval %L', base, sign, span) end);
 begin
@@ -117,7 +133,7 @@ begin
 end
 $$;
 select setseed(0.5);
-select * from run(60);
+select * from run(600);
 
 set client_min_messages = warning;
 drop schema criteria_until cascade;
