@@ -81,3 +81,35 @@ comment on column handoff.pool_member.weight is 'Share relative to the others, 1
 comment on column handoff.pool_member.ord is 'Order among equals, then by rep key.';
 comment on column handoff.pool_member.valid_from is 'From when; may lie in the future.';
 comment on column handoff.pool_member.valid_to is 'Until when, not included.';
+
+-- Whose turn it is. Written under the pool's lock only; src/route/pick.c says what the numbers mean.
+
+create table handoff.pool_turn (
+    pool text not null,
+    band text not null,
+    v    double precision not null,
+    primary key (pool, band)
+);
+comment on table handoff.pool_turn is 'How far the turns of a pool have come (of each band, if the pool says so).';
+comment on column handoff.pool_turn.pool is 'Pool.';
+comment on column handoff.pool_turn.band is 'Band; empty: all.';
+comment on column handoff.pool_turn.v is 'Virtual time: picks per unit of weight so far.';
+
+create table handoff.pool_turn_member (
+    pool       text not null,
+    band       text not null,
+    rep        text not null,
+    start      double precision not null,
+    present    boolean not null,
+    last_at    timestamptz,
+    picks      bigint not null,
+    primary key (pool, band, rep)
+);
+comment on table handoff.pool_turn_member is 'Where each member stands in the turns of a pool.';
+comment on column handoff.pool_turn_member.pool is 'Pool.';
+comment on column handoff.pool_turn_member.band is 'Band; empty: all.';
+comment on column handoff.pool_turn_member.rep is 'Rep.';
+comment on column handoff.pool_turn_member.start is 'Virtual time from which the next pick is his due.';
+comment on column handoff.pool_turn_member.present is 'He was available at the last pick.';
+comment on column handoff.pool_turn_member.last_at is 'When he was picked last; NULL: never.';
+comment on column handoff.pool_turn_member.picks is 'How often he was picked.';

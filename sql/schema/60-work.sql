@@ -64,3 +64,122 @@ comment on column handoff.clock.verdict is 'met, missed or void; NULL while it r
 comment on column handoff.clock.paused is 'It stands still.';
 comment on column handoff.clock.next_step is 'Next escalation step.';
 comment on column handoff.clock.next_at is 'When tick() must look at it; NULL: never again.';
+
+create table handoff.handoff (
+    lead_key          text not null,
+    handoff_no        int not null,
+    cycle             int not null,
+    leg               text not null,
+    contract_id       int not null,
+    origin            text not null check (origin in ('contract', 'self_booked', 'manual', 'pulled_by_sales', 'crm', 'adopted', 'reconstructed')),
+    stage_from        text not null,
+    band              text,
+    fit               bigint not null,
+    intent            numeric not null,
+    score             bigint not null,
+    segment           text,
+    trigger           text not null,
+    trigger_at        timestamptz not null,
+    handed_at         timestamptz not null,
+    incomplete        boolean not null,
+    route             text,
+    pool              text,
+    rep               text,
+    assigned_at       timestamptz,
+    assignments       int not null,
+    unassigned_reason text,
+    delivered_at      timestamptz,
+    touches           int not null,
+    contacts          int not null,
+    channels          text[] not null,
+    first_touch_at    timestamptz,
+    first_contact_at  timestamptz,
+    booked_at         timestamptz,
+    meeting_held_at   timestamptz,
+    no_show           boolean not null,
+    accepted_at       timestamptz,
+    accepted_how      text,
+    qualified_at      timestamptz,
+    disposed_at       timestamptz,
+    outcome           text,
+    code              text,
+    note              text,
+    recycle_due_at    timestamptz,
+    closed_at         timestamptz,
+    opportunity_at    timestamptz,
+    won_at            timestamptz,
+    lost_at           timestamptz,
+    primary key (lead_key, handoff_no)
+) with (fillfactor = 80);
+create index handoff_handed_at on handoff.handoff (handed_at);
+create index handoff_waiting on handoff.handoff (trigger_at) where closed_at is null and rep is null;
+comment on table handoff.handoff is 'One row a handoff: one pass of a leg by a lead, with every milestone that followed. Written by the drain and the API; the event log folds to the same.';
+comment on column handoff.handoff.lead_key is 'Lead.';
+comment on column handoff.handoff.handoff_no is 'Number within the lead, from 1.';
+comment on column handoff.handoff.cycle is 'Cycle of the lead that it belongs to.';
+comment on column handoff.handoff.leg is 'Leg that was passed.';
+comment on column handoff.handoff.contract_id is 'Version of the contract that it was handed over under, and is worked under until it closes.';
+comment on column handoff.handoff.origin is 'How it came about: contract (the rules), self_booked (the lead booked a meeting itself), manual or pulled_by_sales (somebody did it by hand), crm, adopted, reconstructed. KPIs count contract and self_booked.';
+comment on column handoff.handoff.stage_from is 'Stage the lead was in.';
+comment on column handoff.handoff.band is 'Its band at that moment; NULL: none.';
+comment on column handoff.handoff.fit is 'Its fit at that moment, in points.';
+comment on column handoff.handoff.intent is 'Its intent at that moment, in points.';
+comment on column handoff.handoff.score is 'Its score at that moment, in points.';
+comment on column handoff.handoff.segment is 'Its derived field segment at that moment; NULL: none.';
+comment on column handoff.handoff.trigger is 'What qualified it: row, activity, review, contract, manual.';
+comment on column handoff.handoff.trigger_at is 'Time of that input: where speed-to-lead begins.';
+comment on column handoff.handoff.handed_at is 'When the leg was passed (the decision''s now). The cohort of the handoff in KPIs.';
+comment on column handoff.handoff.incomplete is 'Handed over although required fields were missing, after the longest wait.';
+comment on column handoff.handoff.route is 'Route that found the present owner.';
+comment on column handoff.handoff.pool is 'Pool that the present owner was picked from; NULL: none.';
+comment on column handoff.handoff.rep is 'Present owner, after closing the last one; NULL: nobody.';
+comment on column handoff.handoff.assigned_at is 'When the first owner was found.';
+comment on column handoff.handoff.assignments is 'How many owners it has had.';
+comment on column handoff.handoff.unassigned_reason is 'Why nobody has it: code of the last obstacle; NULL: somebody has.';
+comment on column handoff.handoff.delivered_at is 'When the news of the assignment was first acknowledged by a destination.';
+comment on column handoff.handoff.touches is 'Human touches since handed_at (two-way contacts included).';
+comment on column handoff.handoff.contacts is 'Two-way contacts among them.';
+comment on column handoff.handoff.channels is 'Channels of the touches, each once, sorted.';
+comment on column handoff.handoff.first_touch_at is 'Time of the first touch since handed_at.';
+comment on column handoff.handoff.first_contact_at is 'Time of the first two-way contact since handed_at.';
+comment on column handoff.handoff.booked_at is 'Time a meeting was booked.';
+comment on column handoff.handoff.meeting_held_at is 'Time a meeting was held.';
+comment on column handoff.handoff.no_show is 'A booked meeting was missed by the lead, and none held since.';
+comment on column handoff.handoff.accepted_at is 'When sales accepted it.';
+comment on column handoff.handoff.accepted_how is 'How: explicit, first_touch, meeting, opportunity.';
+comment on column handoff.handoff.qualified_at is 'When the SDR qualified it for the next leg.';
+comment on column handoff.handoff.disposed_at is 'When its outcome was given.';
+comment on column handoff.handoff.outcome is 'recycle, disqualified, returned, withdrawn, next_leg, won, lost; NULL: open.';
+comment on column handoff.handoff.code is 'Code of the disposition that closed it.';
+comment on column handoff.handoff.note is 'Note given with it.';
+comment on column handoff.handoff.recycle_due_at is 'When a recycled lead comes back.';
+comment on column handoff.handoff.closed_at is 'When it ended; NULL: open.';
+comment on column handoff.handoff.opportunity_at is 'Creation of the first opportunity that is counted for it.';
+comment on column handoff.handoff.won_at is 'When such an opportunity was won.';
+comment on column handoff.handoff.lost_at is 'When the last of them was lost, if none was won.';
+
+create table handoff.assignment (
+    lead_key    text not null,
+    handoff_no  int not null,
+    n           int not null,
+    route       text not null,
+    pool        text,
+    rep         text not null,
+    reason      text not null,
+    at          timestamptz not null,
+    ended_at    timestamptz,
+    passed_over jsonb not null,
+    primary key (lead_key, handoff_no, n)
+);
+create index assignment_open on handoff.assignment (rep) where ended_at is null;
+comment on table handoff.assignment is 'One row an owner that a handoff has had. Open ones are the load.';
+comment on column handoff.assignment.lead_key is 'Lead.';
+comment on column handoff.assignment.handoff_no is 'Handoff of the lead.';
+comment on column handoff.assignment.n is 'Number within the handoff, from 1.';
+comment on column handoff.assignment.route is 'Route that found the rep.';
+comment on column handoff.assignment.pool is 'Pool he was picked from; NULL: not from a pool, no turn counted.';
+comment on column handoff.assignment.rep is 'Rep.';
+comment on column handoff.assignment.reason is 'Why a rep was sought: handoff, reroute, returned, manual.';
+comment on column handoff.assignment.at is 'When he got it.';
+comment on column handoff.assignment.ended_at is 'When he lost it or the handoff closed; NULL: he has it.';
+comment on column handoff.assignment.passed_over is 'Routes and candidates that were passed over, each with a coded reason: {"routes": {name: code}, "reps": {rep: code}}.';
