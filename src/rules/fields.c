@@ -144,15 +144,39 @@ lh_type_from_name(const char *name, LhType *type)
 	return false;
 }
 
-/* Whether two values are the same to a reader of the log: by value for numbers, else byte by byte. */
+/* Arrays are lists of elements here: dimensions and lower bounds are not kept in JSON either. */
+static bool
+same_elements(ArrayType *a, ArrayType *b)
+{
+	Datum	   *aitems,
+			   *bitems;
+	bool	   *anulls,
+			   *bnulls;
+	int			an,
+				bn;
+
+	deconstruct_array(a, TEXTOID, -1, false, TYPALIGN_INT, &aitems, &anulls, &an);
+	deconstruct_array(b, TEXTOID, -1, false, TYPALIGN_INT, &bitems, &bnulls, &bn);
+	if (an != bn)
+		return false;
+	for (int i = 0; i < an; i++)
+	{
+		if (anulls[i] != bnulls[i] || (!anulls[i] && !datum_image_eq(aitems[i], bitems[i], false, -1)))
+			return false;
+	}
+	return true;
+}
+
+/* Whether two values are the same to a reader of the log: they have one JSON form, or one value. */
 bool
 lh_type_equal(LhType type, Datum a, Datum b)
 {
 	switch (type)
 	{
 		case LH_TEXT:
-		case LH_TEXT_ARRAY:
 			return datum_image_eq(a, b, false, -1);
+		case LH_TEXT_ARRAY:
+			return same_elements(DatumGetArrayTypeP(a), DatumGetArrayTypeP(b));
 		case LH_NUMERIC:
 			return DatumGetBool(DirectFunctionCall2(numeric_eq, a, b));
 		case LH_BOOLEAN:
