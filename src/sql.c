@@ -32,6 +32,7 @@ uint64
 lh_run(LhStatement *statement, const Datum *values, const bool *isnull)
 {
 	char		nulls[LH_MAX_PARAMS + 1];
+	MemoryContext caller = CurrentMemoryContext;
 	int			rc;
 
 	check_deadline();
@@ -51,6 +52,8 @@ lh_run(LhStatement *statement, const Datum *values, const bool *isnull)
 	rc = SPI_execute_plan(statement->plan, unconstify(Datum *, values), nulls, false, 0);
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
+	/* SPI leaves us in its own context, which ends with SPI_finish(); a contract must not live there */
+	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }
 
