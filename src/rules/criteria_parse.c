@@ -526,8 +526,8 @@ check_length(const char *text, const char *what, Node *escontext)
 }
 
 /*
- * Read a criteria.  The result is allocated in the current context; everything else is gone on
- * return.  NULL after a soft error.
+ * Read a criteria.  The result is allocated in the current context, everything else is gone on
+ * success.  NULL after a soft error.
  */
 Criteria *
 lh_criteria_parse(const char *text, Node *escontext)
@@ -564,6 +564,7 @@ lh_criteria_parse(const char *text, Node *escontext)
 		criteria = NULL;
 
 	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(work);
+	if (criteria != NULL)
+		MemoryContextDelete(work);	/* else the details of a soft error are in it */
 	return criteria;
 }

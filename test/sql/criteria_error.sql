@@ -166,6 +166,33 @@ select complaint(string_agg('a=1e999', ' or ')) from generate_series(1, 100) i;
 select complaint('a[1] = ''x''');
 select complaint('(a).b = 1');
 
+-- Where the server knows soft errors (16 and later), our complaints are such.
+do $do$
+declare
+    source text;
+    code text;
+    found_code text;
+begin
+    if to_regproc('pg_catalog.pg_input_is_valid') is null then
+        return;
+    end if;
+    foreach source in array array['LH001 lower(a) = 1', 'LH001 ', 'LH001 a = 1, b', 'LH001 a = null and b = 1', $$LH001 a in (1, date 'today')$$,
+        $$22007 b and a > now() - interval 'x'$$, '22003 a = 1e200000', '54000 ' || repeat('not ', 64) || 'a',
+        '54000 a = ''' || repeat('x', 65531) || '''', '54000 a = ''' || repeat('\', 40000) || ''''] loop
+        code := split_part(source, ' ', 1);
+        source := substr(source, length(code) + 2);
+        execute 'select sql_error_code from pg_input_error_info($1, $2)' into found_code using source, 'handoff.criteria';
+        if found_code is distinct from code then
+            raise warning '% instead of % for %', found_code, code, left(source, 50);
+        end if;
+        execute 'select pg_input_is_valid($1, $2)::text' into found_code using source, 'handoff.criteria';
+        if found_code <> 'false' then
+            raise warning 'valid: %', left(source, 50);
+        end if;
+    end loop;
+end
+$do$;
+
 -- a position counts characters, not bytes
 select criteria_in('größe = ''日本'' and lower(größe)'); \echo :SQLSTATE
 
