@@ -30,7 +30,8 @@ static bool read_condition(Reader *reader, Node *expr, int depth);
 
 /*
  * The position of an error within the criteria.  The outer query, if any, has its own idea of the
- * position (the whole literal), so ours goes into the fields for an inner query.
+ * position (the whole literal), so ours goes into the fields for an inner query; error_position.c
+ * puts the two together.
  */
 static void
 position_callback(void *arg)
@@ -513,6 +514,36 @@ read_in_fixed_world(Reader *reader)
 	return ok;
 }
 
+/* read_in_fixed_world(), with the position of an error as the user sees it. */
+static bool
+read_with_position(Reader *reader, MemoryContext caller)
+{
+	ErrorContextCallback callback;
+	bool		ok;
+
+	callback.callback = position_callback;
+	callback.arg = reader;
+	callback.previous = error_context_stack;
+	PG_TRY();
+	{
+		error_context_stack = &callback;
+		ok = read_in_fixed_world(reader);
+		error_context_stack = callback.previous;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		lh_transpose_position(error, reader->text);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	return ok;
+}
+
 static bool
 check_length(const char *text, const char *what, Node *escontext)
 {
@@ -534,7 +565,6 @@ lh_criteria_parse(const char *text, Node *escontext)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext work;
-	ErrorContextCallback callback;
 	Reader		reader = {0};
 	Criteria   *criteria = NULL;
 
@@ -551,13 +581,8 @@ lh_criteria_parse(const char *text, Node *escontext)
 	initStringInfo(&reader.names);
 	initStringInfo(&reader.literals);
 
-	callback.callback = position_callback;
-	callback.arg = &reader;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-	if (read_in_fixed_world(&reader))
+	if (read_with_position(&reader, caller))
 		criteria = lh_build_finish(&reader, caller);
-	error_context_stack = callback.previous;
 
 	/* a dump holds the canonical text, and must load */
 	if (criteria != NULL && !check_length(lh_criteria_out(criteria), "The canonical text", escontext))

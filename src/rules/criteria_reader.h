@@ -67,4 +67,7 @@ extern bool lh_read_string_operand(Reader *reader, Node *expr, Operand *out, con
 extern bool lh_is_operator(A_Expr *expr, const char *name);
 extern bool lh_refuse_operator(Reader *reader, A_Expr *expr);
 
+/* error_position.c */
+extern void lh_transpose_position(ErrorData *error, const char *text);
+
 #endif							/* LH_CRITERIA_READER_H */

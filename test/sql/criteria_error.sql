@@ -196,9 +196,18 @@ $do$;
 -- a position counts characters, not bytes
 select criteria_in('größe = ''日本'' and lower(größe)'); \echo :SQLSTATE
 
--- in a literal, the query's own position is the literal's beginning
-select 'a ==='::criteria; \echo :SQLSTATE
-select 'a = lower(b)'::criteria; \echo :SQLSTATE
+-- in a literal of the query, the position is the one within the query
+select 'größe ==='::criteria; \echo :SQLSTATE
+select 'a = ''it''''s'' and lower(b)'::criteria; \echo :SQLSTATE
+select $x$a = lower(b)$x$::criteria; \echo :SQLSTATE
+select matches($$a = 'today' and a = date 'today'$$, r) from (select current_date as a) r; \echo :SQLSTATE
+create temp table two (a criteria, b criteria);
+insert into two
+    values ('b = 1',
+            'a = 1 and
+             lower(b)'); \echo :SQLSTATE
+select E'a = lower(b)'::criteria; \echo :SQLSTATE
+do $$ begin perform 'a = lower(b)'::handoff.criteria; end $$; \echo :SQLSTATE
 \set SHOW_CONTEXT errors
 create temp table rule (c criteria);
 copy rule from stdin;
