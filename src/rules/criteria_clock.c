@@ -278,12 +278,13 @@ later(TimestampTz now, int64 delay)
 	return result;
 }
 
-/* The value in the frame of clock->moment; infinite if it can't be there. */
+/* The value in the frame of clock->moment.  A date may lie behind the end of all moments. */
 static int64
 place_of(const LhLeaf *leaf, Datum value)
 {
 	DateADT		date;
 	int			overflow;
+	int64		place;
 
 	if (leaf->comparison == COMPARE_TIMESTAMPTZ)
 		return DatumGetTimestampTz(value);
@@ -292,7 +293,7 @@ place_of(const LhLeaf *leaf, Datum value)
 		return DT_NOEND;
 	if (leaf->comparison == COMPARE_DATE_TIMESTAMPTZ)
 		return date2timestamptz_opt_overflow(date, &overflow);
-	return date * USECS_PER_DAY;
+	return pg_mul_s64_overflow(date, USECS_PER_DAY, &place) ? DT_NOEND : place;
 }
 
 /*

@@ -65,7 +65,7 @@ typedef struct LhClock
 	Interval	span;
 	DateADT		date;			/* of CLOCK_DATE */
 
-	/* set by lh_leaf_set_now(); see criteria_clock.c */
+	/* set by lh_program_set_now() */
 	TimestampTz now;
 	int64		moment;			/* the operand, in microseconds of the frame it is compared in */
 	TimestampTz until;			/* until then it moves evenly (CLOCK_NOW) or not (CLOCK_TODAY) */

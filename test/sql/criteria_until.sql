@@ -16,6 +16,10 @@ from (select '2026-01-05 12:00+00'::timestamptz as ts, '2026-01-08'::date as d, 
 select valid_until('ts > now() - interval ''1 hour''', r, at)
 from (values (timestamptz '2026-01-05 12:00+00')) r (ts), unnest(array['-infinity', '2026-01-05 12:59:59.999999+00', '2026-01-05 13:00+00', 'infinity']::timestamptz[]) at;
 
+select valid_until(c, r, '2026-01-10 00:00+00')
+from (values (date '2026-01-10' + 213503983), (date '5000000-01-01'), ('4713-01-01 BC'), ('infinity'), ('-infinity'), (null)) r (d),
+    unnest(array['d > current_date', 'd < current_date - interval ''1 day''', 'd = now()', 'd is distinct from now() + interval ''1 month''']::criteria[]) c;
+
 create function one_of(variadic choices text[]) returns text language sql volatile as
 $$ select choices[1 + floor(random() * array_length(choices, 1))::int] $$;
 
