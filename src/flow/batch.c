@@ -117,8 +117,11 @@ lock_sources(List *groups)
 	foreach(lc, groups)
 	{
 		SourceItems *group = lfirst(lc);
+		bool		got = lh_source_lock(group->source);
 
-		if (lh_source_lock(group->source))
+		for (int i = 0; i < group->n; i++)
+			group->items[i]->table_busy = !got;
+		if (got)
 			locked = lappend(locked, group);
 	}
 	return locked;

@@ -23,6 +23,7 @@ typedef struct LhItem
 	int			ntids;
 	ItemPointerData *tids;		/* its rows in the inbox */
 	bool		clock_due[LH_NCLOCKS];
+	bool		table_busy;		/* set by lh_batch_run(): its table is locked, gone or no table */
 	bool		done;			/* set by lh_batch_run(): its inbox rows can go */
 } LhItem;
 

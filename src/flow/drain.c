@@ -308,8 +308,8 @@ static LhStatement ready_sources = {
 
 static LhStatement claim = {
 	"select i.ctid, i.source, i.raw_key, i.op, i.at from handoff.inbox i "
-	"where i.source = any($1) order by i.xid limit $2 for update skip locked",
-	2, {TEXTARRAYOID, INT8OID}
+	"where i.source = any($1) and i.source <> all($3) order by i.xid limit $2 for update skip locked",
+	3, {TEXTARRAYOID, INT8OID, TEXTARRAYOID}
 };
 
 Datum
@@ -322,30 +322,53 @@ lh_ready_sources(void)
 																SPI_tuptable->tupdesc, 1, &isnull)));
 }
 
+/* Sources whose tables can't be read now, each once; true if there is a new one among the items. */
+static bool
+find_busy(LhItem *const *items, int n, char ***busy, int *nbusy)
+{
+	int			before = *nbusy;
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		known = !items[i]->table_busy;
+
+		for (int j = 0; j < *nbusy && !known; j++)
+			known = strcmp((*busy)[j], items[i]->source) == 0;
+		if (known)
+			continue;
+		*busy = *nbusy == 0 ? palloc_array(char *, 1) : repalloc_array(*busy, char *, *nbusy + 1);
+		(*busy)[(*nbusy)++] = pstrdup(items[i]->source);
+	}
+	return *nbusy > before;
+}
+
 void
 lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *result)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff claim", ALLOCSET_DEFAULT_SIZES);
+	char	  **busy = NULL;
+	int			nbusy = 0;
 	bool		more = true;
 
 	while (more && GetCurrentTimestamp() < stop)
 	{
 		int64		waiting = result->waiting;
-		Datum		values[2];
+		Datum		values[3];
 		LhItem	  **items;
 		int			n;
 
 		MemoryContextSwitchTo(mcxt);
 		values[0] = lh_ready_sources();
 		values[1] = Int64GetDatum((int64) batch_size * CLAIM_BATCHES);
+		values[2] = lh_text_array(busy, nbusy);
 		lh_run(&claim, values, NULL);
 		more = SPI_processed == batch_size * CLAIM_BATCHES;
 		items = take_items(&n);
 		lh_drain_items(items, n, now, batch_size, result);
-		/* what had to wait would be claimed again at once */
-		more = more && result->waiting == waiting;
 		MemoryContextSwitchTo(caller);
+		/* what had to wait would be claimed again at once, unless its whole source is left out */
+		more = more && (find_busy(items, n, &busy, &nbusy) || result->waiting == waiting);
 		MemoryContextReset(mcxt);
 	}
 	MemoryContextDelete(mcxt);

@@ -38,7 +38,10 @@ static LhStatement heartbeat = {
 	2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
-static LhStatement delete_wakes = {"delete from handoff.wake", 0};
+/* Those that two ticks find are deleted by one of them; the other does not wait for it. */
+static LhStatement delete_wakes = {
+	"delete from handoff.wake where ctid = any(array(select w.ctid from handoff.wake w for update skip locked))", 0
+};
 
 static LhItem *
 clock_item(HeapTuple tuple, TupleDesc desc)
