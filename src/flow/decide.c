@@ -258,9 +258,11 @@ take_row(LhDecision *decision)
 		}
 		return false;
 	}
-	if (input->version < lead->version)
+	if (input->version != DT_NOBEGIN && input->version < lead->version)
 		return lead->deleted_at == DT_NOEND;	/* an older row, delivered late */
 
+	/* kept even if nothing else has changed: it decides which row is older */
+	decision->effects->changed = input->version != lead->version;
 	lead->version = input->version;
 	if (!lead->exists)
 	{
