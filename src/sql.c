@@ -10,10 +10,12 @@
  */
 #include "sql.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 TimestampTz lh_deadline = 0;
@@ -28,8 +30,8 @@ check_deadline(void)
 				 errhint("The rows wait for handoff.tick().")));
 }
 
-uint64
-lh_run(LhStatement *statement, const Datum *values, const bool *isnull)
+static uint64
+run(LhStatement *statement, const Datum *values, const bool *isnull, Snapshot snapshot)
 {
 	char		nulls[LH_MAX_PARAMS + 1];
 	MemoryContext caller = CurrentMemoryContext;
@@ -49,12 +51,26 @@ lh_run(LhStatement *statement, const Datum *values, const bool *isnull)
 		nulls[i] = isnull != NULL && isnull[i] ? 'n' : ' ';
 	nulls[statement->nparams] = '\0';
 
-	rc = SPI_execute_plan(statement->plan, unconstify(Datum *, values), nulls, false, 0);
+	rc = SPI_execute_snapshot(statement->plan, unconstify(Datum *, values), nulls,
+							  snapshot, InvalidSnapshot, false, true, 0);
 	if (rc < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(rc));
 	/* SPI leaves us in its own context, which ends with SPI_finish(); a contract must not live there */
 	MemoryContextSwitchTo(caller);
 	return SPI_processed;
+}
+
+uint64
+lh_run(LhStatement *statement, const Datum *values, const bool *isnull)
+{
+	return run(statement, values, isnull, InvalidSnapshot);
+}
+
+uint64
+lh_run_latest(LhStatement *statement, const Datum *values, const bool *isnull)
+{
+	return run(statement, values, isnull,
+			   IsolationUsesXactSnapshot() ? GetLatestSnapshot() : InvalidSnapshot);
 }
 
 void

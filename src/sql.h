@@ -27,6 +27,9 @@ typedef struct LhStatement
 /* Run it; the answer is in SPI_tuptable.  Each call sees everything committed before it. */
 extern uint64 lh_run(LhStatement *statement, const Datum *values, const bool *isnull);
 
+/* The same even in REPEATABLE READ and above, where the transaction's snapshot may be old. */
+extern uint64 lh_run_latest(LhStatement *statement, const Datum *values, const bool *isnull);
+
 /* While set, lh_run() fails with ERRCODE_LH_DEADLINE after that moment; 0: no limit. */
 extern TimestampTz lh_deadline;
 

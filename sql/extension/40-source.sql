@@ -162,13 +162,17 @@ declare
     missing text;
 begin
     if key is not null then
-        select k into missing from unnest(key) k
+        select coalesce(k, '') into missing from unnest(key) k
         where not exists (select from pg_attribute a where a.attrelid = rel and a.attnum > 0
                           and not a.attisdropped and a.attname = k)
         limit 1;
         if missing is not null or cardinality(key) = 0 then
             raise exception 'table % has no key column "%"', rel, coalesce(missing, '')
                 using errcode = 'LH020', hint = 'Column names are taken exactly as they are stored, upper and lower case included.';
+        end if;
+        if cardinality(key) > 8 then
+            raise exception 'the key of table % has % columns', rel, cardinality(key)
+                using errcode = 'LH020', detail = 'A key has at most 8 columns.';
         end if;
         return key;
     end if;
@@ -196,16 +200,22 @@ $$;
 comment on function handoff.source_key(regclass, text[]) is
     'Key columns of a table: those given, else its primary key, else sfid or Id. Error LH020: none, or a column that is not there.';
 
-create function handoff.key_expression(key text[]) returns text
-    language sql immutable
+create function handoff.key_expression(rel regclass, key text[]) returns text
+    language sql stable
     set search_path = pg_catalog, pg_temp
-return case
-    when cardinality(key) = 1 then format('format(''%%s'', t.%I)', key[1])
-    else (select '''['' || ' || string_agg(format('to_json(format(''%%s'', t.%I))::text', k), ' || '','' || ' order by n) || ' || '']'''
-          from unnest(key) with ordinality u (k, n))
-end;
-comment on function handoff.key_expression(text[]) is
-    'SQL for the text of a row''s key (alias t), as capture() writes it.';
+as $$
+    with part as (
+        select k.n, case a.atttypid when 'bpchar'::regtype then format('rtrim(format(''%%s'', t.%I), '' '')', a.attname)
+                        else format('format(''%%s'', t.%I)', a.attname) end as text
+        from unnest($2) with ordinality k (attname, n)
+        join pg_attribute a on a.attrelid = $1 and a.attname = k.attname
+    )
+    select case count(*) when 1 then min(text)
+               else '''['' || ' || string_agg(format('to_json(%s)::text', text), ' || '','' || ' order by n) || ' || '']''' end
+    from part
+$$;
+comment on function handoff.key_expression(regclass, text[]) is
+    'SQL for the text of a row''s key (alias t), as capture() writes it. It calls output functions, never a cast, which the table''s owner could have made.';
 
 create function handoff.put_triggers(rel regclass, source text, key text[], capture text) returns void
     language plpgsql
@@ -247,7 +257,7 @@ declare
 begin
     for name in
         select tgname from pg_trigger
-        where tgrelid = rel and tgname like 'lh\_capture\_%' and not tgisinternal and tgenabled <> 'A'
+        where tgrelid = rel and starts_with(tgname, 'lh_capture_') and not tgisinternal and tgenabled <> 'A'
     loop
         execute format('alter table %s enable always trigger %I', rel, name);
     end loop;
@@ -265,7 +275,7 @@ declare
 begin
     for name in
         select tgname from pg_trigger
-        where tgrelid = rel and tgname like 'lh\_capture\_%' and not tgisinternal
+        where tgrelid = rel and starts_with(tgname, 'lh_capture_') and not tgisinternal
     loop
         execute format('drop trigger %I on %s', name, rel);
     end loop;
@@ -310,6 +320,12 @@ begin
     select n.nspname, c.relname into rows.schema_name, rows.table_name
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = rel;
     rows.name := rows.schema_name || '.' || rows.table_name;
+    if exists (select from handoff.source s where s.name = rows.name
+               and (s.schema_name, s.table_name) <> (rows.schema_name, rows.table_name)) then
+        raise exception 'another table is source "%" already', rows.name
+            using errcode = 'LH020', detail = 'A dot in its name makes it look like the table of another schema.',
+                  hint = 'Rename the table.';
+    end if;
     if kind = 'lead' and exists (select from handoff.source s where s.kind = 'lead'
                                  and s.key_prefix = attach.key_prefix and s.name <> rows.name) then
         raise exception 'another source of leads has the key prefix "%" already', key_prefix
@@ -340,10 +356,11 @@ begin
         contract = excluded.contract, key_indexed = excluded.key_indexed, attached_at = excluded.attached_at;
 
     perform handoff.put_triggers(rel, rows.name, keys, capture);
+    -- tablesample is refused for a view: whoever swaps one in must not have us run his code
     execute format(
         'insert into handoff.inbox (source, raw_key, op, xid, at)'
-        ' select $1, %s, ''B'', pg_current_xact_id(), clock_timestamp() from %s t where %s',
-        handoff.key_expression(keys), rel,
+        ' select $1, %s, ''B'', pg_current_xact_id(), clock_timestamp() from %s t tablesample system (100) where %s',
+        handoff.key_expression(rel, keys), rel,
         (select string_agg(format('t.%I is not null', k), ' and ') from unnest(keys) k))
         using rows.name;
 
@@ -428,7 +445,8 @@ declare
     moved  bigint;
 begin
     with moving as (
-        select l.lead_key, l.stage as from_stage, s.name as to_stage, s.owner, s.max_age, c.reporting_zone
+        select l.lead_key, l.stage as from_stage, s.name as to_stage, s.owner, s.max_age, c.reporting_zone,
+               greatest(moment, l.decided_at) as at
         from handoff.lead l
         join handoff.contract old on old.contract_id = l.contract_id
         join handoff.contract c on c.contract_id = map_stages.version and c.name = old.name
@@ -438,28 +456,28 @@ begin
         for update of l
     ), lead_moved as (
         update handoff.lead l
-        set stage = m.to_stage, stage_since = moment, last_seq = l.last_seq + 1
+        set stage = m.to_stage, stage_since = m.at, decided_at = m.at, last_seq = l.last_seq + 1
         from moving m where m.lead_key = l.lead_key
-        returning l.lead_key, l.last_seq, l.contract_id, l.cycle, m.from_stage, m.to_stage, m.owner, m.max_age, m.reporting_zone
+        returning l.lead_key, l.last_seq, l.contract_id, l.cycle, m.from_stage, m.to_stage, m.owner, m.max_age, m.reporting_zone, m.at
     ), logged as (
         insert into handoff.event (lead_key, seq, at, recorded_at, type, contract_id, cycle, actor, detail)
-        select lead_key, last_seq, moment, moment, 'stage', contract_id, cycle, 'contract',
+        select lead_key, last_seq, at, moment, 'stage', contract_id, cycle, 'contract',
                jsonb_build_object('from', from_stage, 'to', to_stage, 'event', 'contract')
         from lead_moved
     ), ended as (
-        update handoff.stage_history h set left_at = moment
+        update handoff.stage_history h set left_at = m.at
         from lead_moved m where h.lead_key = m.lead_key and h.left_at is null
     ), begun as (
         insert into handoff.stage_history (lead_key, seq, stage, owner, entered_at, consistent)
-        select lead_key, last_seq, to_stage, owner, moment, true from lead_moved
+        select lead_key, last_seq, to_stage, owner, at, true from lead_moved
     ), stopped as (
         delete from handoff.clock k using lead_moved m
         where k.lead_key = m.lead_key and k.handoff_no = 0 and k.kind = 'stage_age' and k.name <> m.to_stage
     ), started as (
         insert into handoff.clock (lead_key, kind, name, started_at, due_at, next_at)
-        select lead_key, 'stage_age', to_stage, moment, d.due_at, d.due_at
+        select lead_key, 'stage_age', to_stage, at, d.due_at, d.due_at
         from lead_moved,
-             lateral (select (moment at time zone reporting_zone + max_age) at time zone reporting_zone as due_at) d
+             lateral (select (at at time zone reporting_zone + max_age) at time zone reporting_zone as due_at) d
         where max_age is not null
         on conflict (lead_key, handoff_no, kind, name, n) do update
         set started_at = excluded.started_at, due_at = excluded.due_at, next_at = excluded.next_at
@@ -479,7 +497,7 @@ revoke all on function handoff.suggest_mapping(text, text, text) from public;
 revoke all on function handoff.check_mapping(regclass, text, jsonb, text) from public;
 revoke all on function handoff.attachable(text) from public;
 revoke all on function handoff.source_key(regclass, text[]) from public;
-revoke all on function handoff.key_expression(text[]) from public;
+revoke all on function handoff.key_expression(regclass, text[]) from public;
 revoke all on function handoff.put_triggers(regclass, text, text[], text) from public;
 revoke all on function handoff.always_capture(regclass) from public;
 revoke all on function handoff.drop_triggers(regclass) from public;

@@ -16,7 +16,10 @@
  */
 #include "lead_handoff.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -24,6 +27,7 @@
 #include "sql.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -70,6 +74,7 @@ typedef struct Capture
 	int			ncolumns;
 	AttrNumber	columns[MAX_KEY_COLUMNS];
 	FmgrInfo	out[MAX_KEY_COLUMNS];
+	bool		padded[MAX_KEY_COLUMNS];	/* char(n): blanks at the end don't count */
 	MemoryContext keys_cxt;		/* reset after each insert */
 	char	  **keys;
 	int			nkeys;
@@ -125,6 +130,7 @@ find_key_columns(Capture *capture)
 	for (int i = 0; i < capture->ncolumns; i++)
 	{
 		int			attnum = SPI_fnumber(desc, trigger->tgargs[i + 1]);
+		Oid			type;
 		Oid			out;
 		bool		varlena;
 
@@ -139,8 +145,10 @@ find_key_columns(Capture *capture)
 			return false;
 		}
 		capture->columns[i] = attnum;
-		getTypeOutputInfo(TupleDescAttr(desc, attnum - 1)->atttypid, &out, &varlena);
+		type = TupleDescAttr(desc, attnum - 1)->atttypid;
+		getTypeOutputInfo(type, &out, &varlena);
 		fmgr_info(out, &capture->out[i]);
+		capture->padded[i] = type == BPCHAROID;
 	}
 	return true;
 }
@@ -162,6 +170,8 @@ key_of(Capture *capture, TupleTableSlot *slot)
 		if (isnull)
 			return NULL;
 		text = OutputFunctionCall(&capture->out[i], value);
+		if (capture->padded[i])
+			text[bpchartruelen(text, strlen(text))] = '\0';
 		if (capture->ncolumns == 1)
 			return text;
 		appendStringInfoChar(&json, i == 0 ? '[' : ',');
@@ -185,7 +195,7 @@ write_keys(Capture *capture)
 		values[4] = TimestampTzGetDatum(capture->at);
 		values[5] = CStringGetTextDatum(capture->schema);
 		values[6] = CStringGetTextDatum(capture->table);
-		capture->written += lh_run(&insert_keys, values, NULL);
+		capture->written += lh_run_latest(&insert_keys, values, NULL);
 	}
 	capture->nkeys = 0;
 	MemoryContextReset(capture->keys_cxt);
@@ -262,7 +272,7 @@ capture_statement(Capture *capture)
 		values[2] = TimestampTzGetDatum(capture->at);
 		values[3] = CStringGetTextDatum(capture->schema);
 		values[4] = CStringGetTextDatum(capture->table);
-		capture->captured = capture->written = lh_run(&insert_known_keys, values, NULL);
+		capture->captured = capture->written = lh_run_latest(&insert_known_keys, values, NULL);
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 		capture_tables(capture, trigger->tg_oldtable, NULL);
@@ -310,14 +320,47 @@ wake_drain(Capture *capture)
 	woken_subid = GetCurrentSubTransactionId();
 }
 
+/* Every partition has a clone of a partitioned table's row trigger: the table it was made on. */
+static Oid
+attached_table(const TriggerData *trigger)
+{
+	Oid			relid = RelationGetRelid(trigger->tg_relation);
+	Oid			parent = trigger->tg_trigger->tgisclone ? trigger->tg_trigger->tgoid : InvalidOid;
+	Relation	catalog;
+
+	if (!OidIsValid(parent))
+		return relid;
+	catalog = table_open(TriggerRelationId, AccessShareLock);
+	while (OidIsValid(parent))
+	{
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(parent));
+		scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
+		tuple = systable_getnext(scan);
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "could not find tuple for trigger %u", parent);
+		relid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
+		parent = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid;
+		systable_endscan(scan);
+	}
+	table_close(catalog, AccessShareLock);
+	return relid;
+}
+
 static void
 begin_capture(Capture *capture, TriggerData *trigger)
 {
+	Oid			relid = attached_table(trigger);
+
 	memset(capture, 0, sizeof(*capture));
 	capture->trigger = trigger;
 	capture->source = trigger->tg_trigger->tgargs[0];
-	capture->schema = SPI_getnspname(trigger->tg_relation);
-	capture->table = SPI_getrelname(trigger->tg_relation);
+	capture->schema = get_namespace_name(get_rel_namespace(relid));
+	capture->table = get_rel_name(relid);
 	capture->op = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? 'I' :
 		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? 'U' : 'D';
 	capture->at = GetCurrentTimestamp();

@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
@@ -369,6 +370,7 @@ lh_source_read(LhSource *source, char *const *raw_keys, int n)
 	Datum		arrays[LH_MAX_PARAMS];
 	Oid			save_userid;
 	int			save_sec_context;
+	int			guc_nest;
 
 	relation_close(rel, NoLock);
 	split_keys(source, raw_keys, n, arrays);
@@ -377,7 +379,9 @@ lh_source_read(LhSource *source, char *const *raw_keys, int n)
 
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(source->owner, save_sec_context | SECURITY_RESTRICTED_OPERATION);
+	guc_nest = NewGUCNestLevel();
 	lh_run(statement, arrays, NULL);
+	AtEOXact_GUC(false, guc_nest);	/* what his code has set, search_path say, ends here */
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 
 	for (uint64 i = 0; i < SPI_processed; i++)
