@@ -29,7 +29,7 @@ create function handoff.mapping_targets(kind text, contract text default null)
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
-    select b.name, coalesce(s.synonyms, '{}') || handoff.plain_name(b.name)
+    select b.name, handoff.plain_name(b.name) || coalesce(s.synonyms, '{}')
     from handoff.builtin_fields() b
     left join (values
         ('lead', 'created_at', array['createddate', 'createdat', 'createdate']),
@@ -41,7 +41,7 @@ as $$
         ('lead', 'converted_contact', array['convertedcontactid']),
         ('activity', 'lead_key', array['whoid', 'leadid', 'contactid']),
         ('activity', 'at', array['completeddatetime', 'occurredat', 'activitydate', 'createddate', 'createdat']),
-        ('activity', 'kind', array['tasksubtype', 'type', 'activitytype']),
+        ('activity', 'kind', array['activitytype', 'type', 'tasksubtype']),
         ('activity', 'rep', array['ownerid', 'userid', 'hubspotownerid'])
     ) s (of, name, synonyms) on s.of = b.of and s.name = b.name
     where b.of = $1 and b.mapped
@@ -52,9 +52,16 @@ as $$
         ('deleted', array['isdeleted', 'fivetrandeleted', 'deleted', 'archived'])
     ) t (target, synonyms)
     union all
-    select distinct f.name, array[handoff.plain_name(f.name)]
+    select distinct f.name, handoff.plain_name(f.name) || coalesce(s.synonyms, '{}')
     from handoff.field f
     join handoff.contract c on c.contract_id = f.contract_id
+    left join (values
+        ('lead', 'title', array['jobtitle']),
+        ('lead', 'employees', array['numberofemployees']),
+        ('lead', 'opted_out', array['hasoptedoutofemail', 'hsemailoptout', 'unsubscribed']),
+        ('lead', 'lead_source', array['hsanalyticssource', 'source']),
+        ('activity', 'outcome', array['calldisposition'])
+    ) s (of, name, synonyms) on s.of = f.of and s.name = f.name
     where f.of = $1 and c.status <> 'retired' and c.name = coalesce($2, c.name)
 $$;
 comment on function handoff.mapping_targets(text, text) is
@@ -72,7 +79,7 @@ as $$
             on a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped
             and handoff.plain_name(a.attname) = any(t.synonyms)
         order by t.target,
-                 array_position(t.synonyms, handoff.plain_name(a.attname)) desc,
+                 array_position(t.synonyms, handoff.plain_name(a.attname)),
                  a.attnum
     ) found
 $$;
