@@ -86,6 +86,18 @@ lh_set_zone(const char *zone)
 	lh_set_local("TimeZone", zone);
 }
 
+/*
+ * Plan the statements that follow, until lh_leave(), for finding rows by key.  Their plans are kept for
+ * the life of the session, and the first ones are made while our tables are empty or not analyzed
+ * yet: a sequential scan, which is right then, would be run for every batch of the first million rows.
+ */
+void
+lh_plan_by_key(void)
+{
+	lh_set_local("enable_seqscan", "off");
+	lh_set_local("jit", "off");
+}
+
 Oid
 lh_schema_oid(void)
 {

@@ -59,6 +59,7 @@ extern void lh_enter(LhWorld *world, bool as_owner);
 extern void lh_leave(LhWorld *world);
 extern void lh_set_local(const char *name, const char *value);
 extern void lh_set_zone(const char *zone);
+extern void lh_plan_by_key(void);
 extern Oid	lh_schema_oid(void);
 extern Oid	lh_owner(void);
 

@@ -153,9 +153,11 @@ typedef struct Holder
 static int
 find_holders(const SourceItems *group, Holder **holders)
 {
+	/* offset 0: key by key through the index, even if source alone looks selective (no statistics yet) */
 	static LhStatement statement = {
-		"select activity_key, lead_key from handoff.activity "
-		"where source = $1 and activity_key = any($2) order by activity_key collate \"C\"",
+		"select a.activity_key, a.lead_key from unnest($2) k (key) "
+		"cross join lateral (select activity_key, lead_key from handoff.activity "
+		"where source = $1 and activity_key = k.key offset 0) a order by a.activity_key collate \"C\"",
 		2, {TEXTOID, TEXTARRAYOID}
 	};
 	Datum		values[2] = {CStringGetTextDatum(group->source->name),

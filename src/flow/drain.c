@@ -440,6 +440,7 @@ lh_drain_at_commit(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		lh_enter(&world, true);
+		lh_plan_by_key();
 		lh_set_local("lock_timeout", INLINE_LOCK_TIMEOUT);
 		lh_deadline = GetCurrentTimestamp() + INLINE_DEADLINE_MS * INT64CONST(1000);
 		SPI_connect();

@@ -90,6 +90,7 @@ lh_explain(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	lh_enter(&world, true);
+	lh_plan_by_key();
 	SPI_connect();
 	rows = explanation_of(lead_key);
 	foreach(lc, rows)

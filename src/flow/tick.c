@@ -147,6 +147,7 @@ lh_tick(PG_FUNCTION_ARGS)
 				 errmsg("batch must be from 1 to 10000")));
 
 	lh_enter(&world, true);
+	lh_plan_by_key();
 	SPI_connect();
 	lh_check_schema();
 	lh_drain_inbox(now, batch_size, stop, &result);
