@@ -1,0 +1,112 @@
+#!/bin/bash
+# dev/bench.sh: the figures of docs/speed.md, each as a ratio within this run.
+#
+#   dev/bench.sh                 all of them
+#   dev/bench.sh S3 S5           only these
+#   LH_BENCH_SCALE=0.05 ..       with that share of the rows and seconds
+#   LH_BENCH_ROUNDS=5 ..         rounds of each bulk test (3)
+#
+# Both sides of a ratio write with the same durability: fsync and synchronous_commit are on. Autovacuum
+# and checkpoints by time are off while we measure: they would hit one side or the other by chance.
+LH_CONF="synchronous_commit = on
+autovacuum = off
+checkpoint_timeout = '1h'
+jit = off
+max_connections = 100
+max_parallel_workers_per_gather = 0"
+. "$(dirname "$0")/lib.sh"
+
+SCALE=${LH_BENCH_SCALE:-1}
+ROUNDS=${LH_BENCH_ROUNDS:-3}
+scaled() { awk -v n="$1" -v s="$SCALE" -v least="${2:-1}" 'BEGIN { v = int(n * s); print v < least ? least : v }'; }
+
+items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10}
+wants() { case " $items " in *" $1 "*) true ;; *) false ;; esac }
+
+build_packages
+build
+make_workdir
+trap stop_cluster EXIT
+cp -a bench "$LH_TMP/tree/"
+if [ "$(id -u)" = 0 ]; then chown -R "$PG_USER" "$LH_TMP/tree"; fi
+start_cluster
+cd "$LH_TMP/tree/bench"
+
+BIN=$("$PG_CONFIG" --bindir)
+sql() { psql_q -d bench -At "$@"; }
+fresh() {
+    psql_q -d postgres -c 'set client_min_messages = warning' -c 'drop database if exists bench with (force)' -c 'create database bench'
+    sql -f lib.sql >/dev/null 2>&1
+}
+# The rows of 40 columns, n of them, in bench.rows.
+make_rows() {
+    sql -c "call bench.make_table('rows', 'unlogged')" \
+        -c "do \$\$ begin execute 'insert into bench.rows select ' || bench.expressions() || ' from generate_series(1, $1) g'; end \$\$" \
+        -c 'vacuum analyze bench.rows'
+}
+attach() {
+    sql -c "select handoff.attach('bench.$1', 'lead', mapping => bench.mapping(), since => '-infinity')" >/dev/null 2>&1
+}
+# Print the figures of this database; keep them for the summary.
+show() {
+    sql -F '|' -c "select item, what, measured, target, verdict, note from bench.figure order by n" |
+        tee -a "$LH_TMP/figures" |
+        awk -F'|' '{ printf "%-4s %-58s %12s  %-10s %-8s %s\n", $1, $2, $3, $4, $5, $6 }'
+}
+not_built() { printf '%-4s not built yet (issue %s)\n' "$1" "$2"; }
+
+say "$("$BIN/postgres" --version), $(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg), scale $SCALE, fsync on"
+
+if wants S1; then not_built S1 3; fi
+if wants S2; then not_built S2 3; fi
+
+if wants S3; then
+    rows=$(scaled 1000000 1000)
+    fresh
+    make_rows "$rows"
+    sql -c "copy bench.rows to '$LH_TMP/tree/rows.copy'" \
+        -c 'call bench.make_contract()' -c "call bench.make_table('bare')" -c "call bench.make_table('captured')"
+    attach captured
+    for round in $(seq 1 "$ROUNDS"); do
+        sql -v rows="$rows" -v round="$round" -v file="$LH_TMP/tree/rows.copy" -f s3.sql
+    done
+    sql -v rows="$rows" -f s3_report.sql
+    show
+    rm "$LH_TMP/tree/rows.copy"
+fi
+
+if wants S5; then
+    seconds=$(scaled 10 2)
+    fresh
+    make_rows 2000
+    sql -c 'call bench.make_contract()' -c "call bench.make_table('single')"
+    attach single
+    sql -c 'insert into bench.single select * from bench.rows' -c 'select handoff.tick()' -f s5.sql >/dev/null
+    # bench LABEL SCRIPT..: 16 clients; keeps transactions a second as the time of one, in ms
+    tps() {
+        local label=$1 tps
+        shift
+        sql -c 'call bench.empty()' -c checkpoint
+        as_pg env PGHOST="$PGHOST" "$BIN/pgbench" -n -M prepared -c 16 -j 2 -T "$seconds" -D i=0 \
+            $(printf -- '-f %s ' "$@") bench >"$LH_TMP/pgbench.log" 2>&1 || { cat "$LH_TMP/pgbench.log"; exit 1; }
+        tps=$(sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$LH_TMP/pgbench.log")
+        sql -c "insert into bench.run (label, wall, cpu, wal) values ('s5 $label', 1000 / $tps, 0, 0)"
+    }
+    for round in $(seq 1 "$ROUNDS"); do
+        tps bare bare.pgbench
+        tps ours ours.pgbench
+        sql -c "select 's5: ' || count(*) || ' leads not decided' from bench.single s where not exists (select from handoff.lead where lead_key = s.id) having count(*) > 0"
+        tps plain plain_stayed.pgbench@9 plain_passed.pgbench@1
+        sql -c begin -c 'select pg_current_xact_id()' -c "select pg_sleep($seconds + 5)" >/dev/null &
+        idle=$!
+        tps idle ours.pgbench
+        wait $idle
+    done
+    sql -f s5_report.sql
+    show
+fi
+
+if wants S6; then not_built S6 6; fi
+if wants S7; then not_built S7 8; fi
+if wants S8; then not_built S8 6; fi
+if wants S9; then not_built S9 8; fi
