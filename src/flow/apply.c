@@ -31,6 +31,7 @@ static LhStatement write_leads = {
 	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
 	"$21, $22, $23, $24, $25, $26, $27, $28) as u(" LEAD_COLUMNS ") "
 	"on conflict (lead_key) do update set "
+	"source = excluded.source, raw_key = excluded.raw_key, "
 	"person_key = excluded.person_key, account_key = excluded.account_key, contract_id = excluded.contract_id, "
 	"stage = excluded.stage, stage_since = excluded.stage_since, fields = excluded.fields, fit = excluded.fit, "
 	"half_life = excluded.half_life, score = excluded.score, band = excluded.band, cycle = excluded.cycle, "

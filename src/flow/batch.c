@@ -324,6 +324,13 @@ read_lead_rows(LhBatch *batch, SourceItems *group)
 
 		if (!slot->exists)
 			lh_lead_init(&slot->lead, item->lead_key, group->source->name, item->raw_key);
+		else if (strcmp(slot->lead.source, group->source->name) != 0)
+		{
+			/* the table was detached, and attached again under another name */
+			slot->lead.source = group->source->name;
+			slot->lead.raw_key = item->raw_key;
+			slot->effects.changed = true;
+		}
 		slot->source = group->source;
 		slot->decide = true;
 		slot->input.row_read = true;

@@ -262,7 +262,8 @@ take_row(LhDecision *decision)
 		return lead->deleted_at == DT_NOEND;	/* an older row, delivered late */
 
 	/* kept even if nothing else has changed: it decides which row is older */
-	decision->effects->changed = input->version != lead->version;
+	if (input->version != lead->version)
+		decision->effects->changed = true;
 	lead->version = input->version;
 	if (!lead->exists)
 	{
