@@ -94,6 +94,10 @@ declare
     entry record;
     known text[] := array(select t.target from handoff.mapping_targets(kind, contract) t order by 1);
 begin
+    if jsonb_typeof(mapping) <> 'object' then
+        raise exception 'the mapping is not a JSON object'
+            using errcode = 'LH021', hint = 'It looks like {"target": "column"}.';
+    end if;
     for entry in select e.key, e.value from jsonb_each(mapping) e loop
         if entry.key <> all (known) then
             raise exception 'unknown mapping target "%"', entry.key
@@ -264,14 +268,15 @@ declare
 begin
     for name in
         select tgname from pg_trigger
-        where tgrelid = rel and starts_with(tgname, 'lh_capture_') and not tgisinternal and tgenabled <> 'A'
+        where tgrelid = rel and tgenabled <> 'A'
+          and tgfoid in ('handoff.capture()'::regprocedure, 'handoff.drain_at_commit()'::regprocedure)
     loop
         execute format('alter table %s enable always trigger %I', rel, name);
     end loop;
 end
 $$;
 comment on function handoff.always_capture(regclass) is
-    'Makes the capture triggers of a table fire under any session_replication_role.';
+    'Makes our triggers of a table (a source, or handoff.wake) fire under any session_replication_role.';
 
 create function handoff.drop_triggers(rel regclass) returns void
     language plpgsql
@@ -312,6 +317,7 @@ as $$
 declare
     rel     regclass := handoff.attachable(tab);
     keys    text[] := handoff.source_key(rel, key);
+    prefix  constant text := coalesce(key_prefix, '');
     mapped  jsonb;
     rows    handoff.source;
     missing text;
@@ -320,7 +326,7 @@ begin
         raise exception 'a source can''t be of kind "%"', kind
             using errcode = 'LH020', hint = 'Kinds are lead and activity.';
     end if;
-    if capture not in ('statement', 'row') then
+    if capture is null or capture not in ('statement', 'row') then
         raise exception 'unknown way of capture "%"', capture
             using errcode = 'LH020', hint = 'Ways of capture are statement and row.';
     end if;
@@ -334,11 +340,12 @@ begin
                   hint = 'Rename the table.';
     end if;
     if kind = 'lead' and exists (select from handoff.source s where s.kind = 'lead'
-                                 and s.key_prefix = attach.key_prefix and s.name <> rows.name) then
-        raise exception 'another source of leads has the key prefix "%" already', key_prefix
-            using errcode = 'LH020', hint = 'Give this one a prefix of its own: key_prefix => ''hs:''.';
+                                 and s.key_prefix = prefix and s.name <> rows.name) then
+        raise exception 'another source of leads has the key prefix "%" already', prefix
+            using errcode = 'LH020', hint = 'Give this one a prefix of its own, for example key_prefix => ''hs:''.';
     end if;
-    mapped := jsonb_strip_nulls(handoff.suggest_mapping(rel::text, kind, contract) || coalesce(mapping, '{}'));
+    mapped := jsonb_strip_nulls(case when jsonb_typeof(mapping) <> 'object' then mapping
+        else handoff.suggest_mapping(rel::text, kind, contract) || coalesce(mapping, '{}') end);
     perform handoff.check_mapping(rel, kind, mapped, contract);
     rows.key_indexed := exists (
         select from pg_index i
@@ -355,7 +362,7 @@ begin
 
     insert into handoff.source as s (name, kind, schema_name, table_name, key_columns, key_prefix, mapping,
                                      since, capture, contract, key_indexed, attached_at)
-    values (rows.name, kind, rows.schema_name, rows.table_name, keys, key_prefix, mapped,
+    values (rows.name, kind, rows.schema_name, rows.table_name, keys, prefix, mapped,
             coalesce(since, clock_timestamp()), capture, contract, rows.key_indexed, clock_timestamp())
     on conflict on constraint source_pkey do update
     set kind = excluded.kind, key_columns = excluded.key_columns, key_prefix = excluded.key_prefix,
