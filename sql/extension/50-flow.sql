@@ -31,7 +31,7 @@ $$;
 comment on function handoff.resume() is 'Lets decisions go on after handoff.pause(); the next tick takes what has waited.';
 
 create function handoff.view_time() returns timestamptz
-    language sql stable
+    language sql stable parallel safe
     set search_path = pg_catalog, pg_temp
 return coalesce(nullif(current_setting('lead_handoff.view_time', true), '')::timestamptz, statement_timestamp());
 comment on function handoff.view_time() is

@@ -299,7 +299,9 @@ comment on function handoff.grant_views(text) is
 create function handoff.reader_views() returns text[]
     language sql immutable parallel safe
     set search_path = pg_catalog, pg_temp
-return array['journey', 'source_health'];
+return array[
+    'funnel', 'journey', 'kpi_band', 'kpi_month', 'kpi_pool', 'rejection_reason', 'source_health', 'speed_to_lead'
+];
 comment on function handoff.reader_views() is
     'Views that hold no personal data: what access reader may read.';
 

@@ -1,0 +1,558 @@
+-- sql/schema/80-learn.sql: what is learned: KPIs as views over handoffs, their clocks, and leads.
+--
+-- fact_handoff and fact_clock say of each handoff and each SLA clock what it counts for; the other
+-- views sum that up. A rate r is four columns: r = r_num / r_den (NULL when r_den is 0), and r_open,
+-- how many could still change it. The rates of the kpi_ views stand once, as rows of a table of
+-- formulas further down, from which the views are made with their comments: they differ in nothing
+-- but their dimension. docs/learn.md tells all of it in prose.
+--
+-- KPIs count handoffs of origin contract and self_booked, and none that was withdrawn. A reroute ends
+-- an assignment and not a handoff, so it never shows here. Months are those of the reporting zone of
+-- the handoff's contract; a day of a window is 24 hours; now is handoff.view_time().
+
+create view handoff.fact_handoff as
+select h.lead_key,
+       h.handoff_no,
+       h.leg,
+       h.cycle,
+       h.contract_id,
+       h.origin,
+       h.origin in ('contract', 'self_booked') and h.outcome is distinct from 'withdrawn' as counted,
+       date_trunc('month', h.handed_at at time zone c.reporting_zone)::date as month,
+       h.band,
+       h.segment,
+       h.route,
+       h.pool,
+       h.rep,
+       h.trigger_at,
+       h.handed_at,
+       h.closed_at,
+       h.outcome,
+       h.code,
+       h.closed_at is null as is_open,
+       h.accepted_at is not null as accepted,
+       (h.accepted_at is null and h.closed_at is not null
+           and h.outcome in ('recycle', 'disqualified', 'returned')) is true as rejected,
+       h.accepted_at is null and h.closed_at is null as undecided,
+       (h.closed_at is not null and h.outcome = 'recycle') is true as recycled,
+       h.assigned_at is not null as assigned,
+       h.first_touch_at is not null as touched,
+       h.first_contact_at is not null as contacted,
+       h.booked_at is not null as booked,
+       h.meeting_held_at is not null as held,
+       h.no_show and h.meeting_held_at is null as missed_meeting,
+       h.opportunity_at is not null as opportunity,
+       h.won_at is not null as won,
+       h.handed_at + interval '720 hours' <= t.now as mature_30,
+       h.handed_at + interval '1440 hours' <= t.now as mature_60,
+       h.handed_at + interval '2160 hours' <= t.now as mature_90,
+       (h.accepted_at <= h.handed_at + interval '720 hours') is true as accepted_30,
+       (h.opportunity_at <= h.handed_at + interval '720 hours') is true as opportunity_30,
+       (h.opportunity_at <= h.handed_at + interval '1440 hours') is true as opportunity_60,
+       (h.opportunity_at <= h.handed_at + interval '2160 hours') is true as opportunity_90,
+       (h.won_at <= h.handed_at + interval '720 hours') is true as won_30,
+       (h.won_at <= h.handed_at + interval '1440 hours') is true as won_60,
+       (h.won_at <= h.handed_at + interval '2160 hours') is true as won_90,
+       greatest(extract(epoch from coalesce(h.first_touch_at, h.closed_at, t.now) - h.trigger_at), 0) as response_seconds
+from handoff.handoff h
+join handoff.contract c on c.contract_id = h.contract_id
+cross join lateral (select (select handoff.view_time()) as now) t;
+comment on view handoff.fact_handoff is 'One row a handoff of any origin: its dimensions, and what it counts for in KPIs. Holds lead keys.';
+comment on column handoff.fact_handoff.lead_key is 'Lead.';
+comment on column handoff.fact_handoff.handoff_no is 'Number within the lead, from 1.';
+comment on column handoff.fact_handoff.leg is 'Leg that was passed.';
+comment on column handoff.fact_handoff.cycle is 'Cycle of the lead, from 1.';
+comment on column handoff.fact_handoff.contract_id is 'Version of the contract it was handed over under.';
+comment on column handoff.fact_handoff.origin is 'How it came about, see handoff.handoff.origin.';
+comment on column handoff.fact_handoff.counted is 'KPIs count it: its origin is contract or self_booked, and it was not withdrawn.';
+comment on column handoff.fact_handoff.month is 'Its cohort: first day of the month of handed_at in the reporting zone of its contract.';
+comment on column handoff.fact_handoff.band is 'Band at handed_at; NULL: none.';
+comment on column handoff.fact_handoff.segment is 'Derived field segment at handed_at; NULL: none.';
+comment on column handoff.fact_handoff.route is 'Route that found the present owner; NULL: nobody was found.';
+comment on column handoff.fact_handoff.pool is 'Pool that the present owner was picked from; NULL: none.';
+comment on column handoff.fact_handoff.rep is 'Present owner, after closing the last one; NULL: nobody.';
+comment on column handoff.fact_handoff.trigger_at is 'Time of the input that qualified it: where speed-to-lead begins.';
+comment on column handoff.fact_handoff.handed_at is 'When the leg was passed.';
+comment on column handoff.fact_handoff.closed_at is 'When it ended; NULL: open.';
+comment on column handoff.fact_handoff.outcome is 'recycle, disqualified, returned, withdrawn, next_leg, won, lost; NULL: open.';
+comment on column handoff.fact_handoff.code is 'Code of the disposition that closed it; NULL: none did.';
+comment on column handoff.fact_handoff.is_open is 'closed_at is null.';
+comment on column handoff.fact_handoff.accepted is 'Sales accepted it.';
+comment on column handoff.fact_handoff.rejected is 'It was closed as recycle, disqualified or returned without having been accepted.';
+comment on column handoff.fact_handoff.undecided is 'It is open and not accepted. What was closed otherwise without acceptance is none of the three.';
+comment on column handoff.fact_handoff.recycled is 'It was closed as recycle, accepted or not.';
+comment on column handoff.fact_handoff.assigned is 'It has had an owner.';
+comment on column handoff.fact_handoff.touched is 'A human touched the lead since.';
+comment on column handoff.fact_handoff.contacted is 'There was a two-way contact since.';
+comment on column handoff.fact_handoff.booked is 'A meeting was booked.';
+comment on column handoff.fact_handoff.held is 'A meeting was held.';
+comment on column handoff.fact_handoff.missed_meeting is 'A booked meeting was missed by the lead, and none held.';
+comment on column handoff.fact_handoff.opportunity is 'An opportunity is counted for it.';
+comment on column handoff.fact_handoff.won is 'Such an opportunity was won.';
+comment on column handoff.fact_handoff.mature_30 is 'At least 30 days (of 24 hours) have passed since handed_at, at handoff.view_time().';
+comment on column handoff.fact_handoff.mature_60 is 'The same for 60 days.';
+comment on column handoff.fact_handoff.mature_90 is 'The same for 90 days.';
+comment on column handoff.fact_handoff.accepted_30 is 'Accepted within 30 days (of 24 hours) after handed_at.';
+comment on column handoff.fact_handoff.opportunity_30 is 'Its opportunity was created within 30 days (of 24 hours) after handed_at.';
+comment on column handoff.fact_handoff.opportunity_60 is 'The same for 60 days.';
+comment on column handoff.fact_handoff.opportunity_90 is 'The same for 90 days.';
+comment on column handoff.fact_handoff.won_30 is 'Its opportunity was won within 30 days (of 24 hours) after handed_at.';
+comment on column handoff.fact_handoff.won_60 is 'The same for 60 days.';
+comment on column handoff.fact_handoff.won_90 is 'The same for 90 days.';
+comment on column handoff.fact_handoff.response_seconds is 'Seconds of elapsed time from trigger_at to the first touch; while untouched, how long it has waited so far: until closed_at, else handoff.view_time(). Not below 0.';
+
+create view handoff.fact_clock as
+select f.lead_key,
+       f.handoff_no,
+       k.name as sla,
+       k.n,
+       s.metric,
+       f.leg,
+       f.cycle,
+       f.counted,
+       f.month,
+       f.band,
+       f.segment,
+       f.pool,
+       f.rep,
+       f.is_open,
+       k.started_at,
+       k.due_at,
+       k.stopped_at,
+       k.paused,
+       case
+           when k.verdict is not null then k.verdict
+           when k.stopped_at > k.due_at then 'missed'
+           when k.stopped_at is not null then 'met'
+           when (select handoff.view_time()) > k.due_at and not k.paused then 'missed'
+           else 'running'
+       end as verdict
+from handoff.clock k
+join handoff.fact_handoff f on f.lead_key = k.lead_key and f.handoff_no = k.handoff_no
+join handoff.sla s on s.contract_id = f.contract_id and s.name = k.name
+where k.kind = 'sla' and k.handoff_no > 0;
+comment on view handoff.fact_clock is 'One row an SLA clock of a handoff: the dimensions of its handoff, and the verdict as it is now. Holds lead keys.';
+comment on column handoff.fact_clock.lead_key is 'Lead.';
+comment on column handoff.fact_clock.handoff_no is 'Handoff of the lead.';
+comment on column handoff.fact_clock.sla is 'Name of the SLA.';
+comment on column handoff.fact_clock.n is 'Number among the handoff''s clocks of that SLA.';
+comment on column handoff.fact_clock.metric is 'What the SLA measures: accept, first_touch ..';
+comment on column handoff.fact_clock.leg is 'Leg of the handoff.';
+comment on column handoff.fact_clock.cycle is 'Cycle of the lead, from 1.';
+comment on column handoff.fact_clock.counted is 'KPIs count the handoff, see fact_handoff.counted.';
+comment on column handoff.fact_clock.month is 'Cohort of the handoff, see fact_handoff.month.';
+comment on column handoff.fact_clock.band is 'Band of the handoff; NULL: none.';
+comment on column handoff.fact_clock.segment is 'Segment of the handoff; NULL: none.';
+comment on column handoff.fact_clock.pool is 'Pool that the handoff''s present owner was picked from; NULL: none.';
+comment on column handoff.fact_clock.rep is 'Present owner of the handoff; NULL: nobody.';
+comment on column handoff.fact_clock.is_open is 'The handoff is open.';
+comment on column handoff.fact_clock.started_at is 'When the clock started.';
+comment on column handoff.fact_clock.due_at is 'When it is due.';
+comment on column handoff.fact_clock.stopped_at is 'When it was stopped; NULL: it runs.';
+comment on column handoff.fact_clock.paused is 'It stands still, so it can''t become overdue.';
+comment on column handoff.fact_clock.verdict is 'met, missed (a clock that runs and whose due_at is before handoff.view_time() included), void, or running.';
+
+-- The rates of the kpi_ views, one row each: the facts they count, the criteria of numerator,
+-- denominator and open ones, and the same in words. A dimension in place of "month" makes a view.
+
+do $views$
+declare
+    rate      record;
+    view_name text;
+    dimension text;
+    meaning   text;
+    counted   text;
+    none      text;
+    handoffs  text := '';   -- what is counted of handoffs, and of clocks; each part has 0 for the other's
+    clocks    text := '';
+    rates     text := '';
+    comments  text := '';
+begin
+    for rate in
+        select *
+        from (values
+            ('handoff', 'acceptance_of_decided',
+                'accepted', 'accepted or rejected', 'undecided',
+                'accepted handoffs', 'accepted and rejected handoffs', 'open handoffs not accepted so far, not in the denominator'),
+            ('handoff', 'acceptance_of_handed',
+                'mature_30 and accepted_30', 'mature_30', 'not mature_30',
+                'handoffs accepted within 30 days', 'handoffs at least 30 days old', 'younger handoffs, not in the denominator'),
+            ('clock', 'sla_accept',
+                'metric = ''accept'' and verdict = ''met''',
+                'metric = ''accept'' and verdict in (''met'', ''missed'')',
+                'metric = ''accept'' and verdict = ''running''',
+                'SLA clocks for acceptance that were met', 'such clocks met or missed (overdue ones are missed, void ones left out)',
+                'such clocks that run and are not overdue, not in the denominator'),
+            ('clock', 'sla_first_touch',
+                'metric = ''first_touch'' and verdict = ''met''',
+                'metric = ''first_touch'' and verdict in (''met'', ''missed'')',
+                'metric = ''first_touch'' and verdict = ''running''',
+                'SLA clocks for the first touch that were met', 'such clocks met or missed (overdue ones are missed, void ones left out)',
+                'such clocks that run and are not overdue, not in the denominator'),
+            ('handoff', 'contact_rate',
+                'contacted', 'true', 'is_open and not contacted',
+                'handoffs with a two-way contact', 'all handoffs', 'open handoffs without one so far, in the denominator'),
+            ('handoff', 'contact_of_touched',
+                'contacted', 'touched or contacted', 'is_open and touched and not contacted',
+                'handoffs with a two-way contact', 'handoffs with a human touch', 'open touched handoffs without a contact so far, in the denominator'),
+            ('handoff', 'meeting_rate',
+                'booked', 'true', 'is_open and not booked',
+                'handoffs with a meeting booked', 'all handoffs', 'open handoffs without one so far, in the denominator'),
+            ('handoff', 'show_rate',
+                'held', 'held or missed_meeting', 'is_open and booked and not held and not missed_meeting',
+                'handoffs with a meeting held', 'handoffs with a meeting held or missed by the lead',
+                'open handoffs with a meeting booked and neither held nor missed so far, not in the denominator'),
+            ('handoff', 'recycle_rate',
+                'recycled', 'accepted or rejected', 'is_open',
+                'handoffs closed as recycle', 'accepted and rejected handoffs', 'open handoffs; the accepted ones are in the denominator'),
+            ('handoff', 'opportunity_30',
+                'mature_30 and opportunity_30', 'mature_30', 'not mature_30',
+                'handoffs with an opportunity created within 30 days', 'handoffs at least 30 days old', 'younger handoffs, not in the denominator'),
+            ('handoff', 'opportunity_60',
+                'mature_60 and opportunity_60', 'mature_60', 'not mature_60',
+                'handoffs with an opportunity created within 60 days', 'handoffs at least 60 days old', 'younger handoffs, not in the denominator'),
+            ('handoff', 'opportunity_90',
+                'mature_90 and opportunity_90', 'mature_90', 'not mature_90',
+                'handoffs with an opportunity created within 90 days', 'handoffs at least 90 days old', 'younger handoffs, not in the denominator'),
+            ('handoff', 'won_30',
+                'mature_30 and won_30', 'mature_30', 'not mature_30',
+                'handoffs won within 30 days', 'handoffs at least 30 days old', 'younger handoffs, not in the denominator'),
+            ('handoff', 'won_60',
+                'mature_60 and won_60', 'mature_60', 'not mature_60',
+                'handoffs won within 60 days', 'handoffs at least 60 days old', 'younger handoffs, not in the denominator'),
+            ('handoff', 'won_90',
+                'mature_90 and won_90', 'mature_90', 'not mature_90',
+                'handoffs won within 90 days', 'handoffs at least 90 days old', 'younger handoffs, not in the denominator')
+        ) r (fact, name, num, den, still_open, num_words, den_words, open_words)
+    loop
+        counted := format(', count(*) filter (where %2$s) as %1$s_num'
+                          ', count(*) filter (where %3$s) as %1$s_den'
+                          ', count(*) filter (where %4$s) as %1$s_open', rate.name, rate.num, rate.den, rate.still_open);
+        none := format(', 0 as %1$s_num, 0 as %1$s_den, 0 as %1$s_open', rate.name);
+        handoffs := handoffs || case rate.fact when 'handoff' then counted else none end;
+        clocks := clocks || case rate.fact when 'clock' then counted else none end;
+        rates := rates || format(', round(sum(%1$s_num) / nullif(sum(%1$s_den), 0), 4) as %1$s'
+                                 ', sum(%1$s_num)::bigint as %1$s_num'
+                                 ', sum(%1$s_den)::bigint as %1$s_den'
+                                 ', sum(%1$s_open)::bigint as %1$s_open', rate.name);
+        comments := comments
+            || format('comment on column handoff.%%1$I.%s is %L;', rate.name,
+                      format('Share, 0 to 1: %s / %s. NULL: there are none of the latter.', rate.num_words, rate.den_words))
+            || format('comment on column handoff.%%1$I.%s_num is %L;', rate.name, format('Numerator: %s.', rate.num_words))
+            || format('comment on column handoff.%%1$I.%s_den is %L;', rate.name, format('Denominator: %s.', rate.den_words))
+            || format('comment on column handoff.%%1$I.%s_open is %L;', rate.name, format('What could still change it: %s.', rate.open_words));
+    end loop;
+    for view_name, dimension, meaning in values
+        ('kpi_month', 'month', 'Cohort: first day of the month of handed_at in the reporting zone of the handoff''s contract.'),
+        ('kpi_band', 'band', 'Band at handed_at; NULL: none.'),
+        ('kpi_pool', 'pool', 'Pool that the present owner was picked from; NULL: none.')
+    loop
+        execute format(
+            'create view handoff.%1$I as'
+            ' select c.%2$I, c.leg, s.cycle, sum(c.handed)::bigint as handed %5$s'
+            ' from ('
+            '     select %2$I, leg, cycle = 1 as is_first, count(*) as handed %3$s'
+            '     from handoff.fact_handoff where counted group by 1, 2, 3'
+            '     union all'
+            '     select %2$I, leg, cycle = 1, 0 %4$s'
+            '     from handoff.fact_clock where counted group by 1, 2, 3'
+            ' ) c'
+            ' join (values (''all''), (''first'')) s (cycle) on s.cycle = ''all'' or c.is_first'
+            ' group by 1, 2, 3', view_name, dimension, handoffs, clocks, rates);
+        execute format(comments, view_name);
+        execute format(
+            'comment on view handoff.%1$I is ''KPIs of handoffs by %2$s, leg and cycle: those of origin contract and self_booked that were not withdrawn. Formulas: docs/learn.md.'';'
+            'comment on column handoff.%1$I.%2$I is %3$L;'
+            'comment on column handoff.%1$I.leg is ''Leg.'';'
+            'comment on column handoff.%1$I.cycle is ''first: only handoffs of a lead''''s first cycle; all: those and the later ones. Don''''t add the two.'';'
+            'comment on column handoff.%1$I.handed is ''Handoffs.'';', view_name, dimension, meaning);
+    end loop;
+end
+$views$;
+
+-- How fast somebody answers. Who was never touched is not left out (that would flatter): until the
+-- handoff closed, or until now, we know that it took longer. Kaplan and Meier's estimate uses just
+-- that: after each time at which somebody was touched, the share that still waits is multiplied by
+-- 1 - touched / at risk, where at risk are those known to have waited as long. Times are whole seconds,
+-- rounded up. The product is summed as logarithms; 1e-9 is far above their rounding and far below one
+-- handoff in a million.
+
+create view handoff.speed_to_lead as
+with moment as (
+    select f.pool,
+           f.leg,
+           ceil(f.response_seconds)::bigint as at,
+           count(*) as handed,
+           count(*) filter (where f.touched) as touched,
+           count(*) filter (where f.is_open and not f.touched) as waiting
+    from handoff.fact_handoff f
+    where f.counted
+    group by f.pool, f.leg, ceil(f.response_seconds)::bigint
+), risk as (
+    select m.*,
+           (sum(m.handed) over (partition by m.pool, m.leg)
+               - sum(m.handed) over (partition by m.pool, m.leg order by m.at)
+               + m.handed)::float8 as at_risk
+    from moment m
+), curve as (
+    select r.*,
+           sum(case when r.touched = r.at_risk then '-infinity' else ln(1 - r.touched / r.at_risk) end)
+               over (partition by r.pool, r.leg order by r.at) as log_waiting
+    from risk r
+), total as (
+    select c.pool,
+           c.leg,
+           sum(c.handed)::bigint as handed,
+           sum(c.touched)::bigint as touched,
+           coalesce(sum(c.touched) filter (where c.at <= 300), 0)::bigint as within_5m,
+           coalesce(sum(c.waiting) filter (where c.at <= 300), 0)::bigint as within_5m_open,
+           coalesce(sum(c.touched) filter (where c.at <= 3600), 0)::bigint as within_1h,
+           coalesce(sum(c.waiting) filter (where c.at <= 3600), 0)::bigint as within_1h_open,
+           coalesce(sum(c.touched) filter (where c.at <= 86400), 0)::bigint as within_24h,
+           coalesce(sum(c.waiting) filter (where c.at <= 86400), 0)::bigint as within_24h_open,
+           min(c.at) filter (where c.touched > 0 and c.log_waiting <= ln(0.5::float8) + 1e-9) as median_seconds,
+           min(c.at) filter (where c.touched > 0 and c.log_waiting <= ln(0.1::float8) + 1e-9) as p90_seconds
+    from curve c
+    group by c.pool, c.leg
+)
+select t.pool,
+       t.leg,
+       t.handed,
+       t.touched,
+       round(t.within_5m::numeric / t.handed, 4) as within_5m,
+       t.within_5m as within_5m_num,
+       t.handed as within_5m_den,
+       t.within_5m_open,
+       round(t.within_1h::numeric / t.handed, 4) as within_1h,
+       t.within_1h as within_1h_num,
+       t.handed as within_1h_den,
+       t.within_1h_open,
+       round(t.within_24h::numeric / t.handed, 4) as within_24h,
+       t.within_24h as within_24h_num,
+       t.handed as within_24h_den,
+       t.within_24h_open,
+       t.median_seconds::numeric as median_seconds,
+       t.p90_seconds::numeric as p90_seconds
+from total t;
+comment on view handoff.speed_to_lead is 'How fast a human answers, by pool and leg: elapsed time from trigger_at to the first touch, over all counted handoffs, untouched ones included. Formulas: docs/learn.md.';
+comment on column handoff.speed_to_lead.pool is 'Pool that the present owner was picked from; NULL: none.';
+comment on column handoff.speed_to_lead.leg is 'Leg.';
+comment on column handoff.speed_to_lead.handed is 'Handoffs.';
+comment on column handoff.speed_to_lead.touched is 'Those with a human touch.';
+comment on column handoff.speed_to_lead.within_5m is 'Share, 0 to 1: handoffs touched within 5 minutes / all handoffs.';
+comment on column handoff.speed_to_lead.within_5m_num is 'Numerator: handoffs touched within 5 minutes.';
+comment on column handoff.speed_to_lead.within_5m_den is 'Denominator: all handoffs.';
+comment on column handoff.speed_to_lead.within_5m_open is 'What could still change it: open untouched handoffs within their first 5 minutes, in the denominator.';
+comment on column handoff.speed_to_lead.within_1h is 'Share, 0 to 1: handoffs touched within an hour / all handoffs.';
+comment on column handoff.speed_to_lead.within_1h_num is 'Numerator: handoffs touched within an hour.';
+comment on column handoff.speed_to_lead.within_1h_den is 'Denominator: all handoffs.';
+comment on column handoff.speed_to_lead.within_1h_open is 'What could still change it: open untouched handoffs within their first hour, in the denominator.';
+comment on column handoff.speed_to_lead.within_24h is 'Share, 0 to 1: handoffs touched within 24 hours / all handoffs.';
+comment on column handoff.speed_to_lead.within_24h_num is 'Numerator: handoffs touched within 24 hours.';
+comment on column handoff.speed_to_lead.within_24h_den is 'Denominator: all handoffs.';
+comment on column handoff.speed_to_lead.within_24h_open is 'What could still change it: open untouched handoffs within their first 24 hours, in the denominator.';
+comment on column handoff.speed_to_lead.median_seconds is 'Kaplan-Meier estimate of the time after which half of all handoffs have been touched, in whole seconds, rounded up. NULL: fewer are known to be.';
+comment on column handoff.speed_to_lead.p90_seconds is 'The same for nine in ten.';
+
+create view handoff.rejection_reason as
+with rejected as (
+    select f.leg, f.outcome, f.code, d.reason, count(*) as handoffs
+    from handoff.fact_handoff f
+    left join handoff.disposition d on d.contract_id = f.contract_id and d.code = f.code
+    where f.counted and f.rejected
+    group by f.leg, f.outcome, f.code, d.reason
+), decided as (
+    select f.leg,
+           count(*) filter (where f.accepted or f.rejected) as handoffs,
+           count(*) filter (where f.undecided) as undecided
+    from handoff.fact_handoff f
+    where f.counted
+    group by f.leg
+)
+select r.leg,
+       r.outcome,
+       r.code,
+       r.reason,
+       round(r.handoffs::numeric / d.handoffs, 4) as rejection_rate,
+       r.handoffs as rejection_rate_num,
+       d.handoffs as rejection_rate_den,
+       d.undecided as rejection_rate_open
+from rejected r
+join decided d on d.leg = r.leg;
+comment on view handoff.rejection_reason is 'Why sales rejects what it was handed, by leg, outcome, code and reason. Over all rows of a leg the rates add up to 1 - acceptance_of_decided. Formulas: docs/learn.md.';
+comment on column handoff.rejection_reason.leg is 'Leg.';
+comment on column handoff.rejection_reason.outcome is 'recycle, disqualified or returned.';
+comment on column handoff.rejection_reason.code is 'Code of the disposition; NULL: closed without one.';
+comment on column handoff.rejection_reason.reason is 'What the code means in the contract of the handoff; NULL: no code, or the contract has none such.';
+comment on column handoff.rejection_reason.rejection_rate is 'Share, 0 to 1: handoffs rejected for this reason / accepted and rejected handoffs of the leg.';
+comment on column handoff.rejection_reason.rejection_rate_num is 'Numerator: handoffs rejected for this reason.';
+comment on column handoff.rejection_reason.rejection_rate_den is 'Denominator: accepted and rejected handoffs of the leg.';
+comment on column handoff.rejection_reason.rejection_rate_open is 'What could still change it: open handoffs of the leg not accepted so far, not in the denominator.';
+
+create view handoff.funnel as
+with known as (
+    select l.lead_key, s.is_terminal is not true as underway
+    from handoff.lead l
+    left join handoff.stage s on s.contract_id = l.contract_id and s.name = l.stage
+    where l.deleted_at is null
+), base as (
+    select count(*) as leads, count(*) filter (where k.underway) as underway
+    from known k
+), leg as (
+    select g.name, min(g.ord) as ord
+    from handoff.leg g
+    join handoff.contract c on c.contract_id = g.contract_id
+    where c.status <> 'draft'
+    group by g.name
+), passed as (
+    select f.leg,
+           f.lead_key,
+           k.underway,
+           bool_or(f.is_open) as is_open,
+           bool_or(f.assigned) as assigned,
+           bool_or(f.touched) as touched,
+           bool_or(f.contacted) as contacted,
+           bool_or(f.accepted) as accepted,
+           bool_or(f.booked) as booked,
+           bool_or(f.held) as held,
+           bool_or(f.opportunity) as opportunity,
+           bool_or(f.won) as won
+    from handoff.fact_handoff f
+    join known k on k.lead_key = f.lead_key
+    where f.counted
+    group by f.leg, f.lead_key, k.underway
+), counted as (
+    select p.leg,
+           s.step,
+           count(*) filter (where s.reached) as leads,
+           count(*) as handed,
+           count(*) filter (where s.reached and p.underway) as underway,
+           count(*) filter (where p.is_open and not s.reached) as still_open
+    from passed p
+    cross join lateral (values
+        ('handed', true),
+        ('assigned', p.assigned),
+        ('touched', p.touched),
+        ('contacted', p.contacted),
+        ('accepted', p.accepted),
+        ('booked', p.booked),
+        ('held', p.held),
+        ('opportunity', p.opportunity),
+        ('won', p.won)
+    ) s (step, reached)
+    group by p.leg, s.step
+)
+select 1 as position,
+       null::text as leg,
+       'lead'::text as step,
+       b.leads,
+       round(b.leads::numeric / nullif(b.leads, 0), 4) as of_leads,
+       b.leads as of_leads_num,
+       b.leads as of_leads_den,
+       0::bigint as of_leads_open,
+       null::numeric as of_handed,
+       null::bigint as of_handed_num,
+       null::bigint as of_handed_den,
+       null::bigint as of_handed_open
+from base b
+union all
+select (1 + 9 * (row_number() over (partition by s.ord order by g.ord, g.name) - 1) + s.ord)::int,
+       g.name,
+       s.step,
+       coalesce(c.leads, 0),
+       round(coalesce(c.leads, 0)::numeric / nullif(b.leads, 0), 4),
+       coalesce(c.leads, 0),
+       b.leads,
+       b.underway - coalesce(c.underway, 0),
+       round(c.leads::numeric / c.handed, 4),
+       coalesce(c.leads, 0),
+       coalesce(c.handed, 0),
+       coalesce(c.still_open, 0)
+from leg g
+cross join unnest(array['handed', 'assigned', 'touched', 'contacted', 'accepted', 'booked', 'held', 'opportunity', 'won'])
+    with ordinality s (step, ord)
+cross join base b
+left join counted c on c.leg = g.name and c.step = s.step;
+comment on view handoff.funnel is 'How far leads have come, ever: one row for all leads and one a leg and step. A lead counts once a step, however often it was handed over; only leads that are there and handoffs that KPIs count. Steps are counted each for itself: a meeting may be booked before acceptance. Formulas: docs/learn.md.';
+comment on column handoff.funnel.position is 'Order of the rows: all leads, then leg by leg.';
+comment on column handoff.funnel.leg is 'Leg; NULL: all leads.';
+comment on column handoff.funnel.step is 'lead, then of a leg: handed, assigned, touched, contacted, accepted, booked, held, opportunity, won.';
+comment on column handoff.funnel.leads is 'Leads that reached the step at least once.';
+comment on column handoff.funnel.of_leads is 'Share, 0 to 1: leads that reached the step / all leads. NULL: there are none.';
+comment on column handoff.funnel.of_leads_num is 'Numerator: leads that reached the step.';
+comment on column handoff.funnel.of_leads_den is 'Denominator: all leads that are not deleted.';
+comment on column handoff.funnel.of_leads_open is 'What could still change it: leads that have not reached the step and are in no terminal stage, in the denominator.';
+comment on column handoff.funnel.of_handed is 'Share, 0 to 1: leads that reached the step / leads handed over on the leg. NULL: there are none, or the row is that of all leads.';
+comment on column handoff.funnel.of_handed_num is 'Numerator: leads that reached the step. NULL in the row of all leads.';
+comment on column handoff.funnel.of_handed_den is 'Denominator: leads handed over on the leg. NULL in the row of all leads.';
+comment on column handoff.funnel.of_handed_open is 'What could still change it: leads with an open handoff of the leg that have not reached the step, in the denominator. NULL in the row of all leads.';
+
+-- What burns. These two name leads and reps, whatever the origin of the handoff.
+
+create view handoff.at_risk as
+select f.lead_key,
+       f.handoff_no,
+       f.leg,
+       f.cycle,
+       f.band,
+       f.pool,
+       f.rep,
+       f.sla,
+       f.metric,
+       f.started_at,
+       f.due_at,
+       t.now > f.due_at as overdue,
+       round(extract(epoch from f.due_at - t.now)) as remaining_seconds,
+       round(extract(epoch from f.due_at - f.started_at)) as span_seconds
+from handoff.fact_clock f
+cross join lateral (select (select handoff.view_time()) as now) t
+where f.is_open
+  and f.metric in ('accept', 'first_touch')
+  and f.stopped_at is null
+  and not f.paused
+  and (f.due_at - t.now) * 4 <= f.due_at - f.started_at;
+comment on view handoff.at_risk is 'SLA clocks for acceptance and first touch of open handoffs that are overdue or have less than a quarter of their time left (or just that), one row each. Clocks that are paused are not at risk.';
+comment on column handoff.at_risk.lead_key is 'Lead.';
+comment on column handoff.at_risk.handoff_no is 'Handoff of the lead.';
+comment on column handoff.at_risk.leg is 'Leg.';
+comment on column handoff.at_risk.cycle is 'Cycle of the lead, from 1.';
+comment on column handoff.at_risk.band is 'Band at handed_at; NULL: none.';
+comment on column handoff.at_risk.pool is 'Pool that the owner was picked from; NULL: none.';
+comment on column handoff.at_risk.rep is 'Owner; NULL: nobody.';
+comment on column handoff.at_risk.sla is 'Name of the SLA.';
+comment on column handoff.at_risk.metric is 'accept or first_touch.';
+comment on column handoff.at_risk.started_at is 'When the clock started.';
+comment on column handoff.at_risk.due_at is 'When it is due.';
+comment on column handoff.at_risk.overdue is 'That is in the past, seen from handoff.view_time().';
+comment on column handoff.at_risk.remaining_seconds is 'Elapsed time from handoff.view_time() to due_at in whole seconds; negative when overdue.';
+comment on column handoff.at_risk.span_seconds is 'Elapsed time from started_at to due_at in whole seconds.';
+
+create view handoff.unassigned as
+select h.lead_key,
+       h.handoff_no,
+       h.leg,
+       h.cycle,
+       h.band,
+       h.unassigned_reason as reason,
+       h.trigger_at,
+       h.handed_at,
+       w.since as waiting_since,
+       round(greatest(extract(epoch from (select handoff.view_time()) - w.since), 0)) as waiting_seconds
+from handoff.handoff h
+cross join lateral (
+    select coalesce(max(a.ended_at), h.handed_at) as since
+    from handoff.assignment a
+    where a.lead_key = h.lead_key and a.handoff_no = h.handoff_no
+) w
+where h.closed_at is null and h.rep is null;
+comment on view handoff.unassigned is 'Open handoffs that nobody has, one row each, with the reason.';
+comment on column handoff.unassigned.lead_key is 'Lead.';
+comment on column handoff.unassigned.handoff_no is 'Handoff of the lead.';
+comment on column handoff.unassigned.leg is 'Leg.';
+comment on column handoff.unassigned.cycle is 'Cycle of the lead, from 1.';
+comment on column handoff.unassigned.band is 'Band at handed_at; NULL: none.';
+comment on column handoff.unassigned.reason is 'Code of the last obstacle, for example pool_empty.';
+comment on column handoff.unassigned.trigger_at is 'Time of the input that qualified it: who waits longest by it is served first.';
+comment on column handoff.unassigned.handed_at is 'When the leg was passed.';
+comment on column handoff.unassigned.waiting_since is 'Since when nobody has it: the end of its last assignment, else handed_at.';
+comment on column handoff.unassigned.waiting_seconds is 'Elapsed time from waiting_since to handoff.view_time() in whole seconds, not below 0.';
