@@ -40,7 +40,7 @@ select h.lead_key,
        h.first_contact_at is not null as contacted,
        h.booked_at is not null as booked,
        h.meeting_held_at is not null as held,
-       h.no_show and h.meeting_held_at is null as missed_meeting,
+       h.no_show,
        h.opportunity_at is not null as opportunity,
        h.won_at is not null as won,
        h.handed_at + interval '720 hours' <= t.now as mature_30,
@@ -86,7 +86,7 @@ comment on column handoff.fact_handoff.touched is 'A human touched the lead sinc
 comment on column handoff.fact_handoff.contacted is 'There was a two-way contact since.';
 comment on column handoff.fact_handoff.booked is 'A meeting was booked.';
 comment on column handoff.fact_handoff.held is 'A meeting was held.';
-comment on column handoff.fact_handoff.missed_meeting is 'A booked meeting was missed by the lead, and none held.';
+comment on column handoff.fact_handoff.no_show is 'A booked meeting was missed by the lead, and none held since.';
 comment on column handoff.fact_handoff.opportunity is 'An opportunity is counted for it.';
 comment on column handoff.fact_handoff.won is 'Such an opportunity was won.';
 comment on column handoff.fact_handoff.mature_30 is 'At least 30 days (of 24 hours) have passed since handed_at, at handoff.view_time().';
@@ -130,7 +130,7 @@ select f.lead_key,
 from handoff.clock k
 join handoff.fact_handoff f on f.lead_key = k.lead_key and f.handoff_no = k.handoff_no
 join handoff.sla s on s.contract_id = f.contract_id and s.name = k.name
-where k.kind = 'sla' and k.handoff_no > 0;
+where k.kind = 'sla';
 comment on view handoff.fact_clock is 'One row an SLA clock of a handoff: the dimensions of its handoff, and the verdict as it is now. Holds lead keys.';
 comment on column handoff.fact_clock.lead_key is 'Lead.';
 comment on column handoff.fact_clock.handoff_no is 'Handoff of the lead.';
@@ -199,7 +199,7 @@ begin
                 'booked', 'true', 'is_open and not booked',
                 'handoffs with a meeting booked', 'all handoffs', 'open handoffs without one so far, in the denominator'),
             ('handoff', 'show_rate',
-                'held', 'held or missed_meeting', 'is_open and booked and not held and not missed_meeting',
+                'held', 'held or no_show', 'is_open and booked and not held and not no_show',
                 'handoffs with a meeting held', 'handoffs with a meeting held or missed by the lead',
                 'open handoffs with a meeting booked and neither held nor missed so far, not in the denominator'),
             ('handoff', 'recycle_rate',

@@ -153,8 +153,10 @@ begin
     end loop;
     -- what is no SLA clock of a handoff counts nowhere
     insert into handoff.clock (lead_key, handoff_no, kind, name, started_at, due_at)
-    values ('L1', 1, 'recycle', 'sdr_accept', '2026-01-01', '2026-01-02'), ('L1', 0, 'sla', 'sdr_accept', '2026-01-01', '2026-01-02'),
-           ('L1', 1, 'sla', 'no longer known', '2026-01-01', '2026-01-02');
+    select h.lead_key, k.no, k.kind, k.name, '2026-01-01', '2026-01-02'
+    from handoff.handoff h,
+         lateral (values (h.handoff_no, 'recycle', 'sdr_accept'), (h.handoff_no, 'sla', 'no longer known'), (0, 'sla', 'sdr_accept')) k (no, kind, name)
+    on conflict do nothing;
     perform pg_temp.lead('L' || i, (array['lead', 'mql', 'sal', 'customer', 'disqualified'])[1 + i % 5], case when i % 13 = 0 then timestamptz '2026-06-01' end)
     from generate_series(1, 350) i;
 end $$;
@@ -407,7 +409,7 @@ begin
     perform pg_temp.hand(11, 'mql_to_sdr', '{"handed_at": "2026-05-10 09:00+00", "closed_at": "2026-05-12 09:00+00", "outcome": "withdrawn", "accepted_at": "2026-05-11 09:00+00"}');
     perform pg_temp.hand(12, 'mql_to_sdr', '{"handed_at": "2026-05-10 09:00+00", "origin": "manual", "accepted_at": "2026-05-11 09:00+00"}');
     insert into handoff.clock (lead_key, handoff_no, kind, name, n, started_at, due_at, stopped_at, verdict) values
-        ('L1', 1, 'sla', 'sdr_accept', 1, '2026-05-10 09:00+00', '2026-05-11 09:00+00', '2026-05-11 09:00+00', 'met'),
+        ('L1', 1, 'sla', 'sdr_accept', 1, '2026-05-10 09:00+00', '2026-05-11 09:00+00', '2026-05-11 09:00+00', null),
         ('L2', 1, 'sla', 'sdr_accept', 1, '2026-05-10 09:00+00', '2026-05-11 09:00+00', '2026-05-12 09:00+00', 'missed'),
         ('L3', 1, 'sla', 'sdr_accept', 1, '2026-05-10 09:00+00', '2026-05-11 09:00+00', '2026-05-10 10:00+00', 'void'),
         ('L7', 1, 'sla', 'sdr_accept', 1, '2026-05-10 09:00+00', '2026-05-11 09:00+00', null, null),
