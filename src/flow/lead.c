@@ -28,10 +28,10 @@ static LhStatement existing_leads = {
 	"select lead_key from handoff.lead where lead_key = any($1)", 1, {TEXTARRAYOID}
 };
 
+/* Stopped ones too: asked for next_at, the server would read every clock that runs. */
 static LhStatement read_clocks = {
-	"select lead_key, kind, name, started_at, due_at from handoff.clock "
-	"where lead_key = any($1) and handoff_no = 0 and next_at is not null "
-	"order by lead_key collate \"C\"",
+	"select lead_key, next_at is null, kind, name, started_at, due_at from handoff.clock "
+	"where lead_key = any($1) and handoff_no = 0 order by lead_key collate \"C\"",
 	1, {TEXTARRAYOID}
 };
 
@@ -234,8 +234,12 @@ take_clocks(LhLead *leads, int n)
 	{
 		Reader		reader = reader_of(i);
 		char	   *lead_key = next_text(&reader);
+		bool		isnull;
+		bool		stopped = DatumGetBool(next(&reader, &isnull));
 		char	   *kind = next_text(&reader);
 
+		if (stopped)
+			continue;
 		while (at < n && strcmp(leads[at].lead_key, lead_key) < 0)
 			at++;
 		if (at == n || strcmp(leads[at].lead_key, lead_key) != 0)
