@@ -32,10 +32,20 @@ static const char *const cause_names[] = {
 	"meeting", "opportunity", "won", "lost", "due", "reengaged"
 };
 
+static const char *const meaning_names[] = {
+	"signal", "touch", "contact", "booked", "meeting_held", "no_show", "marketing"
+};
+
 const char *
 lh_cause_name(LhCause cause)
 {
 	return cause_names[cause];
+}
+
+const char *
+lh_meaning_name(LhMeaning meaning)
+{
+	return meaning_names[meaning];
 }
 
 /* Reading rows ------------------------------------------------------------------------------- */
@@ -161,16 +171,24 @@ stage_named(const LhContract *contract, const char *name)
 	return stage;
 }
 
-static int
-leg_named(const LhContract *contract, const char *name)
+int
+lh_contract_leg(const LhContract *contract, const char *name)
 {
-	if (name == NULL)
-		return -1;
 	for (int i = 0; i < contract->nlegs; i++)
 		if (strcmp(contract->legs[i].name, name) == 0)
 			return i;
-	unknown_name(contract, "leg", name);
 	return -1;
+}
+
+/* NULL stands for every leg. */
+static int
+leg_named(const LhContract *contract, const char *name)
+{
+	int			leg = name == NULL ? -1 : lh_contract_leg(contract, name);
+
+	if (leg < 0 && name != NULL)
+		unknown_name(contract, "leg", name);
+	return leg;
 }
 
 static int
@@ -193,34 +211,35 @@ group_named(const LhContract *contract, const LhGroup *groups, int ngroups, cons
 	return -1;
 }
 
-static LhCause
-cause_named(const LhContract *contract, const char *name)
+/* Position of name in a list of words; the words are those of the tables' checks. */
+static int
+word(const LhContract *contract, const char *what, const char *const *words, int n, const char *name)
 {
-	for (int i = 0; i < lengthof(cause_names); i++)
-		if (strcmp(cause_names[i], name) == 0)
-			return (LhCause) i;
-	unknown_name(contract, "event", name);
-	return LH_SCORED;
+	for (int i = 0; i < n; i++)
+		if (strcmp(words[i], name) == 0)
+			return i;
+	unknown_name(contract, what, name);
+	return -1;
 }
 
-static LhGateAction
-action_named(const LhContract *contract, const char *name)
-{
-	static const char *const names[] = {"suppress", "divert", "hold", "reject"};
+static const char *const gate_actions[] = {"suppress", "divert", "hold", "reject"};
+static const char *const target_kinds[] = {
+	"rep", "pool", "account_owner", "account_team", "territory", "previous_owner", "crm_owner", "booked_host"
+};
+static const char *const metrics[] = {
+	"accept", "first_touch", "next_touch", "response", "decision", "meeting_held"
+};
 
-	for (int i = 0; i < lengthof(names); i++)
-		if (strcmp(names[i], name) == 0)
-			return (LhGateAction) i;
-	unknown_name(contract, "gate action", name);
-	return LH_SUPPRESS;
-}
+#define WORD(contract, what, words, name) \
+	word(contract, what, words, lengthof(words), name)
 
 /* The parts of a contract -------------------------------------------------------------------- */
 
 static void
 load_header(LhContract *contract)
 {
-	QUERY(contract, "select name, checksum, half_life, reporting_zone, min_fit, max_fit, min_intent, max_intent "
+	QUERY(contract, "select name, checksum, half_life, reporting_zone, min_fit, max_fit, min_intent, max_intent, "
+		  "'first_touch' = any(accept_on), 'meeting' = any(accept_on), 'opportunity' = any(accept_on) "
 		  "from handoff.contract where contract_id = $1");
 	if (SPI_processed == 0)
 		ereport(ERROR,
@@ -236,6 +255,9 @@ load_header(LhContract *contract)
 	contract->max_fit = int_column(0, 6, INT_MAX);
 	contract->min_intent = int_column(0, 7, INT_MIN);
 	contract->max_intent = int_column(0, 8, INT_MAX);
+	contract->accept_on_first_touch = bool_column(0, 9);
+	contract->accept_on_meeting = bool_column(0, 10);
+	contract->accept_on_opportunity = bool_column(0, 11);
 }
 
 /* The built-in fields of one kind that a source maps, or the others. */
@@ -269,8 +291,12 @@ load_fields(LhContract *contract)
 {
 	contract->lead_set = lh_fieldset_create(contract->mcxt);
 	contract->activity_set = lh_fieldset_create(contract->mcxt);
+	contract->opportunity_set = lh_fieldset_create(contract->mcxt);
+	contract->link_set = lh_fieldset_create(contract->mcxt);
+	add_builtin_fields(contract->opportunity_set, "opportunity", true);
+	add_builtin_fields(contract->link_set, "link", true);
 
-	QUERY(contract, "select of, name, type from handoff.field where contract_id = $1 order by of, name");
+	QUERY(contract, "select of, name, type from handoff.field where contract_id = $1 order by of, name collate \"C\"");
 	add_builtin_fields(contract->activity_set, "activity", true);
 	add_declared_fields(contract->activity_set, "activity");
 
@@ -286,7 +312,7 @@ static void
 load_derived(LhContract *contract)
 {
 	QUERY(contract, "select d.field, d.value, d.criteria from handoff.derived d where d.contract_id = $1 "
-		  "order by min(d.ord) over (partition by d.field), d.field, d.ord");
+		  "order by min(d.ord) over (partition by d.field), d.field collate \"C\", d.ord");
 	contract->derived_rows = palloc_array(LhDerived, Max(SPI_processed, 1));
 	for (int i = 0; i < SPI_processed; i++)
 	{
@@ -336,13 +362,13 @@ load_score_rules(LhContract *contract, const LhGroup *groups, int ngroups)
 #define SCORE_RULES(kind) \
 	"select r.name, r.score_group, r.criteria, r.points from handoff.score_rule r " \
 	"join handoff.score_group g on g.contract_id = r.contract_id and g.name = r.score_group " \
-	"where r.contract_id = $1 and g.kind = '" kind "' order by r.name"
+	"where r.contract_id = $1 and g.kind = '" kind "' order by r.name collate \"C\""
 
 static void
 load_scoring(LhContract *contract)
 {
 	QUERY(contract, "select name, kind, min_points, max_points from handoff.score_group "
-		  "where contract_id = $1 order by name");
+		  "where contract_id = $1 order by name collate \"C\"");
 	contract->fit_groups = load_groups("fit", &contract->nfit_groups);
 	contract->intent_groups = load_groups("intent", &contract->nintent_groups);
 
@@ -372,15 +398,14 @@ static void
 load_meanings(LhContract *contract)
 {
 	QUERY(contract, "select name, meaning, criteria, min_count, within from handoff.activity_rule "
-		  "where contract_id = $1 order by name");
+		  "where contract_id = $1 order by name collate \"C\"");
 	contract->meaning_rules = palloc_array(LhActivityRule, Max(SPI_processed, 1));
 	for (int i = 0; i < SPI_processed; i++)
 	{
 		LhActivityRule *rule = &contract->meaning_rules[i];
 
 		rule->name = text_column(i, 1);
-		rule->meaning = text_column(i, 2);
-		rule->is_signal = strcmp(rule->meaning, "signal") == 0;
+		rule->meaning = WORD(contract, "meaning", meaning_names, text_column(i, 2));
 		rule->min_count = int_column(i, 4, 1);
 		rule->within = interval_column(i, 5);
 	}
@@ -453,7 +478,7 @@ load_transitions(LhContract *contract)
 		transition->ord = int_column(i, 1, 0);
 		transition->from = stage_named(contract, text_column(i, 2));
 		transition->to = stage_named(contract, text_column(i, 3));
-		transition->cause = cause_named(contract, text_column(i, 4));
+		transition->cause = WORD(contract, "event", cause_names, text_column(i, 4));
 		transition->leg = leg_named(contract, text_column(i, 5));
 	}
 	load_rules(contract, &contract->guard, contract->lead_set, 6);
@@ -471,7 +496,7 @@ load_gates(LhContract *contract)
 
 		gate->ord = int_column(i, 1, 0);
 		gate->leg = leg_named(contract, text_column(i, 2));
-		gate->action = action_named(contract, text_column(i, 3));
+		gate->action = WORD(contract, "gate action", gate_actions, text_column(i, 3));
 		gate->code = text_column(i, 4);
 		gate->review_after = interval_column(i, 5);
 	}
@@ -482,7 +507,7 @@ static void
 load_validations(LhContract *contract)
 {
 	QUERY(contract, "select field, message, criteria from handoff.validation "
-		  "where contract_id = $1 order by field, ord");
+		  "where contract_id = $1 order by field collate \"C\", ord");
 	contract->validations = palloc_array(LhValidation, Max(SPI_processed, 1));
 	for (int i = 0; i < SPI_processed; i++)
 	{
@@ -490,6 +515,119 @@ load_validations(LhContract *contract)
 		contract->validations[i].message = text_column(i, 2);
 	}
 	load_rules(contract, &contract->validation, contract->lead_set, 3);
+}
+
+static void
+load_routes(LhContract *contract)
+{
+	QUERY(contract, "select name, leg, target_kind, target, if_unavailable, criteria from handoff.route "
+		  "where contract_id = $1 order by ord, name collate \"C\"");
+	contract->routes = palloc_array(LhRoute, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhRoute    *route = &contract->routes[i];
+
+		route->name = text_column(i, 1);
+		route->leg = leg_named(contract, text_column(i, 2));
+		route->target_kind = WORD(contract, "target kind", target_kinds, text_column(i, 3));
+		route->target = text_column(i, 4);
+		route->next_if_unavailable = strcmp(text_column(i, 5), "next") == 0;
+	}
+	load_rules(contract, &contract->route, contract->lead_set, 6);
+}
+
+static void
+load_slas(LhContract *contract)
+{
+	QUERY(contract, "select name, leg, metric, scope, target, criteria from handoff.sla "
+		  "where contract_id = $1 order by ord, name collate \"C\"");
+	contract->slas = palloc_array(LhSla, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhSla	   *sla = &contract->slas[i];
+
+		sla->name = text_column(i, 1);
+		sla->leg = leg_named(contract, text_column(i, 2));
+		sla->metric = WORD(contract, "metric", metrics, text_column(i, 3));
+		sla->per_assignment = strcmp(text_column(i, 4), "assignment") == 0;
+		sla->target = interval_column(i, 5);
+	}
+	load_rules(contract, &contract->sla, contract->lead_set, 6);
+}
+
+static void
+load_standards(LhContract *contract)
+{
+	QUERY(contract, "select name, leg, min_touches, min_channels, min_contacts, min_business_days, criteria "
+		  "from handoff.work_standard where contract_id = $1 order by name collate \"C\", ord");
+	contract->standards = palloc_array(LhWorkStandard, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhWorkStandard *standard = &contract->standards[i];
+
+		standard->name = text_column(i, 1);
+		standard->leg = leg_named(contract, text_column(i, 2));
+		standard->min_touches = int_column(i, 3, 0);
+		standard->min_channels = int_column(i, 4, 0);
+		standard->min_contacts = int_column(i, 5, 0);
+		standard->min_days = int_column(i, 6, 0);
+	}
+	load_rules(contract, &contract->standard, contract->lead_set, 7);
+}
+
+static int
+path_named(const LhContract *contract, const char *name)
+{
+	if (name == NULL)
+		return -1;
+	for (int i = 0; i < contract->npaths; i++)
+		if (strcmp(contract->paths[i].name, name) == 0)
+			return i;
+	unknown_name(contract, "recycle path", name);
+	return -1;
+}
+
+static void
+load_paths(LhContract *contract)
+{
+	QUERY(contract, "select name, delay, reset_intent, max_cycles, exhausted_to, nurture_track from handoff.recycle_path "
+		  "where contract_id = $1 order by name collate \"C\"");
+	contract->npaths = SPI_processed;
+	contract->paths = palloc_array(LhRecyclePath, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhRecyclePath *path = &contract->paths[i];
+		char	   *exhausted_to = text_column(i, 5);
+
+		path->name = text_column(i, 1);
+		path->delay = interval_column(i, 2);
+		path->reset_intent = bool_column(i, 3);
+		path->max_cycles = int_column(i, 4, INT_MAX);
+		path->exhausted_to = exhausted_to == NULL ? -1 : stage_named(contract, exhausted_to);
+		path->nurture_track = text_column(i, 6);
+	}
+}
+
+static void
+load_dispositions(LhContract *contract)
+{
+	QUERY(contract, "select code, leg, outcome, reason, no_response, needs_note, needs_work, recycle_path "
+		  "from handoff.disposition where contract_id = $1 order by code collate \"C\"");
+	contract->ndispositions = SPI_processed;
+	contract->dispositions = palloc_array(LhDisposition, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhDisposition *disposition = &contract->dispositions[i];
+
+		disposition->code = text_column(i, 1);
+		disposition->leg = leg_named(contract, text_column(i, 2));
+		disposition->outcome = text_column(i, 3);
+		disposition->reason = text_column(i, 4);
+		disposition->no_response = bool_column(i, 5);
+		disposition->needs_note = bool_column(i, 6);
+		disposition->needs_work = text_column(i, 7);
+		disposition->recycle_path = path_named(contract, text_column(i, 8));
+	}
 }
 
 /* Load into a new context below the current one. */
@@ -513,6 +651,11 @@ load(int contract_id)
 	load_transitions(contract);
 	load_gates(contract);
 	load_validations(contract);
+	load_routes(contract);
+	load_slas(contract);
+	load_standards(contract);
+	load_paths(contract);
+	load_dispositions(contract);
 	MemoryContextSwitchTo(save);
 	return contract;
 }
@@ -602,4 +745,7 @@ lh_contract_set_now(const LhContract *contract, TimestampTz now)
 	lh_rulebook_set_now(contract->guard.book, now);
 	lh_rulebook_set_now(contract->gate.book, now);
 	lh_rulebook_set_now(contract->validation.book, now);
+	lh_rulebook_set_now(contract->route.book, now);
+	lh_rulebook_set_now(contract->sla.book, now);
+	lh_rulebook_set_now(contract->standard.book, now);
 }

@@ -55,6 +55,78 @@ typedef struct LhLeg
 	bool		blocked_hand_over;	/* then: hand over, else recycle */
 } LhLeg;
 
+typedef enum LhTargetKind
+{
+	LH_TO_REP,
+	LH_TO_POOL,
+	LH_TO_ACCOUNT_OWNER,
+	LH_TO_ACCOUNT_TEAM,
+	LH_TO_TERRITORY,
+	LH_TO_PREVIOUS_OWNER,
+	LH_TO_CRM_OWNER,
+	LH_TO_BOOKED_HOST
+} LhTargetKind;
+
+typedef struct LhRoute
+{
+	char	   *name;
+	int			leg;
+	LhTargetKind target_kind;
+	char	   *target;			/* rep or pool; NULL for the others */
+	bool		next_if_unavailable;	/* else the lead waits for the target */
+} LhRoute;
+
+typedef enum LhMetric
+{
+	LH_SLA_ACCEPT,
+	LH_SLA_FIRST_TOUCH,
+	LH_SLA_NEXT_TOUCH,
+	LH_SLA_RESPONSE,
+	LH_SLA_DECISION,
+	LH_SLA_MEETING_HELD
+} LhMetric;
+
+typedef struct LhSla
+{
+	char	   *name;
+	int			leg;
+	LhMetric	metric;
+	bool		per_assignment;	/* scope assignment: fresh for each owner */
+	Interval   *target;
+} LhSla;
+
+typedef struct LhWorkStandard
+{
+	char	   *name;
+	int			leg;			/* -1: every leg */
+	int			min_touches;
+	int			min_channels;
+	int			min_contacts;
+	int			min_days;
+} LhWorkStandard;
+
+typedef struct LhRecyclePath
+{
+	char	   *name;
+	Interval   *delay;			/* NULL: only a date or a signal brings it back */
+	bool		reset_intent;
+	int			max_cycles;		/* INT_MAX: no limit */
+	int			exhausted_to;	/* stage; -1: none */
+	char	   *nurture_track;
+} LhRecyclePath;
+
+typedef struct LhDisposition
+{
+	char	   *code;
+	int			leg;			/* -1: every leg */
+	char	   *outcome;
+	char	   *reason;
+	bool		no_response;
+	bool		needs_note;
+	char	   *needs_work;		/* name of a work standard; NULL: none */
+	int			recycle_path;	/* -1: none */
+} LhDisposition;
+
 typedef struct LhTransition
 {
 	int			ord;
@@ -110,11 +182,23 @@ typedef struct LhBand
 	int			min_score;
 } LhBand;
 
+typedef enum LhMeaning
+{
+	LH_MEANS_SIGNAL,
+	LH_MEANS_TOUCH,
+	LH_MEANS_CONTACT,
+	LH_MEANS_BOOKED,
+	LH_MEANS_MEETING_HELD,
+	LH_MEANS_NO_SHOW,
+	LH_MEANS_MARKETING
+} LhMeaning;
+
+extern const char *lh_meaning_name(LhMeaning meaning);
+
 typedef struct LhActivityRule
 {
 	char	   *name;
-	char	   *meaning;
-	bool		is_signal;
+	LhMeaning	meaning;
 	int			min_count;
 	Interval   *within;			/* NULL: since the cycle began */
 } LhActivityRule;
@@ -148,6 +232,8 @@ typedef struct LhContract
 	LhFieldSet *lead_set;
 	int			nmapped;
 	LhFieldSet *activity_set;
+	LhFieldSet *opportunity_set;
+	LhFieldSet *link_set;
 
 	LhRules		derived;
 	LhDerived  *derived_rows;
@@ -176,6 +262,20 @@ typedef struct LhContract
 	LhGate	   *gates;
 	LhRules		validation;
 	LhValidation *validations;
+
+	LhRules		route;
+	LhRoute    *routes;
+	LhRules		sla;
+	LhSla	   *slas;
+	LhRules		standard;
+	LhWorkStandard *standards;
+	int			npaths;
+	LhRecyclePath *paths;
+	int			ndispositions;
+	LhDisposition *dispositions;
+	bool		accept_on_first_touch;
+	bool		accept_on_meeting;
+	bool		accept_on_opportunity;
 } LhContract;
 
 /* The contract of that id; error LH012 if there is none. Lives until the session ends or it changes. */
@@ -188,6 +288,7 @@ extern int	lh_contract_in_force(const char *name);
 extern void lh_contract_set_now(const LhContract *contract, TimestampTz now);
 
 extern int	lh_contract_stage(const LhContract *contract, const char *name);	/* -1: none */
+extern int	lh_contract_leg(const LhContract *contract, const char *name);	/* -1: none */
 extern int	lh_contract_default_stage(const LhContract *contract);
 
 /* Where the fields that handoff.activity.fields keeps begin: behind lead_key and at, which are columns. */

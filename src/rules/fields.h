@@ -91,7 +91,7 @@ typedef enum LhStep
 
 typedef struct LhBuiltinField
 {
-	const char *of;				/* "lead" or "activity" */
+	const char *of;				/* "lead", "activity", "opportunity" or "link" */
 	const char *name;
 	LhType		type;
 	bool		mapped;

@@ -1,0 +1,76 @@
+/*
+ * src/work/handoff.h
+ *
+ * A handoff in memory, and its columns as a table: reading, writing and logging a handoff are loops
+ * over lh_handoff_columns, so that a new column is one line there.
+ */
+#ifndef LH_HANDOFF_H
+#define LH_HANDOFF_H
+
+#include "json.h"
+#include "rules/fields.h"
+
+/* A moment that has not come: NULL in the table. */
+#define LH_NOT_YET	DT_NOEND
+
+typedef struct LhTexts
+{
+	int			n;
+	char	  **values;
+} LhTexts;
+
+typedef struct LhHandoff
+{
+	int64		handoff_no;
+	int64		cycle;
+	char	   *leg;
+	int64		contract_id;
+	char	   *origin;
+	char	   *stage_from;
+	char	   *band;
+	int64		fit;
+	double		intent;
+	int64		score;
+	char	   *segment;
+	char	   *trigger;
+	TimestampTz trigger_at;
+	TimestampTz handed_at;
+	bool		incomplete;
+	char	   *route;
+	char	   *pool;
+	char	   *rep;
+	TimestampTz assigned_at;
+	int64		assignments;
+	char	   *unassigned_reason;
+	TimestampTz delivered_at;
+	int64		touches;
+	int64		contacts;
+	LhTexts		channels;
+	TimestampTz first_touch_at;
+	TimestampTz first_contact_at;
+	TimestampTz booked_at;
+	TimestampTz meeting_held_at;
+	bool		no_show;
+	TimestampTz accepted_at;
+	char	   *accepted_how;
+	TimestampTz qualified_at;
+	TimestampTz disposed_at;
+	char	   *outcome;
+	char	   *code;
+	char	   *note;
+	TimestampTz recycle_due_at;
+	TimestampTz closed_at;
+	TimestampTz opportunity_at;
+	TimestampTz won_at;
+	TimestampTz lost_at;
+} LhHandoff;
+
+extern void lh_handoff_init(LhHandoff *handoff);
+extern void lh_handoff_from_jsonb(LhHandoff *handoff, Jsonb *doc);
+extern Jsonb *lh_handoff_to_jsonb(const LhHandoff *handoff, const char *lead_key);
+
+/* Adds "set": {column: new value} to json, for the columns in which after differs from before. */
+extern void lh_handoff_set(LhJson *json, const LhHandoff *before, const LhHandoff *after);
+extern bool lh_handoff_equal(const LhHandoff *a, const LhHandoff *b);
+
+#endif							/* LH_HANDOFF_H */
