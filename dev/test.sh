@@ -54,6 +54,8 @@ if wants regress; then
     as_pg make -s with_llvm=no PG_CONFIG="$PG_CONFIG" installcheck ISOLATION= >regress.log 2>&1 || true
     count_regress regress.log regression.diffs
     grep -E '^test |^ok |^not ok ' regress.log || true
+    # to look at, or to take over into expected/
+    [ -z "${LH_KEEP:-}" ] || cp results/*.out "$LH_KEEP/"
 fi
 if wants isolation && ls test/specs/*.spec >/dev/null 2>&1; then
     say "isolation"

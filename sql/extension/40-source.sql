@@ -42,7 +42,14 @@ as $$
         ('activity', 'lead_key', array['whoid', 'leadid', 'contactid']),
         ('activity', 'at', array['completeddatetime', 'occurredat', 'activitydate', 'createddate', 'createdat']),
         ('activity', 'kind', array['activitytype', 'type', 'tasksubtype']),
-        ('activity', 'rep', array['ownerid', 'userid', 'hubspotownerid'])
+        ('activity', 'rep', array['ownerid', 'userid', 'hubspotownerid']),
+        ('opportunity', 'account_key', array['accountid']),
+        ('opportunity', 'owner', array['ownerid']),
+        ('opportunity', 'created_at', array['createddate', 'createdat', 'createdate']),
+        ('opportunity', 'closed_at', array['closedate', 'closeddate']),
+        ('opportunity', 'currency', array['currencyisocode']),
+        ('link', 'lead_key', array['leadid', 'contactid']),
+        ('link', 'opportunity_key', array['opportunityid'])
     ) s (of, name, synonyms) on s.of = b.of and s.name = b.name
     where b.of = $1 and b.mapped
     union all
@@ -91,8 +98,9 @@ create function handoff.check_mapping(rel regclass, kind text, mapping jsonb, co
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    entry record;
-    known text[] := array(select t.target from handoff.mapping_targets(kind, contract) t order by 1);
+    entry  record;
+    needed text;
+    known  text[] := array(select t.target from handoff.mapping_targets(kind, contract) t order by 1);
 begin
     if jsonb_typeof(mapping) <> 'object' then
         raise exception 'the mapping is not a JSON object'
@@ -117,11 +125,14 @@ begin
                       hint = 'Column names are taken exactly as they are stored, upper and lower case included.';
         end if;
     end loop;
-    if kind = 'activity' and not mapping ?& array['lead_key', 'at'] then
-        raise exception 'activities of % need a lead and a time', rel
-            using errcode = 'LH021', detail = format('Mapped so far: %s.', mapping),
-                  hint = 'Map "lead_key" and "at" to columns, for example mapping => ''{"lead_key": "WhoId", "at": "CompletedDateTime"}''.';
-    end if;
+    foreach needed in array case kind when 'activity' then array['lead_key', 'at']
+                                      when 'link' then array['lead_key', 'opportunity_key'] else array[]::text[] end loop
+        if not mapping ? needed then
+            raise exception '% needs a column for "%" to be a source of kind %', rel, needed, kind
+                using errcode = 'LH021', detail = format('Mapped so far: %s.', mapping),
+                      hint = format('Map it to a column: mapping => ''{"%s": "Column"}''.', needed);
+        end if;
+    end loop;
 end
 $$;
 comment on function handoff.check_mapping(regclass, text, jsonb, text) is
@@ -322,9 +333,9 @@ declare
     rows    handoff.source;
     missing text;
 begin
-    if kind is null or kind not in ('lead', 'activity') then
+    if kind is null or kind not in ('lead', 'activity', 'opportunity', 'link') then
         raise exception 'a source can''t be of kind "%"', kind
-            using errcode = 'LH020', hint = 'Kinds are lead and activity.';
+            using errcode = 'LH020', hint = 'Kinds are lead, activity, opportunity and link.';
     end if;
     if capture is null or capture not in ('statement', 'row') then
         raise exception 'unknown way of capture "%"', capture
@@ -387,7 +398,7 @@ begin
 end
 $$;
 comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text) is
-    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead or activity, and queues the rows it has; attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest; null unmaps. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: statement or row triggers. contract: its name, if there are several. Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
+    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, opportunity or link, and queues the rows it has; attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest; null unmaps. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: statement or row triggers. contract: its name, if there are several. Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
 
 create function handoff.detach(source text) returns void
     language plpgsql

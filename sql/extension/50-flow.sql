@@ -70,6 +70,23 @@ as $$
                when 'gated' then format('held before %s: %s', e.detail ->> 'leg', e.detail ->> 'code')
                when 'released' then format('no longer held: %s', e.detail ->> 'code')
                when 'blocked' then format('lacks %s', (select string_agg(f, ', ') from jsonb_array_elements_text(e.detail -> 'fields') f))
+               when 'unblocked' then 'nothing is lacking any more'
+               when 'handoff' then format('handoff %s by %s, triggered by %s', e.detail ->> 'handoff', e.detail -> 'set' ->> 'origin',
+                                          e.detail -> 'set' ->> 'trigger')
+               when 'assigned' then format('to %s, route %s%s', e.detail -> 'set' ->> 'rep', e.detail -> 'set' ->> 'route',
+                                           coalesce(' from pool ' || (e.detail -> 'set' ->> 'pool'), ''))
+               when 'unassigned' then format('nobody can take it: %s', e.detail -> 'set' ->> 'unassigned_reason')
+               when 'accepted' then format('accepted: %s', e.detail -> 'set' ->> 'accepted_how')
+               when 'qualified' then concat_ws(': ', 'qualified for the next leg', e.detail ->> 'note')
+               when 'rerouted' then concat_ws(': ', format('%s gives it away, %s', e.detail ->> 'rep', e.detail ->> 'code'), e.detail ->> 'note')
+               when 'closed' then concat_ws(': ', format('handoff %s ended, %s', e.detail ->> 'handoff', e.detail -> 'set' ->> 'outcome'),
+                                            e.detail -> 'set' ->> 'code', e.detail -> 'set' ->> 'note')
+               when 'recycled' then format('comes back %s, path %s', coalesce(e.detail -> 'set' ->> 'recycle_due_at', 'with a signal'),
+                                           e.detail ->> 'path')
+               when 'reopened' then format('handoff %s is open again', e.detail ->> 'handoff')
+               when 'worked' then (
+                   select string_agg(format('%s = %s', s.key, coalesce(s.value, 'nothing')), ', ' order by s.key)
+                   from jsonb_each_text(e.detail -> 'set') s)
                when 'contract' then format('contract %s instead of %s', e.detail ->> 'to', e.detail ->> 'from')
                else e.type
            end,

@@ -57,6 +57,25 @@ $$;
 comment on function handoff.folded(text) is
     'The state that the log of a lead (NULL: of every lead) adds up to. Internal to verify().';
 
+create function handoff.folded_handoffs(lead_key text default null)
+    returns table (lead_key text, handoff_no int, columns jsonb)
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select n.lead_key, n.handoff_no, jsonb_object_agg(n.key, n.value)
+    from (
+        select distinct on (e.lead_key, (e.detail ->> 'handoff')::int, s.key)
+               e.lead_key, (e.detail ->> 'handoff')::int as handoff_no, s.key, s.value
+        from handoff.event e
+        cross join lateral jsonb_each(e.detail -> 'set') s
+        where e.detail ? 'set' and ($1 is null or e.lead_key = $1)
+        order by e.lead_key, (e.detail ->> 'handoff')::int, s.key, e.seq desc
+    ) n
+    group by n.lead_key, n.handoff_no
+$$;
+comment on function handoff.folded_handoffs(text) is
+    'The columns that the log of a lead (NULL: of every lead) adds up to for each of its handoffs. Internal to verify().';
+
 create function handoff.verify(lead_key text default null)
     returns table (lead_key text, what text, by_log text, by_state text)
     language sql stable
@@ -85,6 +104,25 @@ as $$
         ('fields', f.fields::text, l.fields::text)
     ) d (what, by_log, by_state)
     where d.by_log is distinct from d.by_state
+    union all
+    select coalesce(h.lead_key, f.lead_key), format('handoff %s, %s', coalesce(h.handoff_no, f.handoff_no), c.key), c.by_log, c.by_state
+    from handoff.folded_handoffs($1) f
+    full join (select * from handoff.handoff where $1 is null or handoff.lead_key = $1) h
+        on h.lead_key = f.lead_key and h.handoff_no = f.handoff_no
+    cross join lateral (
+        select coalesce(l.key, s.key) as key, l.value as by_log, s.value as by_state
+        from jsonb_each_text(to_jsonb(jsonb_populate_record(null::handoff.handoff,
+                             f.columns || jsonb_build_object('lead_key', f.lead_key)))) l
+        full join jsonb_each_text(to_jsonb(h)) s on s.key = l.key
+    ) c
+    where c.by_log is distinct from c.by_state
+    union all
+    select l.lead_key, 'handoffs', count(h.handoff_no)::text, l.handoffs::text
+    from handoff.lead l
+    left join handoff.handoff h on h.lead_key = l.lead_key
+    where $1 is null or l.lead_key = $1
+    group by l.lead_key
+    having count(h.handoff_no) <> l.handoffs
 $$;
 comment on function handoff.verify(text) is
     'Folds the log of a lead (NULL: of every lead) and returns what differs from its state, one row a difference; nothing if all is well.';
@@ -139,6 +177,24 @@ begin
     from handoff.source s, lateral (select handoff.lost_rows(s.name) as lost) n
     where n.lost > 0
     union all
+    -- 2 an open handoff has one open assignment or a reason why not; a lead has at most one open handoff
+    select 2, 'error', format('lead "%s", handoff %s: %s open assignments, rep %s, reason %s', h.lead_key, h.handoff_no,
+                              count(a.n), coalesce(h.rep, 'none'), coalesce(h.unassigned_reason, 'none')),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.handoff h
+    left join handoff.assignment a on a.lead_key = h.lead_key and a.handoff_no = h.handoff_no and a.ended_at is null
+    group by h.lead_key, h.handoff_no, h.closed_at, h.rep, h.unassigned_reason
+    having case when h.closed_at is not null then count(a.n) <> 0
+                when h.rep is not null then count(a.n) <> 1 or min(a.rep) <> h.rep or h.unassigned_reason is not null
+                else count(a.n) <> 0 or h.unassigned_reason is null end
+    union all
+    select 2, 'error', format('lead "%s" has %s open handoffs', h.lead_key, count(*)),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.handoff h
+    where h.closed_at is null
+    group by h.lead_key
+    having count(*) > 1
+    union all
     -- 4 the log folds to the state
     select 4, 'error', format('lead "%s": %s is %s by the log, %s by its state', v.lead_key, v.what,
                               coalesce(v.by_log, 'nothing'), coalesce(v.by_state, 'nothing')),
@@ -155,6 +211,16 @@ begin
                       where t.contract_id = e.contract_id and t.ord = (e.detail ->> 'transition')::int
                         and t.from_stage = e.detail ->> 'from' and t.to_stage = e.detail ->> 'to'
                         and t.event = e.detail ->> 'event')
+    union all
+    -- 7 outbox rows = events that demand one
+    select 7, 'error', format('lead "%s", event %s (%s): %s message in the outbox', coalesce(e.lead_key, o.lead_key),
+                              coalesce(e.seq, o.seq), coalesce(e.type, o.type), case when o.seq is null then 'no' else 'an unasked' end),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from (select lead_key, seq, type from handoff.event
+          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'blocked')
+             or type = 'closed' and detail -> 'set' ->> 'outcome' <> 'next_leg') e
+    full join handoff.outbox o on o.lead_key = e.lead_key and o.seq = e.seq
+    where e.seq is null or o.seq is null
     union all
     -- 9 due_at = recomputation
     select 9, 'error', format('lead "%s": its age in stage "%s" is due %s, not %s', l.lead_key, l.stage, k.due_at, d.due_at),
@@ -306,6 +372,7 @@ comment on function handoff.reader_views() is
     'Views that hold no personal data: what access reader may read.';
 
 revoke all on function handoff.folded(text) from public;
+revoke all on function handoff.folded_handoffs(text) from public;
 revoke all on function handoff.verify(text) from public;
 revoke all on function handoff.lost_rows(text) from public;
 revoke all on function handoff.doctor() from public;

@@ -22,6 +22,7 @@ create table handoff.lead (
     signals        text[] not null,
     cycle          int not null,
     cycle_since    timestamptz not null,
+    intent_since   timestamptz not null default '-infinity',
     trigger        text not null,
     trigger_at     timestamptz not null,
     version        timestamptz,
@@ -31,7 +32,8 @@ create table handoff.lead (
     first_seen_at  timestamptz not null,
     decided_at     timestamptz not null,
     deleted_at     timestamptz,
-    last_seq       bigint not null
+    last_seq       bigint not null,
+    handoffs       int not null default 0
 ) with (fillfactor = 80);
 create index lead_source on handoff.lead (source, raw_key);
 create index lead_stage on handoff.lead (stage);
@@ -54,6 +56,7 @@ comment on column handoff.lead.band is 'First band whose minimums hold; NULL: no
 comment on column handoff.lead.signals is 'Names of the signal rules that hold, in order of name.';
 comment on column handoff.lead.cycle is 'Number of the present run through the journey; rises when a recycled lead passes the first leg again.';
 comment on column handoff.lead.cycle_since is 'When that cycle began.';
+comment on column handoff.lead.intent_since is 'Activities up to then give no intent: a recycle reset it; -infinity: all do.';
 comment on column handoff.lead.trigger is 'What the newest input was: row, activity, review, contract.';
 comment on column handoff.lead.trigger_at is 'Time of the newest input: the activity''s time, else the row''s version, else its capture.';
 comment on column handoff.lead.version is 'Newest version time seen of the source row, if one is mapped. Older rows are ignored.';
@@ -64,6 +67,7 @@ comment on column handoff.lead.first_seen_at is 'When its first row was captured
 comment on column handoff.lead.decided_at is 'The now of the newest decision.';
 comment on column handoff.lead.deleted_at is 'When its row was found gone; NULL: it is there.';
 comment on column handoff.lead.last_seq is 'Number of its newest event.';
+comment on column handoff.lead.handoffs is 'How many handoffs it has had.';
 
 create table handoff.event (
     lead_key    text not null,

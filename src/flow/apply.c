@@ -19,34 +19,34 @@
 
 #define LEAD_COLUMNS \
 	"lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, fit, " \
-	"half_life, score, band, cycle, cycle_since, trigger, trigger_at, version, blocked_since, gate_code, " \
-	"first_seen_at, decided_at, deleted_at, last_seq, intent, group_heat, signals, blocked_fields"
+	"half_life, score, band, cycle, cycle_since, intent_since, trigger, trigger_at, version, blocked_since, gate_code, " \
+	"first_seen_at, decided_at, deleted_at, last_seq, handoffs, intent, group_heat, signals, blocked_fields"
 
 static LhStatement write_leads = {
 	"insert into handoff.lead (" LEAD_COLUMNS ") "
 	"select u.lead_key, u.source, u.raw_key, u.person_key, u.account_key, u.contract_id, u.stage, u.stage_since, "
-	"u.fields, u.fit, u.half_life, u.score, u.band, u.cycle, u.cycle_since, u.trigger, u.trigger_at, u.version, "
-	"u.blocked_since, u.gate_code, u.first_seen_at, u.decided_at, u.deleted_at, u.last_seq, "
+	"u.fields, u.fit, u.half_life, u.score, u.band, u.cycle, u.cycle_since, u.intent_since, u.trigger, u.trigger_at, u.version, "
+	"u.blocked_since, u.gate_code, u.first_seen_at, u.decided_at, u.deleted_at, u.last_seq, u.handoffs, "
 	"u.intent::handoff.heat, u.group_heat::handoff.heat[], u.signals::text[], u.blocked_fields::text[] "
 	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
-	"$21, $22, $23, $24, $25, $26, $27, $28) as u(" LEAD_COLUMNS ") "
+	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30) as u(" LEAD_COLUMNS ") "
 	"on conflict (lead_key) do update set "
 	"source = excluded.source, raw_key = excluded.raw_key, "
 	"person_key = excluded.person_key, account_key = excluded.account_key, contract_id = excluded.contract_id, "
 	"stage = excluded.stage, stage_since = excluded.stage_since, fields = excluded.fields, fit = excluded.fit, "
 	"half_life = excluded.half_life, score = excluded.score, band = excluded.band, cycle = excluded.cycle, "
-	"cycle_since = excluded.cycle_since, trigger = excluded.trigger, trigger_at = excluded.trigger_at, "
+	"cycle_since = excluded.cycle_since, intent_since = excluded.intent_since, trigger = excluded.trigger, trigger_at = excluded.trigger_at, "
 	"version = excluded.version, blocked_since = excluded.blocked_since, gate_code = excluded.gate_code, "
-	"decided_at = excluded.decided_at, deleted_at = excluded.deleted_at, last_seq = excluded.last_seq, "
+	"decided_at = excluded.decided_at, deleted_at = excluded.deleted_at, last_seq = excluded.last_seq, handoffs = excluded.handoffs, "
 	"intent = excluded.intent, group_heat = excluded.group_heat, signals = excluded.signals, "
 	"blocked_fields = excluded.blocked_fields",
-	28,
+	30,
 	{
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
 		TIMESTAMPTZARRAYOID, JSONBARRAYOID, INT8ARRAYOID,
-		INTERVALARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID,
+		INTERVALARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT4ARRAYOID,
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID
 	}
 };
@@ -143,6 +143,7 @@ add_lead(LhRows *rows, const LhLead *lead, const LhContract *contract)
 	put_text(&row, lead->band);
 	put_int(&row, lead->cycle);
 	put_time(&row, lead->cycle_since);
+	put_time(&row, lead->intent_since);
 	put_text(&row, lead->trigger);
 	put_time(&row, lead->trigger_at);
 	put_time_unless(&row, lead->version, DT_NOBEGIN);
@@ -152,6 +153,7 @@ add_lead(LhRows *rows, const LhLead *lead, const LhContract *contract)
 	put_time(&row, lead->decided_at);
 	put_time_unless(&row, lead->deleted_at, DT_NOEND);
 	put_bigint(&row, lead->last_seq);
+	put_int(&row, list_length(lead->handoffs));
 	put_text(&row, lh_heat_text(lead->intent));
 	put_heats(&row, lead->group_heat, lead->ngroups);
 	put_texts(&row, lead->signals, lead->nsignals, false);
@@ -293,6 +295,179 @@ add_clocks(LhRows *dropped, LhRows *written, const LhBatchLead *slot)
 	}
 }
 
+/* Handoffs ----------------------------------------------------------------------------------- */
+
+#define HANDOFF_COLUMNS \
+	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, trigger, " \
+	"trigger_at, handed_at, incomplete, route, pool, rep, assigned_at, assignments, unassigned_reason, delivered_at, " \
+	"touches, contacts, channels, first_touch_at, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
+	"accepted_how, qualified_at, disposed_at, outcome, code, note, recycle_due_at, closed_at, opportunity_at, won_at, lost_at"
+
+static LhStatement write_handoffs = {
+	"insert into handoff.handoff (" HANDOFF_COLUMNS ") "
+	"select " HANDOFF_COLUMNS " from unnest($1) as u(doc) "
+	"cross join lateral jsonb_populate_record(null::handoff.handoff, u.doc) "
+	"on conflict (lead_key, handoff_no) do update set "
+	"cycle = excluded.cycle, route = excluded.route, pool = excluded.pool, rep = excluded.rep, "
+	"assigned_at = excluded.assigned_at, assignments = excluded.assignments, "
+	"unassigned_reason = excluded.unassigned_reason, delivered_at = excluded.delivered_at, "
+	"touches = excluded.touches, contacts = excluded.contacts, channels = excluded.channels, "
+	"first_touch_at = excluded.first_touch_at, first_contact_at = excluded.first_contact_at, "
+	"booked_at = excluded.booked_at, meeting_held_at = excluded.meeting_held_at, no_show = excluded.no_show, "
+	"accepted_at = excluded.accepted_at, accepted_how = excluded.accepted_how, qualified_at = excluded.qualified_at, "
+	"disposed_at = excluded.disposed_at, outcome = excluded.outcome, code = excluded.code, note = excluded.note, "
+	"recycle_due_at = excluded.recycle_due_at, closed_at = excluded.closed_at, "
+	"opportunity_at = excluded.opportunity_at, won_at = excluded.won_at, lost_at = excluded.lost_at",
+	1, {JSONBARRAYOID}
+};
+
+static LhStatement end_assignments = {
+	"update handoff.assignment a set ended_at = u.ended_at from unnest($1, $2, $3) as u(lead_key, handoff_no, ended_at) "
+	"where a.lead_key = u.lead_key and a.handoff_no = u.handoff_no and a.ended_at is null",
+	3, {TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static LhStatement write_assignments = {
+	"insert into handoff.assignment (lead_key, handoff_no, n, route, pool, rep, reason, at, passed_over) "
+	"select u.lead_key, u.handoff_no, u.n, u.route, u.pool, u.rep, u.reason, u.at, u.passed_over "
+	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) as u(lead_key, handoff_no, n, route, pool, rep, reason, at, passed_over)",
+	9,
+	{
+		TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TIMESTAMPTZARRAYOID, JSONBARRAYOID
+	}
+};
+
+static LhStatement write_slas = {
+	"insert into handoff.clock (lead_key, handoff_no, kind, name, n, started_at, due_at, stopped_at, verdict) "
+	"select u.lead_key, u.handoff_no, 'sla', u.name, u.n, u.started_at, u.due_at, u.stopped_at, u.verdict "
+	"from unnest($1, $2, $3, $4, $5, $6, $7, $8) as u(lead_key, handoff_no, name, n, started_at, due_at, stopped_at, verdict) "
+	"on conflict (lead_key, handoff_no, kind, name, n) do update "
+	"set stopped_at = excluded.stopped_at, verdict = excluded.verdict",
+	8,
+	{
+		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID, TEXTARRAYOID
+	}
+};
+
+/* Before owners are sought: who has lost a lead in this batch has room again. */
+void
+lh_end_assignments(LhBatch *batch)
+{
+	LhRows		ended;
+
+	lh_rows_begin(&ended, &end_assignments);
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		const LhBatchLead *slot = &batch->leads[i];
+		ListCell   *lc;
+
+		foreach(lc, slot->decide ? slot->lead.handoffs : NIL)
+		{
+			const LhLeadHandoff *handoff = lfirst(lc);
+			RowBuilder	row = {0};
+
+			if (!handoff->owner_gone)
+				continue;
+			put_text(&row, slot->lead_key);
+			put_int(&row, handoff->h.handoff_no);
+			put_time(&row, slot->decision.now);
+			add(&ended, &row);
+		}
+	}
+	lh_rows_flush(&ended);
+}
+
+static void
+add_handoffs(LhRows *handoffs, LhRows *assignments, const LhBatchLead *slot)
+{
+	ListCell   *lc;
+
+	foreach(lc, slot->lead.handoffs)
+	{
+		const LhLeadHandoff *handoff = lfirst(lc);
+		const LhAssignment *assignment = handoff->assignment;
+		Datum		doc;
+		RowBuilder	row = {0};
+
+		if (handoff->is_new || !lh_handoff_equal(&handoff->h, &handoff->stored))
+		{
+			doc = JsonbPGetDatum(lh_handoff_to_jsonb(&handoff->h, slot->lead_key));
+			lh_rows_add(handoffs, &doc, NULL);
+		}
+		if (assignment == NULL)
+			continue;
+		put_text(&row, slot->lead_key);
+		put_int(&row, handoff->h.handoff_no);
+		put_int(&row, assignment->n);
+		put_text(&row, assignment->route);
+		put_text(&row, assignment->pool);
+		put_text(&row, assignment->rep);
+		put_text(&row, assignment->reason);
+		put_time(&row, assignment->at);
+		put(&row, JsonbPGetDatum(assignment->passed_over), false);
+		add(assignments, &row);
+	}
+}
+
+static void
+add_slas(LhRows *slas, const LhBatchLead *slot)
+{
+	ListCell   *lc;
+
+	foreach(lc, slot->lead.slas)
+	{
+		const LhSlaClock *clock = lfirst(lc);
+		RowBuilder	row = {0};
+
+		if (!clock->changed)
+			continue;
+		put_text(&row, slot->lead_key);
+		put_int(&row, clock->handoff_no);
+		put_text(&row, clock->name);
+		put_int(&row, clock->n);
+		put_time(&row, clock->started_at);
+		put_time(&row, clock->due_at);
+		put_time_unless(&row, clock->stopped_at, LH_NOT_YET);
+		put_text(&row, clock->verdict);
+		add(slas, &row);
+	}
+}
+
+/* A lead that is free again is decided anew, with a fresh row, by the version in force. */
+static LhStatement requeue = {
+	"insert into handoff.inbox (source, raw_key, op, xid, at) "
+	"select u.source, u.raw_key, 'R', pg_current_xact_id(), $3 from unnest($1, $2) as u(source, raw_key)",
+	3, {TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID}
+};
+
+static void
+requeue_outdated(LhBatch *batch, TimestampTz at)
+{
+	char	  **sources = palloc_array(char *, batch->nleads + 1);
+	char	  **raw_keys = palloc_array(char *, batch->nleads + 1);
+	int			n = 0;
+	Datum		values[3];
+
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		const LhBatchLead *slot = &batch->leads[i];
+
+		if (!slot->decide || slot->contract == slot->source->contract ||
+			slot->lead.deleted_at != DT_NOEND || lh_open_handoff(&slot->lead) != NULL)
+			continue;
+		sources[n] = slot->lead.source;
+		raw_keys[n++] = slot->lead.raw_key;
+	}
+	if (n == 0)
+		return;
+	values[0] = lh_text_array(sources, n);
+	values[1] = lh_text_array(raw_keys, n);
+	values[2] = TimestampTzGetDatum(at);
+	lh_run(&requeue, values, NULL);
+}
+
 /* Activities --------------------------------------------------------------------------------- */
 
 static LhStatement judge_activities = {
@@ -311,7 +486,8 @@ meanings_of(const LhContract *contract, const LhActivity *activity, char **meani
 	for (int i = 0; i < contract->meaning.n; i++)
 	{
 		const LhActivityRule *rule = &contract->meaning_rules[i];
-		char	   *meaning = rule->is_signal ? psprintf("signal:%s", rule->name) : rule->meaning;
+		char	   *meaning = rule->meaning == LH_MEANS_SIGNAL ? psprintf("signal:%s", rule->name) :
+			pstrdup(lh_meaning_name(rule->meaning));
 		bool		known = !activity->means[i];
 
 		for (int j = 0; j < n && !known; j++)
@@ -339,7 +515,7 @@ same_judgement(const LhContract *contract, const LhActivity *activity,
 static void
 add_judgements(LhRows *rows, const LhBatchLead *slot)
 {
-	const LhContract *contract = slot->source->contract;
+	const LhContract *contract = slot->contract;
 	char	  **meanings = palloc_array(char *, Max(contract->meaning.n, 1));
 
 	for (int i = 0; i < slot->input.nactivities; i++)
@@ -373,6 +549,9 @@ lh_batch_apply(LhBatch *batch)
 	LhRows		clocks_dropped;
 	LhRows		clocks;
 	LhRows		judgements;
+	LhRows		handoffs;
+	LhRows		assignments;
+	LhRows		slas;
 	TimestampTz recorded_at = GetCurrentTimestamp();
 
 	lh_rows_begin(&leads, &write_leads);
@@ -382,6 +561,9 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_begin(&clocks_dropped, &drop_clocks);
 	lh_rows_begin(&clocks, &write_clocks);
 	lh_rows_begin(&judgements, &judge_activities);
+	lh_rows_begin(&handoffs, &write_handoffs);
+	lh_rows_begin(&assignments, &write_assignments);
+	lh_rows_begin(&slas, &write_slas);
 	for (int i = 0; i < batch->nleads; i++)
 	{
 		const LhBatchLead *slot = &batch->leads[i];
@@ -389,11 +571,13 @@ lh_batch_apply(LhBatch *batch)
 		if (!slot->decide)
 			continue;
 		if (slot->effects.changed)
-			add_lead(&leads, &slot->lead, slot->source->contract);
+			add_lead(&leads, &slot->lead, slot->contract);
 		add_events(&events, slot, recorded_at);
 		add_stays(&stays_ended, &stays_begun, slot);
 		add_clocks(&clocks_dropped, &clocks, slot);
 		add_judgements(&judgements, slot);
+		add_handoffs(&handoffs, &assignments, slot);
+		add_slas(&slas, slot);
 	}
 	lh_rows_flush(&leads);
 	lh_rows_flush(&events);
@@ -402,4 +586,8 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_flush(&clocks_dropped);
 	lh_rows_flush(&clocks);
 	lh_rows_flush(&judgements);
+	lh_rows_flush(&handoffs);
+	lh_rows_flush(&assignments);
+	lh_rows_flush(&slas);
+	requeue_outdated(batch, recorded_at);
 }

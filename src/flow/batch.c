@@ -4,17 +4,21 @@
  * From keys to decisions.  The order of the steps is what makes it right under concurrency:
  *
  *	1. Find the lead keys.  A lead's own row gives its key; an activity must be read to know its lead,
- *	   and the lead that handoff.activity has for it counts too (it may have moved).
+ *	   and the lead that has it so far counts too (it may have moved).
  *	2. Lock the leads without waiting: existing rows FOR UPDATE SKIP LOCKED; keys without a row by an
  *	   advisory lock.  What somebody else holds stays in the inbox.
  *	3. Only then read the sources, in new statements.  Were they read before the lock, a drain that
  *	   read early and locked late could overwrite a newer row with an older one, for good.
- *	4. Decide, contract by contract, and apply.
+ *	4. Decide, contract by contract; find owners; apply.
  *
  * New leads.  An advisory lock stands for a stripe of keys, of which there are STRIPES: that bounds
  * the lock table however many leads a tick takes in, and costs a few keys of another transaction a
  * wait until the next tick.  After the try locks the rows are looked up again: a key that got its row
  * meanwhile goes on as an existing lead.
+ *
+ * Contracts.  A lead with an open handoff is decided by the version it was handed over under, any
+ * other by the one in force.  A row is read with the fields of the version in force, and carried over
+ * by name.
  */
 #include "flow/batch.h"
 
@@ -51,20 +55,10 @@ batch_source(LhBatch *batch, const char *name)
 	return source;
 }
 
-/* The items of one kind of source, put together by source: all of a source are read at once. */
-typedef struct SourceItems
-{
-	LhSource   *source;
-	int			n;
-	LhItem	  **items;
-	char	  **raw_keys;
-	LhSourceRow *rows;
-} SourceItems;
-
-static SourceItems *
+static LhSourceItems *
 items_of(List **groups, LhSource *source, int room)
 {
-	SourceItems *group;
+	LhSourceItems *group;
 	ListCell   *lc;
 
 	foreach(lc, *groups)
@@ -73,7 +67,7 @@ items_of(List **groups, LhSource *source, int room)
 		if (group->source == source)
 			return group;
 	}
-	group = palloc0_object(SourceItems);
+	group = palloc0_object(LhSourceItems);
 	group->source = source;
 	group->items = palloc_array(LhItem *, room);
 	group->raw_keys = palloc_array(char *, room);
@@ -89,34 +83,33 @@ static List *
 group_items(LhBatch *batch)
 {
 	List	   *groups = NIL;
+	List	   *locked = NIL;
+	ListCell   *lc;
 
 	for (int i = 0; i < batch->nitems; i++)
 	{
 		LhItem	   *item = batch->items[i];
-		LhSource   *source = batch_source(batch, item->source);
-		SourceItems *group;
+		LhSource   *source = item->is_lead ? NULL : batch_source(batch, item->source);
+		LhSourceItems *group;
 
+		if (item->is_lead)
+			continue;
+		/* an earlier try may have left what lived in its memory */
+		item->lead_key = NULL;
+		item->nkeys = 0;
+		item->keys = NULL;
 		if (source == NULL)
 			item->done = true;
-		else if (source->contract != NULL && !item->is_clock)
+		else if (source->contract != NULL)
 		{
 			group = items_of(&groups, source, batch->nitems);
 			group->raw_keys[group->n] = item->raw_key;
 			group->items[group->n++] = item;
 		}
 	}
-	return groups;
-}
-
-static List *
-lock_sources(List *groups)
-{
-	List	   *locked = NIL;
-	ListCell   *lc;
-
 	foreach(lc, groups)
 	{
-		SourceItems *group = lfirst(lc);
+		LhSourceItems *group = lfirst(lc);
 		bool		got = lh_source_lock(group->source);
 
 		for (int i = 0; i < group->n; i++)
@@ -127,109 +120,16 @@ lock_sources(List *groups)
 	return locked;
 }
 
-/* Lead keys ---------------------------------------------------------------------------------- */
-
-/* Which lead an activity's row names; NULL: none, or it has not happened (it has no time). */
-static char *
-lead_of_row(const LhSource *source, const LhSourceRow *row)
-{
-	const LhFieldSet *set = source->contract->activity_set;
-	int			lead_key = lh_fieldset_find(set, "lead_key");
-	int			at = lh_fieldset_find(set, "at");
-
-	if (!row->present || row->row->isnull[lead_key] || row->row->isnull[at] ||
-		TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(row->row->values[at])))
-		return NULL;
-	return psprintf("%s%s", source->key_prefix, TextDatumGetCString(row->row->values[lead_key]));
-}
-
-/* Which leads hold the activities now: (activity_key, lead_key), by activity_key. */
-typedef struct Holder
-{
-	char	   *activity_key;
-	char	   *lead_key;
-} Holder;
-
-static int
-find_holders(const SourceItems *group, Holder **holders)
-{
-	/* offset 0: key by key through the index, even if source alone looks selective (no statistics yet) */
-	static LhStatement statement = {
-		"select a.activity_key, a.lead_key from unnest($2) k (key) "
-		"cross join lateral (select activity_key, lead_key from handoff.activity "
-		"where source = $1 and activity_key = k.key offset 0) a order by a.activity_key collate \"C\"",
-		2, {TEXTOID, TEXTARRAYOID}
-	};
-	Datum		values[2] = {CStringGetTextDatum(group->source->name),
-	lh_text_array(group->raw_keys, group->n)};
-	int			n = lh_run(&statement, values, NULL);
-
-	*holders = palloc_array(Holder, Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		(*holders)[i].activity_key = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
-		(*holders)[i].lead_key = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2);
-	}
-	return n;
-}
-
-static char *
-holder_of(const Holder *holders, int n, const char *activity_key)
-{
-	const Holder *found = bsearch(&activity_key, holders, n, sizeof(Holder), lh_compare_keys);
-
-	return found == NULL ? NULL : found->lead_key;
-}
-
-/* All lead keys that the batch concerns, sorted. */
-static int
-collect_lead_keys(LhBatch *batch, List *groups, char ***lead_keys)
-{
-	int			n = 0;
-	ListCell   *lc;
-
-	*lead_keys = palloc_array(char *, batch->nitems * 2 + 1);
-	for (int i = 0; i < batch->nitems; i++)
-		if (batch->items[i]->is_clock)
-			(*lead_keys)[n++] = batch->items[i]->lead_key;
-	foreach(lc, groups)
-	{
-		SourceItems *group = lfirst(lc);
-		bool		is_activity = lh_source_is(group->source, "activity");
-		Holder	   *holders;
-		int			nholders = 0;
-
-		if (is_activity)
-		{
-			group->rows = lh_source_read(group->source, group->raw_keys, group->n);
-			nholders = find_holders(group, &holders);
-		}
-		for (int i = 0; i < group->n; i++)
-		{
-			LhItem	   *item = group->items[i];
-			char	   *holder;
-
-			item->lead_key = is_activity ? lead_of_row(group->source, &group->rows[i]) :
-				psprintf("%s%s", group->source->key_prefix, item->raw_key);
-			if (item->lead_key != NULL)
-				(*lead_keys)[n++] = item->lead_key;
-			holder = is_activity ? holder_of(holders, nholders, item->raw_key) : NULL;
-			if (holder != NULL)
-				(*lead_keys)[n++] = holder;
-		}
-	}
-	return lh_sort_unique(*lead_keys, n);
-}
-
 /* Locking ------------------------------------------------------------------------------------ */
 
-static bool
-lock_stripe(const char *lead_key)
+/* Try to be the only one at work on a key that has no row to lock; true if we are. */
+bool
+lh_lock_stripe(const char *key)
 {
-	int32		stripe = hash_bytes((const unsigned char *) lead_key, strlen(lead_key)) % STRIPES;
+	uint32		stripe = hash_bytes((const unsigned char *) key, strlen(key)) % STRIPES;
 
 	return DatumGetBool(DirectFunctionCall2(pg_try_advisory_xact_lock_int4,
-											Int32GetDatum(STRIPE_CLASS), Int32GetDatum(stripe)));
+											Int32GetDatum(STRIPE_CLASS), Int32GetDatum((int32) stripe)));
 }
 
 static bool
@@ -247,7 +147,7 @@ lock_new(char *const *keys, int n, char **got)
 	int			ngot = 0;
 
 	for (int i = 0; i < n; i++)
-		if (!contains(existing, nexisting, keys[i]) && lock_stripe(keys[i]))
+		if (!contains(existing, nexisting, keys[i]) && lh_lock_stripe(keys[i]))
 			got[ngot++] = keys[i];
 	return ngot;
 }
@@ -258,8 +158,8 @@ compare_batch_leads(const void *a, const void *b)
 	return strcmp(((const LhBatchLead *) a)->lead_key, ((const LhBatchLead *) b)->lead_key);
 }
 
-static LhBatchLead *
-find_lead(const LhBatch *batch, const char *lead_key)
+LhBatchLead *
+lh_batch_lead(const LhBatch *batch, const char *lead_key)
 {
 	LhBatchLead key = {.lead_key = unconstify(char *, lead_key)};
 
@@ -268,13 +168,23 @@ find_lead(const LhBatch *batch, const char *lead_key)
 	return bsearch(&key, batch->leads, batch->nleads, sizeof(LhBatchLead), compare_batch_leads);
 }
 
+/* Do we hold every lead that the item concerns? */
+bool
+lh_batch_holds(const LhBatch *batch, const LhItem *item)
+{
+	for (int i = 0; i < item->nkeys; i++)
+		if (lh_batch_lead(batch, item->keys[i]) == NULL)
+			return false;
+	return true;
+}
+
 static void
 lock_leads(LhBatch *batch, char *const *keys, int n)
 {
 	char	  **fresh = palloc_array(char *, Max(n, 1));
-	int			nfresh = lock_new(keys, n, fresh);
+	int			nfresh = batch->wait ? 0 : lock_new(keys, n, fresh);
 	LhLead	   *leads;
-	int			nlocked = lh_leads_read(keys, n, true, &leads);
+	int			nlocked = lh_leads_read(keys, n, batch->wait ? LH_LOCK_WAIT : LH_LOCK_TRY, &leads);
 	char	  **existing;
 	int			nexisting = 0;
 
@@ -297,244 +207,118 @@ lock_leads(LhBatch *batch, char *const *keys, int n)
 	for (int i = 0; i < batch->nleads; i++)
 	{
 		batch->leads[i].input.version = DT_NOBEGIN;
-		batch->leads[i].input.activity_at = DT_NOBEGIN;
+		batch->leads[i].input.activity_at = batch->activity_at == 0 ? DT_NOBEGIN : batch->activity_at;
+		batch->leads[i].input.action = batch->action;
 	}
 }
 
-/* Reading ------------------------------------------------------------------------------------ */
-
 static void
-read_lead_rows(LhBatch *batch, SourceItems *group)
+lock_all(LhBatch *batch, List *groups)
 {
+	char	  **keys;
 	int			n = 0;
+	ListCell   *lc;
 
-	/* only what we hold; the others stay in the inbox */
-	for (int i = 0; i < group->n; i++)
-		if (find_lead(batch, group->items[i]->lead_key) != NULL)
-		{
-			group->raw_keys[n] = group->items[i]->raw_key;
-			group->items[n++] = group->items[i];
-		}
-	group->n = n;
-	group->rows = lh_source_read(group->source, group->raw_keys, n);
-	for (int i = 0; i < n; i++)
-	{
-		LhItem	   *item = group->items[i];
-		LhBatchLead *slot = find_lead(batch, item->lead_key);
-
-		if (!slot->exists)
-			lh_lead_init(&slot->lead, item->lead_key, group->source->name, item->raw_key);
-		else if (strcmp(slot->lead.source, group->source->name) != 0)
-		{
-			/* the table was detached, and attached again under another name */
-			slot->lead.source = group->source->name;
-			slot->lead.raw_key = item->raw_key;
-			slot->effects.changed = true;
-		}
-		slot->source = group->source;
-		slot->decide = true;
-		slot->input.row_read = true;
-		slot->input.row_present = group->rows[i].present;
-		slot->input.row = group->rows[i].row;
-		slot->input.version = group->rows[i].version;
-		slot->input.backfill = item->backfill && !slot->exists;
-		slot->input.seen_at = item->at;
-		item->done = true;
-	}
-}
-
-static LhStatement upsert_activities = {
-	"insert into handoff.activity as a (lead_key, source, activity_key, at, seen_at, fields) "
-	"select u.lead_key, $1, u.activity_key, u.at, u.seen_at, u.fields "
-	"from unnest($2, $3, $4, $5, $6) as u(lead_key, activity_key, at, seen_at, fields) "
-	"on conflict (lead_key, source, activity_key) do update "
-	"set at = excluded.at, fields = excluded.fields, contract_id = null "
-	"where (a.at, a.fields) is distinct from (excluded.at, excluded.fields) "
-	"returning a.lead_key, a.at",
-	6, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, JSONBARRAYOID}
-};
-
-static LhStatement delete_activities = {
-	"delete from handoff.activity a using unnest($2, $3) as u(lead_key, activity_key) "
-	"where a.lead_key = u.lead_key and a.source = $1 and a.activity_key = u.activity_key "
-	"returning a.lead_key",
-	3, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID}
-};
-
-/* Leads in the answer have new activities (or lost some): they are to be decided. */
-static void
-take_changed(LhBatch *batch, bool has_time)
-{
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		LhBatchLead *slot = find_lead(batch, SPI_getvalue(tuple, SPI_tuptable->tupdesc, 1));
-		TimestampTz at = DT_NOBEGIN;
-		bool		isnull;
-
-		if (has_time)
-			at = DatumGetTimestampTz(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull));
-		slot->decide = slot->decide || slot->exists;
-		slot->input.activity_at = Max(slot->input.activity_at, at);
-	}
-}
-
-/* The columns of one change of handoff.activity, gathered. */
-typedef struct ActivityRows
-{
-	int			n;
-	Datum	   *lead_key;
-	Datum	   *activity_key;
-	Datum	   *at;
-	Datum	   *seen_at;
-	Datum	   *fields;
-} ActivityRows;
-
-static void
-begin_rows(ActivityRows *rows, int room)
-{
-	rows->n = 0;
-	rows->lead_key = palloc_array(Datum, room + 1);
-	rows->activity_key = palloc_array(Datum, room + 1);
-	rows->at = palloc_array(Datum, room + 1);
-	rows->seen_at = palloc_array(Datum, room + 1);
-	rows->fields = palloc_array(Datum, room + 1);
-}
-
-static void
-write_activities(LhBatch *batch, const LhSource *source, const ActivityRows *kept,
-				 const ActivityRows *gone)
-{
-	Datum		values[6];
-
-	values[0] = CStringGetTextDatum(source->name);
-	if (gone->n > 0)
-	{
-		values[1] = lh_array(TEXTOID, gone->lead_key, gone->n);
-		values[2] = lh_array(TEXTOID, gone->activity_key, gone->n);
-		lh_run(&delete_activities, values, NULL);
-		take_changed(batch, false);
-	}
-	if (kept->n > 0)
-	{
-		values[1] = lh_array(TEXTOID, kept->lead_key, kept->n);
-		values[2] = lh_array(TEXTOID, kept->activity_key, kept->n);
-		values[3] = lh_array(TIMESTAMPTZOID, kept->at, kept->n);
-		values[4] = lh_array(TIMESTAMPTZOID, kept->seen_at, kept->n);
-		values[5] = lh_array(JSONBOID, kept->fields, kept->n);
-		lh_run(&upsert_activities, values, NULL);
-		take_changed(batch, true);
-	}
-}
-
-/*
- * Read a source's activities again under the leads' locks and keep them.  One whose lead has changed
- * between the two reads, or whose leads we don't hold, stays in the inbox.
- */
-static void
-read_activity_rows(LhBatch *batch, SourceItems *group)
-{
-	const LhFieldSet *set = group->source->contract->activity_set;
-	int			at = lh_fieldset_find(set, "at");
-	Holder	   *holders;
-	int			nholders = find_holders(group, &holders);
-	ActivityRows kept;
-	ActivityRows gone;
-
-	begin_rows(&kept, group->n);
-	begin_rows(&gone, group->n);
-	group->rows = lh_source_read(group->source, group->raw_keys, group->n);
-	for (int i = 0; i < group->n; i++)
-	{
-		LhItem	   *item = group->items[i];
-		char	   *lead_key = lead_of_row(group->source, &group->rows[i]);
-		char	   *holder = holder_of(holders, nholders, item->raw_key);
-
-		if ((lead_key == NULL) != (item->lead_key == NULL) ||
-			(lead_key != NULL && strcmp(lead_key, item->lead_key) != 0) ||
-			(lead_key != NULL && find_lead(batch, lead_key) == NULL) ||
-			(holder != NULL && find_lead(batch, holder) == NULL))
-			continue;
-		item->done = true;
-		if (holder != NULL && (lead_key == NULL || strcmp(holder, lead_key) != 0))
-		{
-			gone.lead_key[gone.n] = CStringGetTextDatum(holder);
-			gone.activity_key[gone.n++] = CStringGetTextDatum(item->raw_key);
-		}
-		if (lead_key == NULL)
-			continue;
-		kept.lead_key[kept.n] = CStringGetTextDatum(lead_key);
-		kept.activity_key[kept.n] = CStringGetTextDatum(item->raw_key);
-		kept.at[kept.n] = group->rows[i].row->values[at];
-		kept.seen_at[kept.n] = TimestampTzGetDatum(item->at);
-		kept.fields[kept.n++] = PointerGetDatum(lh_fields_to_jsonb(group->rows[i].row,
-																   LH_ACTIVITY_FIELDS_FIRST,
-																   set->nfields));
-	}
-	write_activities(batch, group->source, &kept, &gone);
-}
-
-static void
-take_due_clocks(LhBatch *batch)
-{
+	foreach(lc, groups)
+		lh_find_leads(batch, lfirst(lc));
+	for (int i = 0; i < batch->nitems; i++)
+		n += batch->items[i]->is_lead ? 1 : batch->items[i]->nkeys;
+	keys = palloc_array(char *, n + 1);
+	n = 0;
 	for (int i = 0; i < batch->nitems; i++)
 	{
 		LhItem	   *item = batch->items[i];
-		LhBatchLead *slot = item->is_clock ? find_lead(batch, item->lead_key) : NULL;
 
-		if (slot == NULL || !slot->exists)
-			continue;
-		/* the clock may have been stopped or moved before we had the lock */
-		for (int k = 0; k < LH_NCLOCKS; k++)
-			if (item->clock_due[k] && slot->lead.clocks[k].due_at <= batch->now)
-			{
-				slot->input.clock_due[k] = true;
-				slot->decide = true;
-			}
-		item->done = true;
+		if (item->is_lead)
+			keys[n++] = item->lead_key;
+		for (int k = 0; k < item->nkeys; k++)
+			keys[n++] = item->keys[k];
 	}
+	lock_leads(batch, keys, lh_sort_unique(keys, n));
 }
 
 /* Deciding ----------------------------------------------------------------------------------- */
 
-/* Give every lead that is to be decided its source, if the batch did not read its row. */
+/* Leads that are decided for their own sake: a clock is due, an owner is sought, the API acts. */
 static void
-find_sources(LhBatch *batch)
+take_named_leads(LhBatch *batch)
+{
+	for (int i = 0; i < batch->nitems; i++)
+	{
+		LhItem	   *item = batch->items[i];
+		LhBatchLead *slot = item->is_lead ? lh_batch_lead(batch, item->lead_key) : NULL;
+
+		if (slot == NULL || !slot->exists)
+			continue;
+		/* a clock may have been stopped or moved before we had the lock */
+		for (int k = 0; k < LH_NCLOCKS; k++)
+			if (item->clock_due[k] && slot->lead.clocks[k].due_at <= batch->now)
+				slot->input.clock_due[k] = true;
+		slot->decide = true;
+		item->done = true;
+	}
+}
+
+/* A row in the fields of another version: by name, where the type is the same. */
+static LhFields *
+carry_over(const LhFields *from, const LhContract *contract)
+{
+	LhFields   *to;
+
+	if (from == NULL || from->set == contract->lead_set)
+		return unconstify(LhFields *, from);
+	to = lh_fields_create(contract->lead_set);
+	for (int i = 0; i < contract->nmapped; i++)
+	{
+		int			other = lh_fieldset_find(from->set, contract->lead_set->fields[i].name);
+
+		if (other >= 0 && !from->isnull[other] &&
+			from->set->fields[other].type == contract->lead_set->fields[i].type)
+			lh_fields_set(to, i, from->values[other]);
+	}
+	return to;
+}
+
+/* Source and contract of every lead that is to be decided. */
+static void
+find_contracts(LhBatch *batch, List **contracts)
 {
 	for (int i = 0; i < batch->nleads; i++)
 	{
 		LhBatchLead *slot = &batch->leads[i];
-		LhSource   *source;
+		LhLeadHandoff *open;
 
-		if (!slot->decide || slot->source != NULL)
+		if (!slot->decide)
 			continue;
-		source = batch_source(batch, slot->lead.source);
-		if (source == NULL || source->contract == NULL)
+		if (slot->source == NULL)
+			slot->source = batch_source(batch, slot->lead.source);
+		if (slot->source == NULL || slot->source->contract == NULL)
+		{
 			slot->decide = false;
-		slot->source = source;
+			continue;
+		}
+		open = lh_open_handoff(&slot->lead);
+		slot->contract = open == NULL ? slot->source->contract : lh_contract(open->h.contract_id);
+		slot->input.since = slot->source->since;
+		slot->input.row = carry_over(slot->input.row, slot->contract);
+		*contracts = list_append_unique_ptr(*contracts, unconstify(LhContract *, slot->contract));
 	}
 }
 
 static void
-decide_under(LhBatch *batch, const LhContract *contract, const LhActivities *activities)
+decide_lead(LhBatch *batch, LhBatchLead *slot, const LhActivities *activities,
+			const LhOpportunities *opportunities)
 {
-	lh_set_zone(contract->zone);
-	lh_contract_set_now(contract, batch->now);
-	for (int i = 0; i < batch->nleads; i++)
-	{
-		LhBatchLead *slot = &batch->leads[i];
+	LhInput    *input = &slot->input;
 
-		if (!slot->decide || slot->source->contract != contract)
-			continue;
-		CHECK_FOR_INTERRUPTS();
-		slot->input.since = slot->source->since;
-		memcpy(slot->clocks_before, slot->lead.clocks, sizeof(slot->clocks_before));
-		lh_lead_bind(&slot->lead, contract);
-		slot->input.nactivities = lh_activities_of(activities, slot->lead_key, contract,
-												   &slot->input.activities);
-		lh_decide(contract, &slot->lead, &slot->input, batch->now, &slot->effects, NULL);
-		batch->decided++;
-	}
+	memcpy(slot->clocks_before, slot->lead.clocks, sizeof(slot->clocks_before));
+	lh_lead_bind(&slot->lead, slot->contract);
+	input->nactivities = lh_activities_of(activities, slot->lead_key, slot->contract,
+										  &input->activities);
+	input->nopportunities = lh_opportunities_of(opportunities, slot->lead_key,
+												&input->opportunities);
+	slot->decision = lh_decide(slot->contract, &slot->lead, input, batch->now, &slot->effects, NULL);
+	batch->decided++;
 }
 
 static void
@@ -544,42 +328,47 @@ decide_all(LhBatch *batch)
 	int			n = 0;
 	List	   *contracts = NIL;
 	LhActivities *activities;
+	LhOpportunities *opportunities;
 	ListCell   *lc;
 
+	find_contracts(batch, &contracts);
 	for (int i = 0; i < batch->nleads; i++)
 		if (batch->leads[i].decide)
-		{
 			keys[n++] = batch->leads[i].lead_key;
-			contracts = list_append_unique_ptr(contracts,
-											   unconstify(LhContract *, batch->leads[i].source->contract));
-		}
 	if (n == 0)
 		return;
 	activities = lh_activities_read(keys, n);
+	opportunities = lh_opportunities_read(keys, n);
 	foreach(lc, contracts)
-		decide_under(batch, lfirst(lc), activities);
+	{
+		const LhContract *contract = lfirst(lc);
+
+		lh_set_zone(contract->zone);
+		lh_contract_set_now(contract, batch->now);
+		for (int i = 0; i < batch->nleads; i++)
+		{
+			LhBatchLead *slot = &batch->leads[i];
+
+			CHECK_FOR_INTERRUPTS();
+			if (slot->decide && slot->contract == contract)
+				decide_lead(batch, slot, activities, opportunities);
+		}
+	}
 }
 
 void
 lh_batch_run(LhBatch *batch)
 {
-	List	   *groups = lock_sources(group_items(batch));
-	char	  **lead_keys;
-	int			nlead_keys = collect_lead_keys(batch, groups, &lead_keys);
+	List	   *groups = group_items(batch);
 	ListCell   *lc;
 
-	lock_leads(batch, lead_keys, nlead_keys);
+	lock_all(batch, groups);
 	foreach(lc, groups)
-	{
-		SourceItems *group = lfirst(lc);
-
-		if (lh_source_is(group->source, "activity"))
-			read_activity_rows(batch, group);
-		else
-			read_lead_rows(batch, group);
-	}
-	take_due_clocks(batch);
-	find_sources(batch);
+		lh_take_rows(batch, lfirst(lc));
+	take_named_leads(batch);
 	decide_all(batch);
+	lh_end_assignments(batch);
+	lh_batch_assign(batch);
 	lh_batch_apply(batch);
+	lh_batch_notify(batch);
 }

@@ -2,7 +2,12 @@
  * src/flow/batch.h
  *
  * A batch: keys that something happened to, the leads they belong to, and what is decided for them.
- * drain.c claims and retries, batch.c locks, reads and decides, apply.c writes.
+ *
+ *		drain.c		claims items from the inbox, runs batches, retries and quarantines
+ *		batch.c		the order of a batch: find leads, lock, read, decide, assign, apply
+ *		intake.c	what a row of each kind of source means: which leads, what is kept of it
+ *		assign.c	who gets the handoffs that seek an owner
+ *		apply.c		effects become rows
  */
 #ifndef LH_BATCH_H
 #define LH_BATCH_H
@@ -11,20 +16,23 @@
 #include "flow/source.h"
 #include "storage/itemptr.h"
 
-/* A key that waits: all inbox rows of one (source, key), or a lead whose clock is due. */
+/* A key that waits: all inbox rows of one (source, key), or a lead that tick() or the API names. */
 typedef struct LhItem
 {
 	char	   *source;
 	char	   *raw_key;
-	char	   *lead_key;		/* of a due clock; else NULL until the batch finds it */
-	bool		is_clock;
+	bool		is_lead;		/* named by lead_key, no row of its source is read */
 	bool		backfill;		/* only op B: it was there before the source was attached */
 	TimestampTz at;				/* newest capture */
 	int			ntids;
 	ItemPointerData *tids;		/* its rows in the inbox */
-	bool		clock_due[LH_NCLOCKS];
-	bool		table_busy;		/* set by lh_batch_run(): its table is locked, gone or no table */
-	bool		done;			/* set by lh_batch_run(): its inbox rows can go */
+	bool		clock_due[LH_NCLOCKS];	/* is_lead: which clocks tick() found due */
+	bool		table_busy;		/* set by the batch: its table is locked, gone or no table */
+	bool		done;			/* set by the batch: its inbox rows can go */
+
+	char	   *lead_key;		/* that its row names, or that it is; NULL: none */
+	int			nkeys;
+	char	  **keys;			/* of all leads it concerns */
 } LhItem;
 
 /* A lead of the batch, locked by us. */
@@ -32,32 +40,60 @@ typedef struct LhBatchLead
 {
 	char	   *lead_key;
 	bool		exists;			/* false: new, or not known yet */
-	bool		decide;			/* false: only its activities are kept, until it is known */
+	bool		decide;			/* false: only what belongs to it is kept, until it is known */
 	LhLead		lead;
 	LhSource   *source;
+	const LhContract *contract;	/* that decides it */
 	LhInput		input;
 	LhClock		clocks_before[LH_NCLOCKS];
 	LhEffects	effects;
+	LhDecision	decision;
 } LhBatchLead;
+
+/* Items of one source: they are read together. */
+typedef struct LhSourceItems
+{
+	LhSource   *source;
+	int			n;
+	LhItem	  **items;
+	char	  **raw_keys;
+} LhSourceItems;
 
 typedef struct LhBatch
 {
 	TimestampTz now;
 	int			nitems;
 	LhItem	  **items;
+	bool		wait;			/* the API waits for its lead; the drain never does */
 	List	   *sources;		/* of LhSource *, loaded in this batch */
 	int			nleads;
 	LhBatchLead *leads;			/* by lead_key */
+	const LhAction *action;		/* for all leads of the batch; NULL: none */
+	TimestampTz activity_at;	/* of an activity that the API has just written; 0: none */
 	int64		decided;
 } LhBatch;
 
 /*
- * Lock, read, decide, apply.  Items whose lead or table is busy stay not done.  Everything is
- * allocated in the current context; SPI is connected.
+ * Items whose lead or table is busy stay not done.  Everything is allocated in the current context;
+ * SPI is connected.
  */
 extern void lh_batch_run(LhBatch *batch);
+extern LhBatchLead *lh_batch_lead(const LhBatch *batch, const char *lead_key);	/* NULL: not held */
+extern bool lh_batch_holds(const LhBatch *batch, const LhItem *item);
+extern bool lh_lock_stripe(const char *key);
+
+/* intake.c */
+extern void lh_find_leads(LhBatch *batch, LhSourceItems *group);
+extern void lh_take_rows(LhBatch *batch, LhSourceItems *group);
+
+/* assign.c */
+extern void lh_batch_assign(LhBatch *batch);
 
 /* apply.c */
+extern void lh_end_assignments(LhBatch *batch);
 extern void lh_batch_apply(LhBatch *batch);
+
+/* notify.c */
+extern void lh_batch_notify(LhBatch *batch);
 
 #endif							/* LH_BATCH_H */

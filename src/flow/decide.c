@@ -12,7 +12,7 @@
  * Event times never go back within a lead: if now is earlier than the lead's last decision (the clock
  * was set back), that decision's time is taken.
  */
-#include "flow/decide.h"
+#include "flow/journey.h"
 
 #include <ctype.h>
 
@@ -30,18 +30,18 @@
 const char *
 lh_clock_kind(LhClockKind kind)
 {
-	static const char *const names[LH_NCLOCKS] = {"review", "stage_age", "blocked"};
+	static const char *const names[LH_NCLOCKS] = {"review", "stage_age", "blocked", "recycle"};
 
 	return names[kind];
 }
 
 /* Helpers of all steps ----------------------------------------------------------------------- */
 
-void
+LhEvent *
 lh_decision_event(LhDecision *decision, const char *type, const char *leg,
 				  const char *actor, Jsonb *detail)
 {
-	LhEvent    *event = palloc_object(LhEvent);
+	LhEvent    *event = palloc0_object(LhEvent);
 
 	event->seq = ++decision->lead->last_seq;
 	event->at = decision->now;
@@ -51,6 +51,7 @@ lh_decision_event(LhDecision *decision, const char *type, const char *leg,
 	event->detail = detail;
 	decision->effects->events = lappend(decision->effects->events, event);
 	decision->effects->changed = true;
+	return event;
 }
 
 /* due_at DT_NOEND stops the clock. */
@@ -74,8 +75,8 @@ lh_after(TimestampTz at, const Interval *span)
 												   IntervalPGetDatum(span)));
 }
 
-static void
-set_text(LhDecision *decision, const char *field, const char *value)
+void
+lh_set_text_field(LhDecision *decision, const char *field, const char *value)
 {
 	int			i = lh_fieldset_find(decision->contract->lead_set, field);
 
@@ -85,19 +86,28 @@ set_text(LhDecision *decision, const char *field, const char *value)
 		lh_fields_set(decision->lead->row, i, CStringGetTextDatum(value));
 }
 
-static void
-set_bigint(LhDecision *decision, const char *field, int64 value)
+void
+lh_set_bigint_field(LhDecision *decision, const char *field, int64 value)
 {
 	lh_fields_set(decision->lead->row, lh_fieldset_find(decision->contract->lead_set, field),
 				  Int64GetDatum(value));
 }
 
-static char *
-get_text(const LhDecision *decision, const LhFields *row, const char *field)
+/* NULL if it is null, or no such field. */
+char *
+lh_get_text_field(const LhDecision *decision, const char *field)
 {
 	int			i = lh_fieldset_find(decision->contract->lead_set, field);
 
-	return row->isnull[i] ? NULL : TextDatumGetCString(row->values[i]);
+	return i < 0 || decision->lead->row->isnull[i] ? NULL :
+		TextDatumGetCString(decision->lead->row->values[i]);
+}
+
+static void
+set_boolean(LhDecision *decision, const char *field, bool value)
+{
+	lh_fields_set(decision->lead->row, lh_fieldset_find(decision->contract->lead_set, field),
+				  BoolGetDatum(value));
 }
 
 /* Taking in what is new ---------------------------------------------------------------------- */
@@ -175,8 +185,8 @@ copy_mapped(const LhDecision *decision)
 		lead->row->isnull[i] = from->isnull[i];
 	}
 	lead->fields = lh_fields_to_jsonb(lead->row, 0, decision->contract->nmapped);
-	lead->person_key = person_of(get_text(decision, lead->row, "email"));
-	lead->account_key = get_text(decision, lead->row, "account_key");
+	lead->person_key = person_of(lh_get_text_field(decision, "email"));
+	lead->account_key = lh_get_text_field(decision, "account_key");
 }
 
 static void
@@ -189,6 +199,7 @@ create_lead(LhDecision *decision)
 	lead->contract_id = decision->contract->contract_id;
 	lead->cycle = 1;
 	lead->cycle_since = DT_NOBEGIN;
+	lead->intent_since = DT_NOBEGIN;
 	lead->first_seen_at = decision->input->seen_at;
 	decision->stage = lh_contract_default_stage(decision->contract);
 
@@ -253,6 +264,8 @@ take_row(LhDecision *decision)
 		{
 			lead->deleted_at = decision->now;
 			lh_decision_event(decision, "deleted", NULL, "source", empty_object());
+			if (lh_open_handoff(lead) != NULL)
+				lh_close_handoff(decision, lh_open_handoff(lead), "withdrawn", "deleted", NULL, "source");
 			for (int i = 0; i < LH_NCLOCKS; i++)
 				lh_set_clock(decision, i, "", DT_NOEND);
 		}
@@ -307,15 +320,54 @@ take_contract(LhDecision *decision)
 
 /* Computing ---------------------------------------------------------------------------------- */
 
+/* Fields that come from the lead's handoffs: who has it, what was done, how the last one ended. */
+static void
+compute_handoff_fields(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	LhLeadHandoff *open = lh_open_handoff(lead);
+	LhLeadHandoff *last = lh_last_handoff(lead, NULL, true);
+	int			days = lh_fieldset_find(decision->contract->lead_set, "days_since_recycle");
+	bool		has_open_opportunity = false;
+
+	for (int i = 0; i < decision->input->nopportunities; i++)
+		if (decision->input->opportunities[i].closed_at == LH_NOT_YET)
+			has_open_opportunity = true;
+	set_boolean(decision, "open_opportunity", has_open_opportunity);
+	lh_set_text_field(decision, "owner", open == NULL ? NULL : open->h.rep);
+	lh_set_bigint_field(decision, "touches", open == NULL ? 0 : open->h.touches);
+	lh_set_text_field(decision, "last_reason", last == NULL ? NULL : last->h.code);
+	lh_set_text_field(decision, "last_rep", last == NULL ? NULL : last->h.rep);
+	if (last != NULL && strcmp(last->h.outcome, "recycle") == 0)
+	{
+		int64		since = (decision->now - last->h.closed_at) / USECS_PER_DAY;
+
+		lh_fields_set(lead->row, days, Int64GetDatum(since));
+		decision->valid_until = Min(decision->valid_until,
+									last->h.closed_at + (since + 1) * USECS_PER_DAY);
+	}
+	else
+		lh_fields_set_null(lead->row, days);
+}
+
 static void
 compute_state_fields(LhDecision *decision)
 {
 	LhLead	   *lead = decision->lead;
 	char	   *at = lead->person_key == NULL ? NULL : strrchr(lead->person_key, '@');
 
-	set_text(decision, "stage", lead->stage);
-	set_text(decision, "email_domain", at == NULL ? NULL : at + 1);
-	set_bigint(decision, "cycle", lead->cycle);
+	lh_set_text_field(decision, "stage", lead->stage);
+	lh_set_text_field(decision, "email_domain", at == NULL ? NULL : at + 1);
+	lh_set_bigint_field(decision, "cycle", lead->cycle);
+	compute_handoff_fields(decision);
+}
+
+static void
+judge_activities(LhDecision *decision)
+{
+	for (int i = 0; i < decision->input->nactivities; i++)
+		lh_judge_activity(decision->contract, &decision->input->activities[i],
+						  &decision->valid_until);
 }
 
 static void
@@ -366,11 +418,10 @@ compute_score(LhDecision *decision)
 
 	decision->score = score;
 	lh_score_fit(contract, lead->row, score, &decision->valid_until, decision->trace);
-	set_bigint(decision, "fit", score->fit);
+	lh_set_bigint_field(decision, "fit", score->fit);
 
-	for (int i = 0; i < input->nactivities; i++)
-		lh_judge_activity(contract, &input->activities[i], &decision->valid_until);
-	lh_score_intent(contract, input->activities, input->nactivities, decision->now, score,
+	lh_score_intent(contract, input->activities, input->nactivities, lead->intent_since,
+					decision->now, score,
 					&decision->valid_until, decision->trace);
 	lh_score_signals(contract, input->activities, input->nactivities, decision->now,
 					 lead->cycle_since, score, &decision->valid_until, decision->trace);
@@ -381,8 +432,8 @@ compute_score(LhDecision *decision)
 				  lh_text_array(signals, nsignals));
 
 	lh_score_band(contract, score, decision->trace);
-	set_bigint(decision, "score", score->score);
-	set_text(decision, "band", score->band < 0 ? NULL : contract->bands[score->band].name);
+	lh_set_bigint_field(decision, "score", score->score);
+	lh_set_text_field(decision, "band", score->band < 0 ? NULL : contract->bands[score->band].name);
 }
 
 /* Which signals hold now and did not at the decision before. */
@@ -480,7 +531,7 @@ keep_score(LhDecision *decision)
 	lh_decision_event(decision, "scored", NULL, "contract", score_detail(decision));
 }
 
-void
+LhDecision
 lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 		  TimestampTz now, LhEffects *effects, LhTrace *trace)
 {
@@ -495,19 +546,23 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	};
 
 	if (!take_row(&decision))
-		return;
+		return decision;
 	if (lead->exists)
 		take_contract(&decision);
 	if (input->activity_at != DT_NOBEGIN)
 		take_newest(lead, "activity", input->activity_at);
 
+	judge_activities(&decision);
+	lh_worked(&decision);
 	compute_state_fields(&decision);
 	compute_derived(&decision);
 	compute_score(&decision);
 	keep_score(&decision);
 	lh_journey(&decision);
+	lh_judge_slas(&decision);
 
 	lh_set_clock(&decision, LH_CLOCK_REVIEW, "", decision.valid_until);
 	if (effects->changed)
 		lead->decided_at = decision.now;
+	return decision;
 }

@@ -11,16 +11,18 @@
 #include "define/contract.h"
 #include "define/trace.h"
 #include "score/score.h"
+#include "work/handoff.h"
 
 /* Clocks that a decision sets. */
 typedef enum LhClockKind
 {
 	LH_CLOCK_REVIEW,
 	LH_CLOCK_STAGE_AGE,
-	LH_CLOCK_BLOCKED
+	LH_CLOCK_BLOCKED,
+	LH_CLOCK_RECYCLE
 } LhClockKind;
 
-#define LH_NCLOCKS	3
+#define LH_NCLOCKS	4
 
 extern const char *lh_clock_kind(LhClockKind kind);
 
@@ -30,6 +32,77 @@ typedef struct LhClock
 	TimestampTz started_at;
 	TimestampTz due_at;			/* DT_NOEND: it is not set */
 } LhClock;
+
+/* The clock of one SLA for one handoff (or one of its owners). */
+typedef struct LhSlaClock
+{
+	int64		handoff_no;
+	char	   *name;
+	int64		n;				/* of the assignment, for an SLA of that scope; else 1 */
+	TimestampTz started_at;
+	TimestampTz due_at;
+	TimestampTz stopped_at;		/* LH_NOT_YET: it runs */
+	const char *verdict;		/* met, missed, void; NULL while it runs */
+	bool		per_assignment;	/* by its SLA */
+	bool		changed;
+} LhSlaClock;
+
+/* An owner found for a handoff. */
+typedef struct LhAssignment
+{
+	int64		n;
+	const char *route;
+	const char *pool;			/* NULL: not from a pool */
+	const char *rep;
+	const char *reason;
+	TimestampTz at;
+	Jsonb	   *passed_over;
+} LhAssignment;
+
+/* A handoff of the lead, and what this decision does to it. */
+typedef struct LhLeadHandoff
+{
+	LhHandoff	h;
+	LhHandoff	logged;			/* as the log has it so far */
+	LhHandoff	stored;			/* as the table has it */
+	bool		is_new;
+	bool		owner_gone;		/* the present assignment ends in this decision */
+	const char *seek;			/* why an owner is sought: handoff, reroute, returned; NULL: none is */
+	const char *prefer;			/* the rep to ask first; NULL: nobody */
+	LhAssignment *assignment;	/* found in this decision */
+} LhLeadHandoff;
+
+/* An opportunity that the lead stands behind. */
+typedef struct LhOpportunity
+{
+	TimestampTz created_at;
+	TimestampTz closed_at;		/* LH_NOT_YET: open */
+	bool		is_won;
+} LhOpportunity;
+
+/* What somebody wants done with the lead, through the API. */
+typedef enum LhActionKind
+{
+	LH_DO_NOTHING,
+	LH_DO_ACCEPT,
+	LH_DO_QUALIFY,
+	LH_DO_DISPOSE,
+	LH_DO_HAND_OVER,
+	LH_DO_SET_STAGE
+} LhActionKind;
+
+typedef struct LhAction
+{
+	LhActionKind kind;
+	const char *name;			/* of the function called, for messages */
+	const char *outcome;		/* the disposition must have it; NULL: any */
+	const char *code;
+	const char *note;
+	const char *leg;
+	const char *stage;
+	const char *actor;
+	TimestampTz until;			/* LH_NOT_YET: not given */
+} LhAction;
 
 /* A lead as handoff.lead and handoff.clock hold it. */
 typedef struct LhLead
@@ -58,6 +131,7 @@ typedef struct LhLead
 
 	int			cycle;
 	TimestampTz cycle_since;	/* DT_NOBEGIN in the first cycle */
+	TimestampTz intent_since;	/* activities up to then give no intent; DT_NOBEGIN: all do */
 	char	   *trigger;
 	TimestampTz trigger_at;
 	TimestampTz version;		/* DT_NOBEGIN: none seen */
@@ -70,6 +144,8 @@ typedef struct LhLead
 	TimestampTz deleted_at;		/* DT_NOEND: it is there */
 	int64		last_seq;
 	LhClock		clocks[LH_NCLOCKS];
+	List	   *handoffs;		/* of LhLeadHandoff *, by handoff_no */
+	List	   *slas;			/* of LhSlaClock * */
 } LhLead;
 
 /* What is new. */
@@ -89,7 +165,11 @@ typedef struct LhInput
 	LhActivity *activities;
 	TimestampTz activity_at;	/* newest that is new to this decision; DT_NOBEGIN: none */
 
+	int			nopportunities;
+	LhOpportunity *opportunities;
+
 	bool		clock_due[LH_NCLOCKS];
+	const LhAction *action;		/* NULL: none */
 } LhInput;
 
 typedef struct LhEvent
@@ -100,6 +180,8 @@ typedef struct LhEvent
 	const char *leg;			/* NULL: none */
 	const char *actor;
 	Jsonb	   *detail;
+	const char *notify;			/* type of the message for the outside; NULL: none */
+	LhLeadHandoff *handoff;		/* that it is about; NULL: none */
 } LhEvent;
 
 /* A stay in a stage that begins; the one before ends at the same moment. */
@@ -134,18 +216,39 @@ typedef struct LhDecision
 	bool	   *entered;		/* by activity rule: a signal that did not hold before */
 } LhDecision;
 
-extern void lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
-					  TimestampTz now, LhEffects *effects, LhTrace *trace);
+extern LhDecision lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
+							TimestampTz now, LhEffects *effects, LhTrace *trace);
 
-/* decide.c: used by journey.c */
-extern void lh_decision_event(LhDecision *decision, const char *type, const char *leg,
-							  const char *actor, Jsonb *detail);
+/* decide.c: for the rooms of flow that take part in a decision */
+extern LhEvent *lh_decision_event(LhDecision *decision, const char *type, const char *leg,
+								  const char *actor, Jsonb *detail);
 extern void lh_set_clock(LhDecision *decision, LhClockKind kind, const char *name,
 						 TimestampTz due_at);
 extern TimestampTz lh_after(TimestampTz at, const Interval *span);
+extern void lh_set_text_field(LhDecision *decision, const char *field, const char *value);
+extern void lh_set_bigint_field(LhDecision *decision, const char *field, int64 value);
+extern char *lh_get_text_field(const LhDecision *decision, const char *field);
 
-/* journey.c: stages, transitions, gates */
-extern void lh_enter_first_stage(LhDecision *decision);
-extern void lh_journey(LhDecision *decision);
+/* handover.c: a handoff's life */
+extern LhLeadHandoff *lh_open_handoff(const LhLead *lead);	/* NULL: none */
+extern LhLeadHandoff *lh_last_handoff(const LhLead *lead, const char *leg, bool closed);
+extern LhEvent *lh_handoff_event(LhDecision *decision, LhLeadHandoff *handoff, const char *type,
+								 const char *actor, LhJson *extra);
+extern void lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *origin,
+						 bool incomplete);
+extern void lh_accept(LhDecision *decision, LhLeadHandoff *handoff, const char *how,
+					  TimestampTz at, const char *actor);
+extern void lh_close_handoff(LhDecision *decision, LhLeadHandoff *handoff, const char *outcome,
+							 const char *code, const char *note, const char *actor);
+extern void lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff);
+extern void lh_reroute(LhDecision *decision, LhLeadHandoff *handoff, const char *code,
+					   const char *note, const char *actor);
+extern void lh_assigned(LhDecision *decision, LhLeadHandoff *handoff, LhAssignment *assignment);
+extern void lh_not_assigned(LhDecision *decision, LhLeadHandoff *handoff, const char *reason,
+							Jsonb *passed_over);
+
+/* worked.c: what activities and opportunities say about handoffs */
+extern void lh_worked(LhDecision *decision);
+extern void lh_judge_slas(LhDecision *decision);
 
 #endif							/* LH_DECIDE_H */

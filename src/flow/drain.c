@@ -152,7 +152,7 @@ clear_quarantine(LhItem *const *items, int n)
 	Datum		values[2];
 
 	for (int i = 0; i < n; i++)
-		if (items[i]->done && !items[i]->is_clock)
+		if (items[i]->done && !items[i]->is_lead)
 		{
 			sources[ndone] = items[i]->source;
 			raw_keys[ndone++] = items[i]->raw_key;
@@ -190,7 +190,7 @@ quarantine(LhItem *item, const ErrorData *error, TimestampTz now)
 	values[3] = CStringGetTextDatum(error->message);
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
 	lh_run(&enter_quarantine, values, NULL);
-	if (item->is_clock)
+	if (item->is_lead)
 	{
 		values[0] = CStringGetTextDatum(item->lead_key);
 		values[1] = TimestampTzGetDatum(now);

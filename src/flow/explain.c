@@ -23,7 +23,7 @@ find_lead(const char *lead_key, LhLead **lead, LhSource **source)
 {
 	char	   *key = unconstify(char *, lead_key);
 
-	if (lh_leads_read(&key, 1, false, lead) == 0)
+	if (lh_leads_read(&key, 1, LH_LOCK_NONE, lead) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_LH_UNKNOWN_LEAD),
 				 errmsg("there is no lead \"%s\"", lead_key),
@@ -37,11 +37,21 @@ find_lead(const char *lead_key, LhLead **lead, LhSource **source)
 				 errhint("Publish a contract with handoff.publish().")));
 }
 
+/* The version that decides a lead now: that of its open handoff, else the one in force. */
+static const LhContract *
+contract_of(const LhLead *lead, const LhSource *source)
+{
+	LhLeadHandoff *open = lh_open_handoff(lead);
+
+	return open == NULL ? source->contract : lh_contract(open->h.contract_id);
+}
+
 static List *
 explanation_of(const char *lead_key)
 {
 	LhLead	   *lead;
 	LhSource   *source;
+	const LhContract *contract;
 	LhInput		input = {.version = DT_NOBEGIN,.activity_at = DT_NOBEGIN};
 	LhEffects	effects = {0};
 	LhTrace		trace = {NIL};
@@ -49,13 +59,16 @@ explanation_of(const char *lead_key)
 	char	   *key = unconstify(char *, lead_key);
 
 	find_lead(lead_key, &lead, &source);
-	lh_set_zone(source->contract->zone);
-	lh_contract_set_now(source->contract, now);
-	lh_lead_bind(lead, source->contract);
+	contract = contract_of(lead, source);
+	lh_set_zone(contract->zone);
+	lh_contract_set_now(contract, now);
+	lh_lead_bind(lead, contract);
 	input.since = source->since;
-	input.nactivities = lh_activities_of(lh_activities_read(&key, 1), lead_key, source->contract,
+	input.nactivities = lh_activities_of(lh_activities_read(&key, 1), lead_key, contract,
 										 &input.activities);
-	lh_decide(source->contract, lead, &input, now, &effects, &trace);
+	input.nopportunities = lh_opportunities_of(lh_opportunities_read(&key, 1), lead_key,
+											   &input.opportunities);
+	lh_decide(contract, lead, &input, now, &effects, &trace);
 	return trace.rows;
 }
 

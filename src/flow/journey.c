@@ -12,25 +12,11 @@
  * What keeps a lead where it is, is kept with it: a gate's code, or the fields that alone are missing
  * (blocked).  Each is an event when it begins, changes or ends, not at every decision.
  */
-#include "flow/decide.h"
+#include "flow/journey.h"
 
 #include "json.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-
-/* Why a lead stays, as far as this decision has found. */
-typedef struct Journey
-{
-	LhDecision *decision;
-	bool	   *visited;		/* by stage */
-	const LhGate *gate;			/* first gate that held, or NULL */
-	int			gate_leg;
-	int			blocked_leg;	/* -1: none; the leg (or no leg) is that of the blocked transition */
-	bool		is_blocked;
-	int			nmissing;
-	char	  **missing;		/* in order of name */
-	bool		pass_incomplete;	/* blocked for too long: hand over all the same */
-} Journey;
 
 static const LhStage *
 stage_of(const LhDecision *decision)
@@ -114,36 +100,92 @@ entry_holds(LhDecision *decision, int stage)
 							&decision->valid_until) == LH_TRUE;
 }
 
-/* ord 0 is a move that no transition made: the stage's own age limit. */
-static void
-move(LhDecision *decision, int to, LhCause cause, int ord, int leg, const char *code)
+/* How an open handoff ends when its lead leaves the stages that sales owns. */
+static const char *
+outcome_of(LhCause cause)
 {
+	switch (cause)
+	{
+		case LH_WON:
+			return "won";
+		case LH_LOST:
+			return "lost";
+		case LH_DISQUALIFIED:
+			return "disqualified";
+		case LH_RECYCLED:
+		case LH_DUE:
+			return "recycle";
+		default:
+			return "withdrawn";
+	}
+}
+
+/* A stage that sales doesn't own ends the handoff; one that ended by age comes back by the mildest path. */
+static void
+leave_sales(Journey *journey, LhCause cause, const char *code)
+{
+	LhDecision *decision = journey->decision;
 	const LhContract *contract = decision->contract;
-	const char *leg_name = leg < 0 ? NULL : contract->legs[leg].name;
+	LhLeadHandoff *handoff = lh_open_handoff(decision->lead);
+
+	if (handoff == NULL || strcmp(stage_of(decision)->owner, "sales") == 0)
+		return;
+	lh_close_handoff(decision, handoff, outcome_of(cause), code == NULL ? lh_cause_name(cause) : code,
+					 NULL, journey->actor);
+	if (cause != LH_DUE || strcmp(handoff->h.outcome, "recycle") != 0)
+		return;
+	for (int i = 0; i < contract->ndispositions; i++)
+		if (contract->dispositions[i].no_response && contract->dispositions[i].recycle_path >= 0)
+		{
+			lh_start_recycle(journey, handoff, contract->dispositions[i].recycle_path, LH_NOT_YET);
+			break;
+		}
+}
+
+/* ord 0 is a move that no transition made: by the stage's own age limit, or by hand. */
+static void
+move(Journey *journey, int to, LhCause cause, int ord, int leg, const char *code)
+{
+	LhDecision *decision = journey->decision;
+	const LhContract *contract = decision->contract;
+	const char *from = decision->lead->stage;
 	char	  **missing;
-	bool		consistent;
+	bool		complete = missing_fields(decision, &contract->stages[to], &missing) == 0;
 	LhJson		json;
 
-	consistent = entry_holds(decision, to) &&
-		missing_fields(decision, &contract->stages[to], &missing) == 0;
-
 	lh_json_begin(&json);
-	lh_json_text(&json, "from", decision->lead->stage);
+	lh_json_text(&json, "from", from);
 	lh_json_text(&json, "to", contract->stages[to].name);
 	lh_json_text(&json, "event", lh_cause_name(cause));
 	if (ord != 0)
 		lh_json_int(&json, "transition", ord);
+	else
+		lh_json_text(&json, "override", strcmp(journey->actor, "contract") == 0 ? "age" : "manual");
 	lh_json_text(&json, "code", code);
 	lh_json_text(&json, "trigger", decision->lead->trigger);
-	lh_decision_event(decision, "stage", leg_name, "contract", lh_json_end(&json));
-	begin_stay(decision, to, consistent);
+	lh_decision_event(decision, "stage", leg < 0 ? NULL : contract->legs[leg].name, journey->actor,
+					  lh_json_end(&json));
+	begin_stay(decision, to, complete && entry_holds(decision, to));
+	journey->visited[to] = true;
+	journey->gate = NULL;
+	journey->is_blocked = false;
+	journey->nmissing = 0;
+
+	if (leg >= 0)
+		lh_hand_over(decision, leg, from, journey->origin, !complete);
+	leave_sales(journey, cause, code);
+}
+
+void
+lh_move(Journey *journey, int to, LhCause cause, int leg, const char *code)
+{
+	move(journey, to, cause, 0, leg, code);
 }
 
 /* Transitions -------------------------------------------------------------------------------- */
 
-/* The first gate before a leg that holds, or NULL. */
-static const LhGate *
-closed_gate(Journey *journey, int leg)
+const LhGate *
+lh_closed_gate(Journey *journey, int leg)
 {
 	LhDecision *decision = journey->decision;
 	const LhContract *contract = decision->contract;
@@ -212,7 +254,7 @@ is_complete(Journey *journey, const LhTransition *transition)
 static const char *
 held_by(Journey *journey, const LhTransition *transition)
 {
-	const LhGate *gate = transition->leg < 0 ? NULL : closed_gate(journey, transition->leg);
+	const LhGate *gate = transition->leg < 0 ? NULL : lh_closed_gate(journey, transition->leg);
 
 	if (gate == NULL)
 		return is_complete(journey, transition) ? NULL : "required fields";
@@ -239,19 +281,19 @@ trace_transition(Journey *journey, int t, LhTruth truth, const char *note)
 					 contract->guard.criteria[t], truth, note);
 }
 
-/* In the new stage nothing of what held the lead in the old one counts. */
-static void
-arrive(Journey *journey)
+bool
+lh_has_way(const LhDecision *decision, LhCause cause)
 {
-	journey->visited[journey->decision->stage] = true;
-	journey->gate = NULL;
-	journey->is_blocked = false;
-	journey->nmissing = 0;
+	const LhContract *contract = decision->contract;
+
+	for (int t = 0; t < contract->guard.n; t++)
+		if (contract->transitions[t].from == decision->stage && contract->transitions[t].cause == cause)
+			return true;
+	return false;
 }
 
-/* Something happened: let the first transition that may fire, fire. */
-static bool
-fire(Journey *journey, LhCause cause, const char *code)
+bool
+lh_fire(Journey *journey, LhCause cause, const char *code)
 {
 	LhDecision *decision = journey->decision;
 	const LhContract *contract = decision->contract;
@@ -269,8 +311,7 @@ fire(Journey *journey, LhCause cause, const char *code)
 		trace_transition(journey, t, reason == NULL ? LH_TRUE : LH_FALSE, reason);
 		if (reason != NULL)
 			continue;
-		move(decision, transition->to, cause, transition->ord, transition->leg, code);
-		arrive(journey);
+		move(journey, transition->to, cause, transition->ord, transition->leg, code);
 		return true;
 	}
 	return false;
@@ -343,6 +384,7 @@ keep_blocked(Journey *journey)
 	LhDecision *decision = journey->decision;
 	LhLead	   *lead = decision->lead;
 	bool		same = journey->nmissing == lead->nblocked;
+	LhEvent    *event;
 
 	for (int i = 0; i < lead->nblocked && same; i++)
 		same = strcmp(lead->blocked_fields[i], journey->missing[i]) == 0;
@@ -354,9 +396,10 @@ keep_blocked(Journey *journey)
 			lead->blocked_since = decision->now;
 		lead->blocked_fields = journey->missing;
 		lead->nblocked = journey->nmissing;
-		lh_decision_event(decision, journey->is_blocked ? "blocked" : "unblocked", NULL, "contract",
-						  held_detail(decision->contract, journey->blocked_leg, NULL,
-									  journey->missing, journey->nmissing));
+		event = lh_decision_event(decision, journey->is_blocked ? "blocked" : "unblocked", NULL, "contract",
+								  held_detail(decision->contract, journey->blocked_leg, NULL,
+											  journey->missing, journey->nmissing));
+		event->notify = journey->is_blocked ? "lead.blocked" : NULL;
 	}
 	set_blocked_clock(journey);
 }
@@ -371,10 +414,8 @@ stage_age_due(Journey *journey)
 	const LhStage *stage = stage_of(decision);
 
 	lh_set_clock(decision, LH_CLOCK_STAGE_AGE, "", DT_NOEND);
-	if (fire(journey, LH_DUE, NULL) || stage->max_age_to < 0)
-		return;
-	move(decision, stage->max_age_to, LH_DUE, 0, -1, NULL);
-	arrive(journey);
+	if (!lh_fire(journey, LH_DUE, NULL) && stage->max_age_to >= 0)
+		move(journey, stage->max_age_to, LH_DUE, 0, -1, NULL);
 }
 
 /* Blocked for too long: recycle, or hand over without the missing fields, as the leg says. */
@@ -391,36 +432,126 @@ blocked_due(Journey *journey)
 		if (contract->legs[i].blocked_hand_over)
 			journey->pass_incomplete = true;
 		else
-			fire(journey, LH_RECYCLED, "blocked");
+			lh_fire(journey, LH_RECYCLED, "blocked");
 	}
+}
+
+/* A recycled lead's time has come. */
+static void
+recycle_due(Journey *journey)
+{
+	lh_set_clock(journey->decision, LH_CLOCK_RECYCLE, "", DT_NOEND);
+	lh_fire(journey, LH_DUE, NULL);
+}
+
+static void
+run_due_clocks(Journey *journey)
+{
+	const bool *due = journey->decision->input->clock_due;
+
+	if (due[LH_CLOCK_RECYCLE])
+		recycle_due(journey);
+	if (due[LH_CLOCK_STAGE_AGE])
+		stage_age_due(journey);
+	if (due[LH_CLOCK_BLOCKED])
+		blocked_due(journey);
+}
+
+/* What happened to the lead's handoffs ------------------------------------------------------- */
+
+/* An acceptance that the contract reads from what was done. */
+static void
+accept_by_work(Journey *journey)
+{
+	LhDecision *decision = journey->decision;
+	const LhContract *contract = decision->contract;
+	LhLeadHandoff *handoff = lh_open_handoff(decision->lead);
+	const LhHandoff *h;
+
+	if (handoff == NULL || handoff->h.accepted_at != LH_NOT_YET)
+		return;
+	h = &handoff->h;
+	if (contract->accept_on_first_touch && h->first_touch_at != LH_NOT_YET)
+		lh_accept(decision, handoff, "first_touch", h->first_touch_at, "contract");
+	else if (contract->accept_on_meeting && h->meeting_held_at != LH_NOT_YET)
+		lh_accept(decision, handoff, "meeting", h->meeting_held_at, "contract");
+	else if (contract->accept_on_opportunity && h->opportunity_at != LH_NOT_YET)
+		lh_accept(decision, handoff, "opportunity", Max(h->opportunity_at, h->handed_at), "contract");
+	else
+		return;
+	lh_fire(journey, LH_ACCEPTED, NULL);
+}
+
+/*
+ * Meetings and opportunities are facts, not wishes: what the contract has a transition for, it lets
+ * happen as often as one is due from where the lead is; the rest is recorded all the same.
+ */
+static void
+follow_milestones(Journey *journey)
+{
+	LhDecision *decision = journey->decision;
+	LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, false);
+	const LhHandoff *h;
+
+	if (last == NULL)
+		return;
+	h = &last->h;
+	accept_by_work(journey);
+	if (h->meeting_held_at != LH_NOT_YET)
+		lh_fire(journey, LH_MEETING, NULL);
+	if (h->opportunity_at != LH_NOT_YET)
+		lh_fire(journey, LH_OPPORTUNITY, NULL);
+	if (h->won_at != LH_NOT_YET)
+		lh_fire(journey, LH_WON, NULL);
+	else if (h->lost_at != LH_NOT_YET)
+		lh_fire(journey, LH_LOST, NULL);
+}
+
+static void
+follow_signals(Journey *journey, bool was_held)
+{
+	LhDecision *decision = journey->decision;
+
+	/* a signal that was held up is tried again until it gets through or ends */
+	for (int i = 0; i < decision->contract->meaning.n; i++)
+		if (decision->entered[i] || (was_held && decision->score->signals[i]))
+			lh_fire(journey, LH_SIGNAL, NULL);
+}
+
+/* A handoff without an owner seeks one whenever its lead is decided. */
+static void
+seek_owner(LhDecision *decision)
+{
+	LhLeadHandoff *open = lh_open_handoff(decision->lead);
+
+	if (open != NULL && open->h.rep == NULL && open->seek == NULL)
+		open->seek = "waiting";
 }
 
 void
 lh_journey(LhDecision *decision)
 {
-	const LhContract *contract = decision->contract;
+	bool		was_held = decision->lead->gate_code != NULL || decision->lead->nblocked > 0;
 	Journey		journey = {
 		.decision = decision,
-		.visited = palloc0_array(bool, contract->nstages),
+		.visited = palloc0_array(bool, decision->contract->nstages),
 		.gate_leg = -1,
 		.blocked_leg = -1,
+		.origin = "contract",
+		.actor = "contract",
 	};
 
-	/* a signal that was held up is tried again until it gets through or ends */
-	bool		was_held = decision->lead->gate_code != NULL || decision->lead->nblocked > 0;
-
 	journey.visited[decision->stage] = true;
-	if (decision->input->clock_due[LH_CLOCK_STAGE_AGE])
-		stage_age_due(&journey);
-	if (decision->input->clock_due[LH_CLOCK_BLOCKED])
-		blocked_due(&journey);
-	for (int i = 0; i < contract->meaning.n; i++)
-		if (decision->entered[i] || (was_held && decision->score->signals[i]))
-			fire(&journey, LH_SIGNAL, NULL);
-	while (fire(&journey, LH_SCORED, NULL))
+	if (decision->input->action != NULL)
+		lh_act(&journey, decision->input->action);
+	run_due_clocks(&journey);
+	follow_milestones(&journey);
+	follow_signals(&journey, was_held);
+	while (lh_fire(&journey, LH_SCORED, NULL))
 		CHECK_FOR_INTERRUPTS();
 	if (journey.gate != NULL && journey.gate->action == LH_REJECT)
-		fire(&journey, LH_DISQUALIFIED, journey.gate->code);
+		lh_fire(&journey, LH_DISQUALIFIED, journey.gate->code);
 	keep_gate(&journey);
 	keep_blocked(&journey);
+	seek_owner(decision);
 }

@@ -17,21 +17,43 @@
 
 #define LEAD_COLUMNS \
 	"select lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, " \
-	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, trigger, trigger_at, version, " \
-	"blocked_since, blocked_fields, gate_code, first_seen_at, decided_at, deleted_at, last_seq " \
+	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, intent_since, trigger, trigger_at, version, " \
+	"blocked_since, blocked_fields, gate_code, first_seen_at, decided_at, deleted_at, last_seq, handoffs " \
 	"from handoff.lead where lead_key = any($1) order by lead_key collate \"C\""
 
-static LhStatement lock_leads = {LEAD_COLUMNS " for update skip locked", 1, {TEXTARRAYOID}};
 static LhStatement read_leads = {LEAD_COLUMNS, 1, {TEXTARRAYOID}};
+static LhStatement try_leads = {LEAD_COLUMNS " for update skip locked", 1, {TEXTARRAYOID}};
+static LhStatement lock_leads = {LEAD_COLUMNS " for update", 1, {TEXTARRAYOID}};
 
 static LhStatement existing_leads = {
 	"select lead_key from handoff.lead where lead_key = any($1)", 1, {TEXTARRAYOID}
 };
 
-/* Stopped ones too: asked for next_at, the server would read every clock that runs. */
 static LhStatement read_clocks = {
-	"select lead_key, next_at is null, kind, name, started_at, due_at from handoff.clock "
-	"where lead_key = any($1) and handoff_no = 0 order by lead_key collate \"C\"",
+	"select lead_key, kind, name, started_at, due_at from handoff.clock "
+	"where lead_key = any($1) and handoff_no = 0 and next_at is not null "
+	"order by lead_key collate \"C\"",
+	1, {TEXTARRAYOID}
+};
+
+static LhStatement read_handoffs = {
+	"select h.lead_key, to_jsonb(h) from handoff.handoff h "
+	"where h.lead_key = any($1) order by h.lead_key collate \"C\", h.handoff_no",
+	1, {TEXTARRAYOID}
+};
+
+static LhStatement read_slas = {
+	"select lead_key, handoff_no, name, n, started_at, due_at, stopped_at, verdict from handoff.clock "
+	"where lead_key = any($1) and kind = 'sla' order by lead_key collate \"C\", handoff_no, name collate \"C\", n",
+	1, {TEXTARRAYOID}
+};
+
+static LhStatement read_opportunities = {
+	"select distinct on (k.lead_key collate \"C\", o.created_at, o.opportunity_key) "
+	"k.lead_key, o.created_at, case when o.is_closed then o.closed_at end, o.is_won "
+	"from handoff.opportunity_link k join handoff.opportunity o on o.opportunity_key = k.opportunity_key "
+	"where k.lead_key = any($1) and o.deleted_at is null "
+	"order by k.lead_key collate \"C\", o.created_at, o.opportunity_key",
 	1, {TEXTARRAYOID}
 };
 
@@ -189,7 +211,7 @@ lh_lead_init(LhLead *lead, const char *lead_key, const char *source, const char 
 }
 
 static void
-take_lead(LhLead *lead, uint64 row)
+take_lead(LhLead *lead, uint64 row, bool *has_handoffs)
 {
 	Reader		reader = reader_of(row);
 
@@ -212,6 +234,7 @@ take_lead(LhLead *lead, uint64 row)
 	lead->nsignals = next_texts(&reader, &lead->signals);
 	lead->cycle = next_int(&reader);
 	lead->cycle_since = next_time(&reader, DT_NOBEGIN);
+	lead->intent_since = next_time(&reader, DT_NOBEGIN);
 	lead->trigger = next_text(&reader);
 	lead->trigger_at = next_time(&reader, DT_NOBEGIN);
 	lead->version = next_time(&reader, DT_NOBEGIN);
@@ -222,7 +245,17 @@ take_lead(LhLead *lead, uint64 row)
 	lead->decided_at = next_time(&reader, DT_NOBEGIN);
 	lead->deleted_at = next_time(&reader, DT_NOEND);
 	lead->last_seq = next_bigint(&reader);
+	*has_handoffs = *has_handoffs || next_int(&reader) > 0;
 	no_clocks(lead);
+}
+
+/* The lead of the next row of an answer that is in order of lead_key; NULL: it is not among ours. */
+static LhLead *
+lead_of_row(LhLead *leads, int n, int *at, const char *lead_key)
+{
+	while (*at < n && strcmp(leads[*at].lead_key, lead_key) < 0)
+		(*at)++;
+	return *at < n && strcmp(leads[*at].lead_key, lead_key) == 0 ? &leads[*at] : NULL;
 }
 
 static void
@@ -233,20 +266,14 @@ take_clocks(LhLead *leads, int n)
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		Reader		reader = reader_of(i);
-		char	   *lead_key = next_text(&reader);
-		bool		isnull;
-		bool		stopped = DatumGetBool(next(&reader, &isnull));
+		LhLead	   *lead = lead_of_row(leads, n, &at, next_text(&reader));
 		char	   *kind = next_text(&reader);
 
-		if (stopped)
-			continue;
-		while (at < n && strcmp(leads[at].lead_key, lead_key) < 0)
-			at++;
-		if (at == n || strcmp(leads[at].lead_key, lead_key) != 0)
+		if (lead == NULL)
 			continue;
 		for (int k = 0; k < LH_NCLOCKS; k++)
 		{
-			LhClock    *clock = &leads[at].clocks[k];
+			LhClock    *clock = &lead->clocks[k];
 
 			if (strcmp(lh_clock_kind(k), kind) != 0)
 				continue;
@@ -257,19 +284,73 @@ take_clocks(LhLead *leads, int n)
 	}
 }
 
+static void
+take_handoffs(LhLead *leads, int n)
+{
+	int			at = 0;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Reader		reader = reader_of(i);
+		LhLead	   *lead = lead_of_row(leads, n, &at, next_text(&reader));
+		LhLeadHandoff *handoff = palloc0_object(LhLeadHandoff);
+
+		if (lead == NULL)
+			continue;
+		lh_handoff_from_jsonb(&handoff->h, next_jsonb(&reader));
+		handoff->logged = handoff->h;
+		handoff->stored = handoff->h;
+		lead->handoffs = lappend(lead->handoffs, handoff);
+	}
+}
+
+static void
+take_slas(LhLead *leads, int n)
+{
+	int			at = 0;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Reader		reader = reader_of(i);
+		LhLead	   *lead = lead_of_row(leads, n, &at, next_text(&reader));
+		LhSlaClock *clock = palloc0_object(LhSlaClock);
+
+		if (lead == NULL)
+			continue;
+		clock->handoff_no = next_int(&reader);
+		clock->name = next_text(&reader);
+		clock->n = next_int(&reader);
+		clock->started_at = next_time(&reader, 0);
+		clock->due_at = next_time(&reader, 0);
+		clock->stopped_at = next_time(&reader, LH_NOT_YET);
+		clock->verdict = next_text(&reader);
+		lead->slas = lappend(lead->slas, clock);
+	}
+}
+
 int
-lh_leads_read(char *const *lead_keys, int n, bool lock, LhLead **leads)
+lh_leads_read(char *const *lead_keys, int n, LhLock lock, LhLead **leads)
 {
 	Datum		keys = lh_text_array(lead_keys, n);
-	int			found = lh_run(lock ? &lock_leads : &read_leads, &keys, NULL);
+	LhStatement *statement = lock == LH_LOCK_NONE ? &read_leads :
+		lock == LH_LOCK_TRY ? &try_leads : &lock_leads;
+	int			found = lh_run(statement, &keys, NULL);
+	bool		has_handoffs = false;
 
 	*leads = palloc_array(LhLead, Max(found, 1));
 	for (int i = 0; i < found; i++)
-		take_lead(&(*leads)[i], i);
+		take_lead(&(*leads)[i], i, &has_handoffs);
 	if (found > 0)
 	{
 		lh_run(&read_clocks, &keys, NULL);
 		take_clocks(*leads, found);
+	}
+	if (has_handoffs)
+	{
+		lh_run(&read_handoffs, &keys, NULL);
+		take_handoffs(*leads, found);
+		lh_run(&read_slas, &keys, NULL);
+		take_slas(*leads, found);
 	}
 	return found;
 }
@@ -381,5 +462,54 @@ lh_activities_of(const LhActivities *all, const char *lead_key,
 		lh_fields_set(activity->row, lh_fieldset_find(set, "lead_key"), CStringGetTextDatum(lead_key));
 		lh_fields_set(activity->row, lh_fieldset_find(set, "at"), TimestampTzGetDatum(activity->at));
 	}
+	return n;
+}
+
+/* Opportunities ------------------------------------------------------------------------------ */
+
+typedef struct StoredOpportunity
+{
+	char	   *lead_key;
+	LhOpportunity opportunity;
+} StoredOpportunity;
+
+struct LhOpportunities
+{
+	int			n;
+	StoredOpportunity *rows;	/* by lead_key, created_at */
+};
+
+LhOpportunities *
+lh_opportunities_read(char *const *lead_keys, int n)
+{
+	Datum		keys = lh_text_array(lead_keys, n);
+	LhOpportunities *all = palloc_object(LhOpportunities);
+
+	all->n = lh_run(&read_opportunities, &keys, NULL);
+	all->rows = palloc0_array(StoredOpportunity, Max(all->n, 1));
+	for (int i = 0; i < all->n; i++)
+	{
+		StoredOpportunity *stored = &all->rows[i];
+		Reader		reader = reader_of(i);
+		bool		isnull;
+
+		stored->lead_key = next_text(&reader);
+		stored->opportunity.created_at = next_time(&reader, 0);
+		stored->opportunity.closed_at = next_time(&reader, LH_NOT_YET);
+		stored->opportunity.is_won = DatumGetBool(next(&reader, &isnull));
+	}
+	return all;
+}
+
+int
+lh_opportunities_of(const LhOpportunities *all, const char *lead_key,
+					LhOpportunity **opportunities)
+{
+	int			n = 0;
+
+	*opportunities = palloc_array(LhOpportunity, all->n + 1);
+	for (int i = 0; i < all->n; i++)
+		if (strcmp(all->rows[i].lead_key, lead_key) == 0)
+			(*opportunities)[n++] = all->rows[i].opportunity;
 	return n;
 }

@@ -8,11 +8,18 @@
 
 #include "flow/decide.h"
 
+typedef enum LhLock
+{
+	LH_LOCK_NONE,
+	LH_LOCK_TRY,				/* rows that somebody else has locked are left out */
+	LH_LOCK_WAIT
+} LhLock;
+
 /*
- * Rows of handoff.lead for the keys given, in byte order of key, with their clocks; locked, those that
- * somebody else has locked left out, if lock is true.  Returns how many; *leads is an array.
+ * Rows of handoff.lead for the keys given, in byte order of key, with their clocks and handoffs.
+ * Returns how many; *leads is an array.
  */
-extern int	lh_leads_read(char *const *lead_keys, int n, bool lock, LhLead **leads);
+extern int	lh_leads_read(char *const *lead_keys, int n, LhLock lock, LhLead **leads);
 
 /* Keys among those given that have a row, as seen by a new statement. */
 extern int	lh_leads_existing(char *const *lead_keys, int n, char ***existing);
@@ -30,6 +37,13 @@ typedef struct LhActivities LhActivities;
 extern LhActivities *lh_activities_read(char *const *lead_keys, int n);
 extern int	lh_activities_of(const LhActivities *all, const char *lead_key,
 							 const LhContract *contract, LhActivity **activities);
+
+/* Opportunities that leads stand behind, in the same way. */
+typedef struct LhOpportunities LhOpportunities;
+
+extern LhOpportunities *lh_opportunities_read(char *const *lead_keys, int n);
+extern int	lh_opportunities_of(const LhOpportunities *all, const char *lead_key,
+								LhOpportunity **opportunities);
 
 extern int	lh_compare_keys(const void *a, const void *b);	/* qsort of char * */
 extern int	lh_sort_unique(char **keys, int n);

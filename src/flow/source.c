@@ -195,18 +195,25 @@ append_value(StringInfo sql, Relation rel, const char *column, Oid type)
 		appendStringInfo(sql, "t.%s::pg_catalog.text::%s", quoted, type_name);
 }
 
+/* The fields of a row of its kind. */
 static const LhFieldSet *
 field_set(const LhSource *source)
 {
-	return lh_source_is(source, "activity") ? source->contract->activity_set :
-		source->contract->lead_set;
+	const LhContract *contract = source->contract;
+
+	if (lh_source_is(source, "activity"))
+		return contract->activity_set;
+	if (lh_source_is(source, "opportunity"))
+		return contract->opportunity_set;
+	if (lh_source_is(source, "link"))
+		return contract->link_set;
+	return contract->lead_set;
 }
 
 static int
 nmapped(const LhSource *source)
 {
-	return lh_source_is(source, "activity") ? source->contract->activity_set->nfields :
-		source->contract->nmapped;
+	return lh_source_is(source, "lead") ? source->contract->nmapped : field_set(source)->nfields;
 }
 
 static char *

@@ -43,13 +43,24 @@ static LhStatement delete_wakes = {
 	"delete from handoff.wake where ctid = any(array(select w.ctid from handoff.wake w for update skip locked))", 0
 };
 
+/* Handoffs without an owner, best band first, then by the time of what qualified them. */
+static LhStatement waiting_handoffs = {
+	"select h.lead_key, l.source, l.raw_key, '{}' from handoff.handoff h "
+	"join handoff.lead l on l.lead_key = h.lead_key "
+	"left join handoff.band b on b.contract_id = h.contract_id and b.name = h.band "
+	"where h.closed_at is null and h.rep is null and h.handed_at <= $1 and l.source = any($2) "
+	"order by b.ord, h.trigger_at, h.lead_key limit $3",
+	3, {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID}
+};
+
+/* A lead that the answer names, with the kinds of its clocks that are due. */
 static LhItem *
-clock_item(HeapTuple tuple, TupleDesc desc)
+named_item(HeapTuple tuple, TupleDesc desc)
 {
 	LhItem	   *item = palloc0_object(LhItem);
 	char	   *kinds = SPI_getvalue(tuple, desc, 4);
 
-	item->is_clock = true;
+	item->is_lead = true;
 	item->lead_key = SPI_getvalue(tuple, desc, 1);
 	item->source = SPI_getvalue(tuple, desc, 2);
 	item->raw_key = SPI_getvalue(tuple, desc, 3);
@@ -58,41 +69,60 @@ clock_item(HeapTuple tuple, TupleDesc desc)
 	return item;
 }
 
+/* Decide the leads that a statement of (now, sources, limit) names; how many it named. */
+static int
+run_named(LhStatement *statement, TimestampTz now, int limit, int batch_size,
+		  LhDrainResult *result)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff named leads", ALLOCSET_DEFAULT_SIZES);
+	Datum		values[3];
+	LhItem	  **items;
+	int			n;
+
+	MemoryContextSwitchTo(mcxt);
+	values[0] = TimestampTzGetDatum(now);
+	values[1] = lh_ready_sources();
+	values[2] = Int64GetDatum(limit);
+	n = lh_run(statement, values, NULL);
+	items = palloc_array(LhItem *, Max(n, 1));
+	for (int i = 0; i < n; i++)
+		items[i] = named_item(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+	lh_drain_items(items, n, now, batch_size, result);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(mcxt);
+	return n;
+}
+
 /* Decide the leads whose clocks are due; how many there were. */
 static int64
 run_clocks(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *result)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff clocks", ALLOCSET_DEFAULT_SIZES);
 	int64		due = 0;
 	bool		more = true;
 
 	while (more && GetCurrentTimestamp() < stop)
 	{
 		LhDrainResult round = {0};
-		Datum		values[3];
-		LhItem	  **items;
-		int			n;
 
-		MemoryContextSwitchTo(mcxt);
-		values[0] = TimestampTzGetDatum(now);
-		values[1] = lh_ready_sources();
-		values[2] = Int64GetDatum(batch_size);
-		n = lh_run(&due_clocks, values, NULL);
-		items = palloc_array(LhItem *, Max(n, 1));
-		for (int i = 0; i < n; i++)
-			items[i] = clock_item(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
-		lh_drain_items(items, n, now, batch_size, &round);
-		MemoryContextSwitchTo(caller);
-		MemoryContextReset(mcxt);
-
+		more = run_named(&due_clocks, now, batch_size, batch_size, &round) == batch_size &&
+			round.waiting == 0;
 		due += round.decided;
 		result->waiting += round.waiting;
 		result->quarantined += round.quarantined;
-		more = n == batch_size && round.waiting == 0;
 	}
-	MemoryContextDelete(mcxt);
 	return due;
+}
+
+/* Seek owners for the handoffs that have none, once a tick. */
+static void
+run_waiting(TimestampTz now, int batch_size, LhDrainResult *result)
+{
+	LhDrainResult round = {0};
+
+	run_named(&waiting_handoffs, now, batch_size * 10, batch_size, &round);
+	result->waiting += round.waiting;
+	result->quarantined += round.quarantined;
 }
 
 static void
@@ -152,6 +182,7 @@ lh_tick(PG_FUNCTION_ARGS)
 	lh_check_schema();
 	lh_drain_inbox(now, batch_size, stop, &result);
 	due = run_clocks(now, batch_size, stop, &result);
+	run_waiting(now, batch_size, &result);
 	beat(now);
 	SPI_finish();
 	lh_leave(&world);

@@ -139,7 +139,7 @@ decay(double amount, int64 span, int64 half_life)
 /* The amount of one group when its newest activity had been added, and when that was. */
 static double
 fold_group(const LhContract *contract, int group, const LhActivity *activities, int n,
-		   TimestampTz *at)
+		   TimestampTz since, TimestampTz *at)
 {
 	const LhGroup *limits = &contract->intent_groups[group];
 	double		amount = 0;
@@ -147,7 +147,7 @@ fold_group(const LhContract *contract, int group, const LhActivity *activities, 
 	*at = 0;
 	for (int i = 0; i < n; i++)
 	{
-		if (activities[i].group_points[group] == 0)
+		if (activities[i].group_points[group] == 0 || activities[i].at <= since)
 			continue;
 		amount = decay(amount, activities[i].at - *at, contract->half_life);
 		amount = clamp_double(amount + activities[i].group_points[group],
@@ -195,7 +195,7 @@ watch_decay(const LhContract *contract, const LhScore *score, TimestampTz now,
 
 void
 lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
-				TimestampTz now, LhScore *score,
+				TimestampTz since, TimestampTz now, LhScore *score,
 				TimestampTz *valid_until, LhTrace *trace)
 {
 	double	   *points = palloc0_array(double, Max(contract->nintent_groups, 1));
@@ -204,7 +204,7 @@ lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
 	for (int i = 0; i < contract->nintent_groups; i++)
 	{
 		TimestampTz at;
-		double		amount = fold_group(contract, i, activities, n, &at);
+		double		amount = fold_group(contract, i, activities, n, since, &at);
 
 		score->group_heat[i] = lh_heat_of(amount, at, contract->half_life);
 		score->intent = lh_heat_add(score->intent, score->group_heat[i]);
@@ -273,7 +273,7 @@ lh_score_signals(const LhContract *contract, const LhActivity *activities, int n
 	{
 		const LhActivityRule *rule = &contract->meaning_rules[i];
 
-		if (!rule->is_signal)
+		if (rule->meaning != LH_MEANS_SIGNAL)
 			continue;
 		score->signals[i] = signal_holds(rule, i, activities, n, now, cycle_since, valid_until);
 		lh_trace_add(trace, "signal", rule->name, contract->meaning.criteria[i],

@@ -50,9 +50,9 @@ extern void lh_judge_activity(const LhContract *contract, LhActivity *activity,
 extern void lh_score_fit(const LhContract *contract, const LhFields *row, LhScore *score,
 						 TimestampTz *valid_until, LhTrace *trace);
 
-/* Activities in order of (at, source, key). */
+/* Activities in order of (at, source, key); only those after since give points. */
 extern void lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
-							TimestampTz now, LhScore *score,
+							TimestampTz since, TimestampTz now, LhScore *score,
 							TimestampTz *valid_until, LhTrace *trace);
 extern void lh_score_signals(const LhContract *contract, const LhActivity *activities, int n,
 							 TimestampTz now, TimestampTz cycle_since, LhScore *score,

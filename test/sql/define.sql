@@ -184,7 +184,8 @@ language sql as $$
         'lead_key', lead_key, 'contract_id', contract_id, 'stage', stage, 'deleted_at', deleted_at,
         'source', 'crm', 'raw_key', lead_key, 'stage_since', now(), 'fields', '{}'::jsonb, 'fit', 0, 'intent', '0',
         'group_heat', '{}'::text[], 'score', 0, 'signals', '{}'::text[], 'cycle', 1, 'cycle_since', now(),
-        'trigger', 'row', 'trigger_at', now(), 'first_seen_at', now(), 'decided_at', now(), 'last_seq', 0)) t
+        'trigger', 'row', 'trigger_at', now(), 'first_seen_at', now(), 'decided_at', now(), 'last_seq', 0,
+        'intent_since', '-infinity', 'handoffs', 0)) t
 $$;
 select handoff.draft(1);
 update handoff.stage set name = 'working' where contract_id = 3 and name = 'sal';

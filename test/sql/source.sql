@@ -162,7 +162,7 @@ create function src.round_trip(key_type text, first text, second text) returns s
     return query select format('%s: %s of %s gone', key_type, count(*) filter (where deleted_at is not null), count(*)) from handoff.lead;
     drop table src.k;
     perform handoff.detach('src.k');
-    delete from handoff.lead; delete from handoff.event; delete from handoff.stage_history; delete from handoff.clock;
+    delete from handoff.lead; delete from handoff.event; delete from handoff.stage_history; delete from handoff.handoff; delete from handoff.assignment; delete from handoff.outbox; delete from handoff.clock;
     return query select format('quarantined: %s %s', raw_key, message) from handoff.quarantine;
 end $$;
 set timezone = 'America/New_York';
@@ -292,7 +292,7 @@ truncate src.seen;
 select src.captured();
 
 -- a table that was renamed away is no longer the source, one in its place is not watched yet
-delete from handoff.lead; delete from handoff.event; delete from handoff.stage_history;
+delete from handoff.lead; delete from handoff.event; delete from handoff.stage_history; delete from handoff.handoff; delete from handoff.assignment; delete from handoff.outbox;
 alter table src.seen rename to seen_old;
 create table src.seen (id int primary key, v text);
 insert into src.seen_old values (1);
@@ -336,7 +336,7 @@ update src.seen set v = 'v';
 select quarantined from handoff.tick();
 select handoff.detach('src.seen');
 drop table src.seen, src.seen_old;
-delete from handoff.lead; delete from handoff.event; delete from handoff.stage_history;
+delete from handoff.lead; delete from handoff.event; delete from handoff.stage_history; delete from handoff.handoff; delete from handoff.assignment; delete from handoff.outbox;
 
 -- partitions: through the parent by statement, written directly by row
 create table src.parts (id int, region text, email text, primary key (id, region)) partition by list (region);

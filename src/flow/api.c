@@ -1,0 +1,189 @@
+/*
+ * src/flow/api.c
+ *
+ * The door for people: act() does one thing with one lead, in the same way as the drain decides, only
+ * that it waits for the lead's lock and raises its errors.  The SQL functions accept(), recycle() ..
+ * are words for it.
+ */
+#include "flow/drain.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "json.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "sql.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(lh_act_on_lead);
+PG_FUNCTION_INFO_V1(lh_touch_lead);
+
+/* How far p_now may be from the clock without being another moment. */
+#define NOW_TOLERANCE	USECS_PER_MINUTE
+
+/* Only who may call tick() may say that it is another time, or that somebody else acts. */
+static void
+check_trusted(TimestampTz now, const char *actor)
+{
+	const char *me = GetUserNameFromId(GetSessionUserId(), false);
+	TimestampTz clock = GetCurrentTimestamp();
+	Oid			argtypes[2] = {TIMESTAMPTZOID, INT4OID};
+	Oid			tick;
+
+	if (now > clock - NOW_TOLERANCE && now < clock + NOW_TOLERANCE && strcmp(actor, me) == 0)
+		return;
+	tick = LookupFuncName(list_make2(makeString("handoff"), makeString("tick")), 2, argtypes, false);
+	if (!lh_may_execute(tick))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("only an operator may name another time or another actor"),
+				 errhint("Leave p_now and actor out.")));
+}
+
+static char *
+text_arg(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/* Decide one lead for the API; its stage afterwards. */
+static char *
+decide_for(const char *lead_key, TimestampTz now, const LhAction *action, TimestampTz activity_at)
+{
+	LhItem		item = {.is_lead = true,.lead_key = pstrdup(lead_key)};
+	LhItem	   *items[1] = {&item};
+	LhBatch		batch = {
+		.now = now,.nitems = 1,.items = items,.wait = true,.action = action,.activity_at = activity_at
+	};
+
+	lh_check_schema();
+	lh_batch_run(&batch);
+	if (batch.nleads == 0 || batch.leads[0].lead.deleted_at != DT_NOEND)
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_UNKNOWN_LEAD),
+				 errmsg("there is no lead \"%s\"", lead_key),
+				 errhint("A lead's key is its source's key prefix and its row's key; see handoff.lead.")));
+	if (!batch.leads[0].decide)
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_NO_CONTRACT),
+				 errmsg("no contract in force decides lead \"%s\"", lead_key),
+				 errhint("Publish a contract with handoff.publish().")));
+	return batch.leads[0].lead.stage;
+}
+
+static LhActionKind
+kind_named(const char *name)
+{
+	static const struct
+	{
+		const char *name;
+		LhActionKind kind;
+	}			kinds[] = {
+		{"accept", LH_DO_ACCEPT}, {"qualify", LH_DO_QUALIFY}, {"hand_over", LH_DO_HAND_OVER},
+		{"set_stage", LH_DO_SET_STAGE}
+	};
+
+	for (int i = 0; i < lengthof(kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return kinds[i].kind;
+	return LH_DO_DISPOSE;
+}
+
+/* act(lead_key, name, outcome, code, note, leg, stage, until, actor, p_now) returns text */
+Datum
+lh_act_on_lead(PG_FUNCTION_ARGS)
+{
+	LhAction	action = {
+		.name = text_arg(fcinfo, 1),
+		.outcome = text_arg(fcinfo, 2),
+		.code = text_arg(fcinfo, 3),
+		.note = text_arg(fcinfo, 4),
+		.leg = text_arg(fcinfo, 5),
+		.stage = text_arg(fcinfo, 6),
+		.until = PG_ARGISNULL(7) ? LH_NOT_YET : PG_GETARG_TIMESTAMPTZ(7),
+		.actor = text_arg(fcinfo, 8),
+	};
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *lead_key = text_arg(fcinfo, 0);
+	TimestampTz now;
+	char	   *stage;
+	LhWorld		world;
+
+	if (lead_key == NULL || PG_ARGISNULL(9) || action.name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("lead_key and p_now must not be null")));
+	now = PG_GETARG_TIMESTAMPTZ(9);
+	if (action.actor == NULL)
+		action.actor = GetUserNameFromId(GetSessionUserId(), false);
+	check_trusted(now, action.actor);
+	action.kind = kind_named(action.name);
+
+	lh_enter(&world, true);
+	lh_plan_by_key();
+	SPI_connect();
+	stage = MemoryContextStrdup(caller, decide_for(lead_key, now, &action, 0));
+	SPI_finish();
+	lh_leave(&world);
+	PG_RETURN_TEXT_P(cstring_to_text(stage));
+}
+
+static LhStatement lock_lead = {
+	"select lead_key from handoff.lead where lead_key = $1 and deleted_at is null for update", 1, {TEXTOID}
+};
+
+static LhStatement write_touch = {
+	"insert into handoff.activity (lead_key, source, activity_key, at, seen_at, fields) "
+	"values ($1, 'api', gen_random_uuid()::text, $2, $3, $4)",
+	4, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID}
+};
+
+/* touch_lead(lead_key, fields, at, p_now) returns text */
+Datum
+lh_touch_lead(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *lead_key = text_arg(fcinfo, 0);
+	char	   *actor = GetUserNameFromId(GetSessionUserId(), false);
+	Datum		values[4];
+	TimestampTz now;
+	TimestampTz at;
+	char	   *stage;
+	LhWorld		world;
+
+	if (lead_key == NULL || PG_ARGISNULL(1) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("lead_key, fields and p_now must not be null")));
+	now = PG_GETARG_TIMESTAMPTZ(3);
+	at = PG_ARGISNULL(2) ? now : PG_GETARG_TIMESTAMPTZ(2);
+	check_trusted(now, actor);
+	if (TIMESTAMP_NOT_FINITE(at) || at > now)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("at must not be later than now")));
+
+	lh_enter(&world, true);
+	lh_plan_by_key();
+	SPI_connect();
+	values[0] = CStringGetTextDatum(lead_key);
+	if (lh_run(&lock_lead, values, NULL) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_UNKNOWN_LEAD),
+				 errmsg("there is no lead \"%s\"", lead_key)));
+	values[1] = TimestampTzGetDatum(at);
+	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[3] = PG_GETARG_DATUM(1);
+	lh_run(&write_touch, values, NULL);
+	stage = MemoryContextStrdup(caller, decide_for(lead_key, now, NULL, at));
+	SPI_finish();
+	lh_leave(&world);
+	PG_RETURN_TEXT_P(cstring_to_text(stage));
+}

@@ -1,0 +1,320 @@
+/*
+ * src/flow/handover.c
+ *
+ * The life of a handoff: handed over, assigned, accepted, closed; perhaps reopened.
+ *
+ * A handoff is an accumulating snapshot: each event carries, under "set", the columns it changed since
+ * the event before, so that the fold of a handoff's events is its row, whatever the events mean.
+ */
+#include "flow/decide.h"
+
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* Finding ------------------------------------------------------------------------------------ */
+
+/* There is at most one. */
+LhLeadHandoff *
+lh_open_handoff(const LhLead *lead)
+{
+	ListCell   *lc;
+
+	foreach(lc, lead->handoffs)
+	{
+		LhLeadHandoff *handoff = lfirst(lc);
+
+		if (handoff->h.closed_at == LH_NOT_YET)
+			return handoff;
+	}
+	return NULL;
+}
+
+/* The newest handoff of a leg (NULL: of any), closed ones only if closed is true; or NULL. */
+LhLeadHandoff *
+lh_last_handoff(const LhLead *lead, const char *leg, bool closed)
+{
+	LhLeadHandoff *last = NULL;
+	ListCell   *lc;
+
+	foreach(lc, lead->handoffs)
+	{
+		LhLeadHandoff *handoff = lfirst(lc);
+
+		if ((leg == NULL || strcmp(handoff->h.leg, leg) == 0) &&
+			(!closed || handoff->h.closed_at != LH_NOT_YET))
+			last = handoff;
+	}
+	return last;
+}
+
+/* Logging ------------------------------------------------------------------------------------ */
+
+/* An event about a handoff: extra, if not NULL, has been begun and may hold keys already. */
+LhEvent *
+lh_handoff_event(LhDecision *decision, LhLeadHandoff *handoff, const char *type,
+				 const char *actor, LhJson *extra)
+{
+	LhJson		json;
+	LhEvent    *event;
+
+	if (extra == NULL)
+	{
+		extra = &json;
+		lh_json_begin(extra);
+	}
+	lh_json_int(extra, "handoff", handoff->h.handoff_no);
+	lh_handoff_set(extra, &handoff->logged, &handoff->h);
+	handoff->logged = handoff->h;
+	event = lh_decision_event(decision, type, handoff->h.leg, actor, lh_json_end(extra));
+	event->handoff = handoff;
+	return event;
+}
+
+/* SLA clocks --------------------------------------------------------------------------------- */
+
+static void
+start_clock(LhDecision *decision, const LhHandoff *h, const LhSla *sla, int64 n, TimestampTz at)
+{
+	LhSlaClock *clock = palloc0_object(LhSlaClock);
+
+	clock->handoff_no = h->handoff_no;
+	clock->name = sla->name;
+	clock->n = n;
+	clock->started_at = at;
+	clock->due_at = lh_after(at, sla->target);
+	clock->stopped_at = LH_NOT_YET;
+	clock->changed = true;
+	decision->lead->slas = lappend(decision->lead->slas, clock);
+}
+
+/*
+ * Start the clocks of a handoff: for accept and first touch, the first SLA by order whose criteria
+ * holds.  Those of scope lead start once, at the handoff; the others with each owner.
+ */
+static void
+start_clocks(LhDecision *decision, const LhHandoff *h, bool per_assignment, TimestampTz at)
+{
+	const LhContract *contract = decision->contract;
+	bool		started[LH_SLA_FIRST_TOUCH + 1] = {false};
+
+	for (int i = 0; i < contract->sla.n; i++)
+	{
+		const LhSla *sla = &contract->slas[i];
+
+		if (sla->metric > LH_SLA_FIRST_TOUCH || started[sla->metric] ||
+			sla->leg < 0 || strcmp(contract->legs[sla->leg].name, h->leg) != 0 ||
+			lh_rulebook_test(contract->sla.book, i, decision->lead->row, NULL) != LH_TRUE)
+			continue;
+		started[sla->metric] = true;
+		if (sla->per_assignment == per_assignment)
+			start_clock(decision, h, sla, per_assignment ? h->assignments : 1, at);
+	}
+}
+
+/* Life --------------------------------------------------------------------------------------- */
+
+/* The first leg passed again after a handoff of it has ended: a new cycle begins. */
+static void
+begin_cycle(LhDecision *decision, int leg)
+{
+	LhLead	   *lead = decision->lead;
+	LhLeadHandoff *last = lh_last_handoff(lead, decision->contract->legs[leg].name, false);
+
+	if (leg != 0 || last == NULL || last->h.cycle != lead->cycle)
+		return;
+	lead->cycle++;
+	lead->cycle_since = decision->now;
+	lh_set_bigint_field(decision, "cycle", lead->cycle);
+}
+
+/* When the lead booked a meeting since its last handoff ended; LH_NOT_YET: it has not. */
+static TimestampTz
+booked_before(const LhDecision *decision)
+{
+	const LhInput *input = decision->input;
+	LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, true);
+	TimestampTz since = last == NULL ? DT_NOBEGIN : last->h.closed_at;
+
+	for (int i = input->nactivities - 1; i >= 0; i--)
+	{
+		const LhActivity *activity = &input->activities[i];
+
+		if (activity->at > decision->now || activity->at <= since)
+			continue;
+		for (int r = 0; r < decision->contract->meaning.n; r++)
+			if (activity->means[r] &&
+				decision->contract->meaning_rules[r].meaning == LH_MEANS_BOOKED)
+				return activity->at;
+	}
+	return LH_NOT_YET;
+}
+
+static LhLeadHandoff *
+new_handoff(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	LhLeadHandoff *handoff = palloc0_object(LhLeadHandoff);
+
+	lh_handoff_init(&handoff->h);
+	lh_handoff_init(&handoff->logged);
+	lh_handoff_init(&handoff->stored);
+	handoff->is_new = true;
+	handoff->h.handoff_no = list_length(lead->handoffs) + 1;
+	lead->handoffs = lappend(lead->handoffs, handoff);
+	return handoff;
+}
+
+/* The lead has just passed a leg: make the handoff. */
+void
+lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *origin,
+			 bool incomplete)
+{
+	LhLead	   *lead = decision->lead;
+	LhLeadHandoff *before = lh_open_handoff(lead);
+	LhLeadHandoff *handoff;
+	LhHandoff  *h;
+
+	if (before != NULL)
+		lh_close_handoff(decision, before, "next_leg", NULL, NULL, "contract");
+	begin_cycle(decision, leg);
+
+	handoff = new_handoff(decision);
+	h = &handoff->h;
+	h->cycle = lead->cycle;
+	h->leg = decision->contract->legs[leg].name;
+	h->contract_id = decision->contract->contract_id;
+	h->stage_from = pstrdup(stage_from);
+	h->band = lead->band;
+	h->fit = lead->fit;
+	h->intent = decision->score->intent_points;
+	h->score = lead->score;
+	h->segment = lh_get_text_field(decision, "segment");
+	h->trigger = lead->trigger;
+	h->trigger_at = Max(lead->trigger_at, lead->cycle_since);
+	h->handed_at = decision->now;
+	h->incomplete = incomplete;
+	h->booked_at = leg == 0 ? booked_before(decision) : LH_NOT_YET;
+	h->origin = h->booked_at != LH_NOT_YET && strcmp(origin, "contract") == 0 ?
+		"self_booked" : pstrdup(origin);
+	handoff->seek = "handoff";
+	lh_handoff_event(decision, handoff, "handoff", "contract", NULL)->notify = "handoff.created";
+	start_clocks(decision, h, false, decision->now);
+}
+
+void
+lh_accept(LhDecision *decision, LhLeadHandoff *handoff, const char *how,
+		  TimestampTz at, const char *actor)
+{
+	handoff->h.accepted_at = at;
+	handoff->h.accepted_how = pstrdup(how);
+	lh_handoff_event(decision, handoff, "accepted", actor, NULL)->notify = "handoff.disposed";
+}
+
+static void
+end_assignment(LhLeadHandoff *handoff)
+{
+	if (handoff->h.rep != NULL)
+		handoff->owner_gone = true;
+	handoff->seek = NULL;
+	handoff->h.unassigned_reason = NULL;
+}
+
+/* rep, pool and route stay: who had it last. */
+void
+lh_close_handoff(LhDecision *decision, LhLeadHandoff *handoff, const char *outcome,
+				 const char *code, const char *note, const char *actor)
+{
+	LhHandoff  *h = &handoff->h;
+	LhEvent    *event;
+
+	end_assignment(handoff);
+	h->outcome = pstrdup(outcome);
+	h->code = code == NULL ? NULL : pstrdup(code);
+	h->note = note == NULL ? NULL : pstrdup(note);
+	h->disposed_at = decision->now;
+	h->closed_at = decision->now;
+	event = lh_handoff_event(decision, handoff, "closed", actor, NULL);
+	if (strcmp(outcome, "next_leg") != 0)
+		event->notify = "handoff.disposed";
+}
+
+/* Back to the one who had it: his assignment begins anew. */
+void
+lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff)
+{
+	LhHandoff  *h = &handoff->h;
+
+	handoff->prefer = h->rep;
+	handoff->seek = "returned";
+	h->rep = NULL;
+	h->pool = NULL;
+	h->route = NULL;
+	h->outcome = NULL;
+	h->code = NULL;
+	h->note = NULL;
+	h->disposed_at = LH_NOT_YET;
+	h->closed_at = LH_NOT_YET;
+	h->qualified_at = LH_NOT_YET;
+	lh_handoff_event(decision, handoff, "reopened", "contract", NULL);
+}
+
+/* "Not mine": the owner goes, the handoff stays and seeks another. */
+void
+lh_reroute(LhDecision *decision, LhLeadHandoff *handoff, const char *code,
+		   const char *note, const char *actor)
+{
+	LhJson		extra;
+
+	end_assignment(handoff);
+	lh_json_begin(&extra);
+	lh_json_text(&extra, "code", code);
+	lh_json_text(&extra, "note", note);
+	lh_json_text(&extra, "rep", handoff->h.rep);
+	handoff->h.rep = NULL;
+	handoff->h.pool = NULL;
+	handoff->h.route = NULL;
+	handoff->seek = "reroute";
+	lh_handoff_event(decision, handoff, "rerouted", actor, &extra)->notify = "handoff.disposed";
+}
+
+/* Assigned ----------------------------------------------------------------------------------- */
+
+void
+lh_assigned(LhDecision *decision, LhLeadHandoff *handoff, LhAssignment *assignment)
+{
+	LhHandoff  *h = &handoff->h;
+	LhJson		extra;
+
+	handoff->assignment = assignment;
+	handoff->seek = NULL;
+	h->assignments = assignment->n;
+	h->route = pstrdup(assignment->route);
+	h->pool = assignment->pool == NULL ? NULL : pstrdup(assignment->pool);
+	h->rep = pstrdup(assignment->rep);
+	h->unassigned_reason = NULL;
+	if (h->assigned_at == LH_NOT_YET)
+		h->assigned_at = decision->now;
+
+	lh_json_begin(&extra);
+	lh_json_text(&extra, "reason", assignment->reason);
+	lh_json_jsonb(&extra, "passed_over", assignment->passed_over);
+	lh_handoff_event(decision, handoff, "assigned", "contract", &extra)->notify = "handoff.assigned";
+	start_clocks(decision, h, true, decision->now);
+}
+
+/* Nobody can take it now; it is sought again at every tick. */
+void
+lh_not_assigned(LhDecision *decision, LhLeadHandoff *handoff, const char *reason,
+				Jsonb *passed_over)
+{
+	LhHandoff  *h = &handoff->h;
+	LhJson		extra;
+
+	handoff->seek = NULL;
+	if (h->unassigned_reason != NULL && strcmp(h->unassigned_reason, reason) == 0)
+		return;
+	h->unassigned_reason = pstrdup(reason);
+	lh_json_begin(&extra);
+	lh_json_jsonb(&extra, "passed_over", passed_over);
+	lh_handoff_event(decision, handoff, "unassigned", "contract", &extra)->notify = "handoff.unassigned";
+}

@@ -1,0 +1,48 @@
+/*
+ * src/flow/journey.h
+ *
+ * Moving a lead between stages: what journey.c offers to dispose.c.
+ */
+#ifndef LH_JOURNEY_H
+#define LH_JOURNEY_H
+
+#include "flow/decide.h"
+
+/* Why a lead stays where it is, as far as this decision has found. */
+typedef struct Journey
+{
+	LhDecision *decision;
+	bool	   *visited;		/* by stage */
+	const LhGate *gate;			/* first gate that held, or NULL */
+	int			gate_leg;
+	bool		is_blocked;
+	int			blocked_leg;	/* leg of the blocked transition; -1: it has none */
+	int			nmissing;
+	char	  **missing;		/* in order of name */
+	bool		pass_incomplete;	/* blocked for too long: hand over all the same */
+	const char *origin;			/* of handoffs made now */
+	const char *actor;			/* who moves it */
+} Journey;
+
+/* Something happened: the first transition that may fire, fires; false: none did. */
+extern bool lh_fire(Journey *journey, LhCause cause, const char *code);
+
+/* Is there a transition for it from the stage the lead is in, whatever its criteria say? */
+extern bool lh_has_way(const LhDecision *decision, LhCause cause);
+
+/* Move without a transition; leg -1: none is passed. */
+extern void lh_move(Journey *journey, int to, LhCause cause, int leg, const char *code);
+
+/* The gate that closes a leg to the lead now, or NULL. */
+extern const LhGate *lh_closed_gate(Journey *journey, int leg);
+
+/* decide.c calls these in turn. */
+extern void lh_enter_first_stage(LhDecision *decision);
+extern void lh_journey(LhDecision *decision);
+
+/* dispose.c: do what the API asks, or raise an error that names the rule against it. */
+extern void lh_act(Journey *journey, const LhAction *action);
+extern void lh_start_recycle(Journey *journey, LhLeadHandoff *handoff, int path,
+							 TimestampTz until);
+
+#endif							/* LH_JOURNEY_H */

@@ -1,0 +1,285 @@
+/*
+ * src/flow/worked.c
+ *
+ * What a lead's activities and opportunities say about its handoffs: touches, contacts, meetings,
+ * milestones, and the verdicts of the clocks that they stop.
+ *
+ * All of it is computed anew from what is known now, so that something that comes late, or is
+ * corrected, corrects the handoff too, also a closed one: an event "worked" says so.
+ */
+#include "flow/decide.h"
+
+#include "flow/lead.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* Touches ------------------------------------------------------------------------------------ */
+
+static bool
+means(const LhDecision *decision, const LhActivity *activity, LhMeaning meaning)
+{
+	for (int r = 0; r < decision->contract->meaning.n; r++)
+		if (activity->means[r] && decision->contract->meaning_rules[r].meaning == meaning)
+			return true;
+	return false;
+}
+
+static bool
+is_touch(const LhDecision *decision, const LhActivity *activity)
+{
+	return means(decision, activity, LH_MEANS_TOUCH) || means(decision, activity, LH_MEANS_CONTACT);
+}
+
+static bool
+is_within(const LhActivity *activity, const LhHandoff *h)
+{
+	return activity->at >= h->handed_at && (h->closed_at == LH_NOT_YET || activity->at <= h->closed_at);
+}
+
+static char *
+channel_of(const LhDecision *decision, const LhActivity *activity)
+{
+	const LhFieldSet *set = decision->contract->activity_set;
+	int			channel = lh_fieldset_find(set, "channel");
+
+	if (activity->row->isnull[channel])
+		channel = lh_fieldset_find(set, "kind");
+	return activity->row->isnull[channel] ? NULL :
+		TextDatumGetCString(activity->row->values[channel]);
+}
+
+/* Count one activity for a handoff that was just handed over, and nothing of it yet. */
+static void
+count(LhDecision *decision, LhHandoff *h, const LhActivity *activity)
+{
+	char	   *channel;
+
+	if (means(decision, activity, LH_MEANS_BOOKED))
+		h->booked_at = Min(h->booked_at, activity->at);
+	if (means(decision, activity, LH_MEANS_NO_SHOW))
+		h->no_show = true;
+	if (means(decision, activity, LH_MEANS_MEETING_HELD))
+	{
+		h->meeting_held_at = Min(h->meeting_held_at, activity->at);
+		h->no_show = false;
+	}
+	if (!is_touch(decision, activity))
+		return;
+	h->touches++;
+	h->first_touch_at = Min(h->first_touch_at, activity->at);
+	channel = channel_of(decision, activity);
+	if (channel != NULL)
+		h->channels.values[h->channels.n++] = channel;
+	if (!means(decision, activity, LH_MEANS_CONTACT))
+		return;
+	h->contacts++;
+	h->first_contact_at = Min(h->first_contact_at, activity->at);
+}
+
+static void
+count_touches(LhDecision *decision, LhHandoff *h)
+{
+	const LhInput *input = decision->input;
+
+	h->touches = 0;
+	h->contacts = 0;
+	h->channels.n = 0;
+	h->channels.values = palloc_array(char *, Max(input->nactivities, 1));
+	h->first_touch_at = LH_NOT_YET;
+	h->first_contact_at = LH_NOT_YET;
+	h->meeting_held_at = LH_NOT_YET;
+	h->no_show = false;
+	if (h->booked_at >= h->handed_at)
+		h->booked_at = LH_NOT_YET;	/* an earlier booking is what made the handoff */
+	for (int i = 0; i < input->nactivities; i++)
+		if (is_within(&input->activities[i], h) && input->activities[i].at <= decision->now)
+			count(decision, h, &input->activities[i]);
+	h->channels.n = lh_sort_unique(h->channels.values, h->channels.n);
+}
+
+/* Opportunities ------------------------------------------------------------------------------ */
+
+/* The last handoff before an opportunity was created, else the first. */
+static LhHandoff *
+handoff_before(const LhLead *lead, const LhOpportunity *opportunity)
+{
+	LhHandoff  *found = &((LhLeadHandoff *) linitial(lead->handoffs))->h;
+	ListCell   *lc;
+
+	foreach(lc, lead->handoffs)
+	{
+		LhHandoff  *h = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		if (h->handed_at <= opportunity->created_at)
+			found = h;
+	}
+	return found;
+}
+
+/* Is h the handoff of its leg that led to the handoff found? */
+static bool
+leads_to(const LhLead *lead, const LhHandoff *h, const LhHandoff *found)
+{
+	ListCell   *lc;
+
+	if (h->cycle != found->cycle || h->handoff_no > found->handoff_no)
+		return false;
+	foreach(lc, lead->handoffs)
+	{
+		const LhHandoff *other = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		if (other->handoff_no > h->handoff_no && other->handoff_no <= found->handoff_no &&
+			strcmp(other->leg, h->leg) == 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+mark(LhHandoff *h, const LhOpportunity *opportunity)
+{
+	h->opportunity_at = Min(h->opportunity_at, opportunity->created_at);
+	if (opportunity->closed_at == LH_NOT_YET)
+		return;
+	if (opportunity->is_won)
+		h->won_at = Min(h->won_at, opportunity->closed_at);
+	else if (h->lost_at == LH_NOT_YET || h->lost_at < opportunity->closed_at)
+		h->lost_at = opportunity->closed_at;
+}
+
+/*
+ * An opportunity counts for the last handoff before it was created, and, in the same cycle, for the
+ * last one of each earlier leg: what the SDR handed on became it too.
+ */
+static void
+count_opportunities(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	ListCell   *lc;
+
+	foreach(lc, lead->handoffs)
+	{
+		LhHandoff  *h = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		h->opportunity_at = LH_NOT_YET;
+		h->won_at = LH_NOT_YET;
+		h->lost_at = LH_NOT_YET;
+		for (int i = 0; i < decision->input->nopportunities; i++)
+		{
+			const LhOpportunity *opportunity = &decision->input->opportunities[i];
+
+			if (leads_to(lead, h, handoff_before(lead, opportunity)))
+				mark(h, opportunity);
+		}
+		if (h->won_at != LH_NOT_YET)
+			h->lost_at = LH_NOT_YET;
+	}
+}
+
+/* Recompute all handoffs; what changed is an event each. */
+void
+lh_worked(LhDecision *decision)
+{
+	ListCell   *lc;
+
+	if (decision->lead->handoffs == NIL)
+		return;
+	foreach(lc, decision->lead->handoffs)
+		count_touches(decision, &((LhLeadHandoff *) lfirst(lc))->h);
+	count_opportunities(decision);
+	foreach(lc, decision->lead->handoffs)
+	{
+		LhLeadHandoff *handoff = lfirst(lc);
+
+		if (!lh_handoff_equal(&handoff->h, &handoff->logged))
+			lh_handoff_event(decision, handoff, "worked", "source", NULL);
+	}
+}
+
+/* Verdicts ----------------------------------------------------------------------------------- */
+
+static TimestampTz
+first_touch_since(const LhDecision *decision, const LhHandoff *h, TimestampTz since)
+{
+	const LhInput *input = decision->input;
+
+	for (int i = 0; i < input->nactivities; i++)
+	{
+		const LhActivity *activity = &input->activities[i];
+
+		if (activity->at >= since && activity->at <= decision->now &&
+			is_within(activity, h) && is_touch(decision, activity))
+			return activity->at;
+	}
+	return LH_NOT_YET;
+}
+
+static void
+stop(LhSlaClock *clock, TimestampTz at, const char *verdict)
+{
+	if (clock->stopped_at == at &&
+		(clock->verdict == verdict ||
+		 (clock->verdict != NULL && verdict != NULL && strcmp(clock->verdict, verdict) == 0)))
+		return;
+	clock->stopped_at = at;
+	clock->verdict = verdict;
+	clock->changed = true;
+}
+
+/*
+ * A clock of a handoff that ended without what it waited for: missed if it was overdue by then; void
+ * if it had time left, or if there was nothing to be done (withdrawn, disqualified untouched).
+ */
+static const char *
+verdict_at_end(const LhSlaClock *clock, const LhHandoff *h)
+{
+	if (strcmp(h->outcome, "withdrawn") == 0 ||
+		(strcmp(h->outcome, "disqualified") == 0 && h->touches == 0))
+		return "void";
+	return h->closed_at > clock->due_at ? "missed" : "void";
+}
+
+static void
+judge(LhDecision *decision, LhSlaClock *clock, const LhHandoff *h, LhMetric metric)
+{
+	bool		owner_left = clock->per_assignment &&
+		(h->assignments > clock->n || (h->rep == NULL && h->assignments > 0));
+	TimestampTz done;
+
+	if (owner_left && clock->stopped_at != LH_NOT_YET)
+		return;					/* what a later owner does is not this one's */
+	done = metric == LH_SLA_ACCEPT ? h->accepted_at :
+		first_touch_since(decision, h, clock->started_at);
+	if (done == LH_NOT_YET && metric == LH_SLA_ACCEPT && h->closed_at != LH_NOT_YET &&
+		strcmp(h->outcome, "withdrawn") != 0)
+		done = h->closed_at;	/* a rejection is an answer too */
+	if (done != LH_NOT_YET)
+		stop(clock, done, done <= clock->due_at ? "met" : "missed");
+	else if (h->closed_at != LH_NOT_YET)
+		stop(clock, h->closed_at, verdict_at_end(clock, h));
+	else if (owner_left)
+		stop(clock, decision->now, decision->now > clock->due_at ? "missed" : "void");
+	else if (clock->stopped_at != LH_NOT_YET)
+		stop(clock, LH_NOT_YET, NULL);	/* what had stopped it was corrected away */
+}
+
+/* Stop the clocks of all handoffs as far as their time has come, or start them again. */
+void
+lh_judge_slas(LhDecision *decision)
+{
+	const LhContract *contract = decision->contract;
+	ListCell   *lc;
+
+	foreach(lc, decision->lead->slas)
+	{
+		LhSlaClock *clock = lfirst(lc);
+		LhLeadHandoff *handoff = list_nth(decision->lead->handoffs, clock->handoff_no - 1);
+
+		for (int i = 0; i < contract->sla.n; i++)
+			if (strcmp(contract->slas[i].name, clock->name) == 0)
+			{
+				clock->per_assignment = contract->slas[i].per_assignment;
+				judge(decision, clock, &handoff->h, contract->slas[i].metric);
+			}
+	}
+}
