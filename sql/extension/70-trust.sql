@@ -127,6 +127,30 @@ $$;
 comment on function handoff.verify(text) is
     'Folds the log of a lead (NULL: of every lead) and returns what differs from its state, one row a difference; nothing if all is well.';
 
+create function handoff.source_table(source_name text) returns regclass
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select c.oid::regclass
+    from handoff.source s
+    join pg_namespace n on n.nspname = s.schema_name
+    join pg_class c on c.relnamespace = n.oid and c.relname = s.table_name and c.relkind in ('r', 'p')
+    where s.name = $1
+$$;
+comment on function handoff.source_table(text) is
+    'The table of a source; NULL: there is none of that name. Unlike to_regclass() it asks for no right to its schema. Internal to doctor().';
+
+create function handoff.may_compare(source_name text) returns boolean
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select has_schema_privilege(c.relnamespace, 'usage') and has_table_privilege(c.oid, 'select') and not row_security_active(c.oid)
+    from pg_class c
+    where c.oid = handoff.source_table($1)
+$$;
+comment on function handoff.may_compare(text) is
+    'May we read all rows of a source''s table? NULL: there is none. Internal to doctor().';
+
 create function handoff.lost_rows(source_name text) returns bigint
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
@@ -138,12 +162,11 @@ create function handoff.lost_rows(source_name text) returns bigint
 as $$
 declare
     source handoff.source;
-    rel    regclass;
+    rel    regclass := handoff.source_table(source_name);
     lost   bigint;
 begin
     select s.* into source from handoff.source s where s.name = source_name;
-    rel := to_regclass(format('%I.%I', source.schema_name, source.table_name));
-    if source.kind <> 'lead' or not exists (select from pg_class c where c.oid = rel and c.relkind in ('r', 'p')) then
+    if source.kind <> 'lead' or not coalesce(handoff.may_compare(source_name), false) then
         return 0;
     end if;
     -- the table is somebody else's: no view (tablesample refuses it), policy or cast of his may run as us
@@ -245,7 +268,7 @@ begin
     -- 12 every source has its enabled triggers on the table of that name
     select 12, 'error', format('source "%s": %s', s.name, h.what), h.hint
     from handoff.source s
-    cross join lateral (select to_regclass(format('%I.%I', s.schema_name, s.table_name)) as rel) r
+    cross join lateral (select handoff.source_table(s.name) as rel) r
     cross join lateral (
         select 'its table is not there' as what, 'It comes back with the next sync, or detach it with handoff.detach().' as hint
         where r.rel is null
@@ -280,6 +303,11 @@ begin
            format('Process %s keeps dead rows of inbox and clock from being cleaned up.', a.pid)
     from pg_stat_activity a
     where a.datname = current_database() and a.xact_start < clock_timestamp() - interval '10 minutes'
+    union all
+    select 0, 'warning', format('source "%s" could not be compared with its table', s.name),
+           'Whoever calls doctor() has no right to read it, or row security hides some of its rows.'
+    from handoff.source s
+    where s.kind = 'lead' and not handoff.may_compare(s.name)
     union all
     select 0, 'warning', format('source "%s" has rows waiting and no contract in force', s.name), 'Publish one with handoff.publish().'
     from handoff.source s
@@ -374,6 +402,8 @@ comment on function handoff.reader_views() is
 revoke all on function handoff.folded(text) from public;
 revoke all on function handoff.folded_handoffs(text) from public;
 revoke all on function handoff.verify(text) from public;
+revoke all on function handoff.source_table(text) from public;
+revoke all on function handoff.may_compare(text) from public;
 revoke all on function handoff.lost_rows(text) from public;
 revoke all on function handoff.doctor() from public;
 revoke all on function handoff.grant_access(text, text) from public;

@@ -72,7 +72,7 @@ create table handoff.quarantine (
 );
 comment on table handoff.quarantine is 'Rows that could not be read or decided. Everything else goes on; handoff.retry_quarantine() tries them again, and so does the row''s next change.';
 comment on column handoff.quarantine.source is 'handoff.source.name.';
-comment on column handoff.quarantine.raw_key is 'Key of the row, as in inbox.';
+comment on column handoff.quarantine.raw_key is 'Key of the row, as in inbox; of one longer than 1000 bytes the beginning and two dots.';
 comment on column handoff.quarantine.sqlstate is 'SQLSTATE of the newest error.';
 comment on column handoff.quarantine.message is 'Message of the newest error.';
 comment on column handoff.quarantine.first_at is 'When it first failed (clock time).';

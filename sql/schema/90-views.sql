@@ -7,10 +7,10 @@ select s.name,
        s.kind,
        s.capture,
        s.attached_at,
-       to_regclass(format('%I.%I', s.schema_name, s.table_name)) is not null as table_exists,
+       rel.oid is not null as table_exists,
        (select count(*) from pg_catalog.pg_trigger t
-        where t.tgrelid = to_regclass(format('%I.%I', s.schema_name, s.table_name))
-          and t.tgname like 'lh\_capture\_%' and not t.tgisinternal and t.tgenabled = 'A')::int as triggers,
+        where t.tgrelid = rel.oid and starts_with(t.tgname, 'lh_capture_')
+          and not t.tgisinternal and t.tgenabled = 'A')::int as triggers,
        s.key_indexed,
        (select count(*) from handoff.contract c
         where c.status = 'published' and c.name = coalesce(s.contract, c.name)) = 1 as contract_in_force,
@@ -21,7 +21,10 @@ select s.name,
            when 'lead' then (select count(*) from handoff.lead l where l.source = s.name)
            when 'activity' then (select count(*) from handoff.activity a where a.source = s.name)
        end as known_rows
-from handoff.source s;
+from handoff.source s
+-- by the catalog: to_regclass() asks for usage of the schema
+left join (pg_catalog.pg_class rel join pg_catalog.pg_namespace n on n.oid = rel.relnamespace)
+    on n.nspname = s.schema_name and rel.relname = s.table_name and rel.relkind in ('r', 'p');
 comment on view handoff.source_health is 'How each attached table is doing: is it there, is it watched, what waits. One row a source.';
 comment on column handoff.source_health.name is 'handoff.source.name.';
 comment on column handoff.source_health.kind is 'lead, activity ..';

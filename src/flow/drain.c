@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "sql.h"
 #include "tcop/pquery.h"
@@ -34,6 +35,7 @@
 PG_FUNCTION_INFO_V1(lh_drain_at_commit);
 
 #define CLAIM_BATCHES			20
+#define MAX_QUARANTINED_KEY		1000
 #define INLINE_LOCK_TIMEOUT		"50ms"
 #define INLINE_DEADLINE_MS		1000
 
@@ -179,13 +181,24 @@ static LhStatement postpone_clocks = {
 	2, {TEXTOID, TIMESTAMPTZOID}
 };
 
+/* Such a key fits no index, of quarantine neither: its beginning stands for it there. */
+static char *
+short_key(const char *raw_key)
+{
+	int			len = strlen(raw_key);
+
+	if (len <= MAX_QUARANTINED_KEY)
+		return pstrdup(raw_key);
+	return psprintf("%.*s ..", pg_mbcliplen(raw_key, len, MAX_QUARANTINED_KEY), raw_key);
+}
+
 static void
 quarantine(LhItem *item, const ErrorData *error, TimestampTz now)
 {
 	Datum		values[5];
 
 	values[0] = CStringGetTextDatum(item->source);
-	values[1] = CStringGetTextDatum(item->raw_key);
+	values[1] = CStringGetTextDatum(short_key(item->raw_key));
 	values[2] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
 	values[3] = CStringGetTextDatum(error->message);
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
