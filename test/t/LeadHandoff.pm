@@ -1,0 +1,87 @@
+# test/t/LeadHandoff.pm: what the TAP tests share: a server with the extension, a small contract.
+
+package LeadHandoff;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use Test::More;
+
+our @EXPORT = qw(start_node install run_as checksums doctor_is_content);
+
+# A contract in which a lead of 100 employees becomes an MQL.
+my $contract = q({"format": 1, "contract": {"reporting_zone": "UTC"},
+"field": [{"of": "lead", "name": "employees", "type": "bigint"}],
+"stage": [
+	{"name": "lead", "position": 10, "owner": "marketing", "is_default": true},
+	{"name": "mql", "position": 20, "owner": "sales", "entry": "score >= 10", "max_age": "14 days", "max_age_to": "lead"}],
+"leg": [{"name": "mql_to_sdr", "ord": 1, "owner_from": "marketing", "owner_to": "sdr"}],
+"transition": [{"ord": 10, "from_stage": "lead", "event": "scored", "to_stage": "mql", "leg": "mql_to_sdr"}],
+"score_group": [{"name": "size", "kind": "fit"}],
+"score_rule": [{"name": "big", "score_group": "size", "points": 10, "criteria": "employees >= 100"}],
+"route": [{"name": "team", "leg": "mql_to_sdr", "ord": 10, "target_kind": "pool", "target": "sdr"}]});
+
+sub start_node
+{
+	my ($name, %params) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(%params);
+	$node->append_conf('postgresql.conf', "fsync = off\nautovacuum = off\nmax_worker_processes = 8\n");
+	$node->start;
+	return $node;
+}
+
+# The extension with its tables and the contract in force, in an existing database.
+sub install
+{
+	my ($node, $db) = @_;
+
+	$node->safe_psql($db, qq(
+		create extension lead_handoff;
+		select handoff.setup();
+		insert into handoff.rep (rep, name) values ('ana', 'Ana');
+		insert into handoff.pool (pool) values ('sdr');
+		insert into handoff.pool_member (pool, rep) values ('sdr', 'ana');
+		select handoff.import('$contract');
+		select handoff.publish();));
+	return;
+}
+
+# Run SQL as a role (undef: the superuser); returns what it wrote, and its errors and warnings.
+sub run_as
+{
+	my ($node, $db, $role, $sql) = @_;
+	my ($rc, $out, $err) = $node->psql($db, $sql, on_error_stop => 0,
+		extra_params => defined $role ? [ '-U', $role ] : []);
+
+	return ($out, $err);
+}
+
+# Table of schema handoff => number and checksum of its rows.
+sub checksums
+{
+	my ($node, $db) = @_;
+	my %sums;
+
+	foreach my $table (split /\n/,
+		$node->safe_psql($db, q(select relname from pg_class where relnamespace = 'handoff'::regnamespace
+			and relkind = 'r' order by 1)))
+	{
+		$sums{$table} = $node->safe_psql($db,
+			qq(select count(*), md5(string_agg(t::text, E'\n' order by t::text collate "C")) from handoff."$table" t));
+	}
+	return \%sums;
+}
+
+sub doctor_is_content
+{
+	my ($node, $db, $name) = @_;
+
+	is($node->safe_psql($db, q(select * from handoff.doctor() where severity = 'error')), '', $name);
+	return;
+}
+
+1;
