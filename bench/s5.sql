@@ -60,7 +60,7 @@ call bench.make_table('plain');
 select format('create table bench.plain_%s (like handoff.%1$s including all)', t) from bench.lead_tables() t \gexec
 
 -- Empty all of them, ours too.
-create procedure bench.empty() language plpgsql as $$
+create procedure bench.empty() language plpgsql set lead_handoff.inline_limit = 0 as $$
 declare
     tab text;
 begin

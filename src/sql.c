@@ -7,6 +7,10 @@
  * becomes one array datum at flush.  A column of text[] values can't be an element of an array (arrays
  * of unequal length don't nest), so such values travel as jsonb or in array_out form and are cast in
  * the statement.
+ *
+ * Plans are generic.  Left to itself the server plans anew for each call: short arrays make a special
+ * plan look cheap.  Planning would be a quarter of a decision at commit, and every plan of ours
+ * finds rows by key whatever the parameters.
  */
 #include "sql.h"
 
@@ -40,10 +44,11 @@ run(LhStatement *statement, const Datum *values, const bool *isnull, Snapshot sn
 	check_deadline();
 	if (statement->plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nparams, statement->types);
+		SPIPlanPtr	plan = SPI_prepare_cursor(statement->sql, statement->nparams, statement->types,
+											  CURSOR_OPT_GENERIC_PLAN);
 
 		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+			elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 		SPI_keepplan(plan);
 		statement->plan = plan;
 	}

@@ -29,10 +29,10 @@ static LhStatement existing_leads = {
 	"select lead_key from handoff.lead where lead_key = any($1)", 1, {TEXTARRAYOID}
 };
 
+/* Stopped ones too: asked for next_at, the server would read every clock that runs. */
 static LhStatement read_clocks = {
-	"select lead_key, kind, name, started_at, due_at from handoff.clock "
-	"where lead_key = any($1) and handoff_no = 0 and next_at is not null "
-	"order by lead_key collate \"C\"",
+	"select lead_key, next_at is null, kind, name, started_at, due_at from handoff.clock "
+	"where lead_key = any($1) and handoff_no = 0 order by lead_key collate \"C\"",
 	1, {TEXTARRAYOID}
 };
 
@@ -267,9 +267,11 @@ take_clocks(LhLead *leads, int n)
 	{
 		Reader		reader = reader_of(i);
 		LhLead	   *lead = lead_of_row(leads, n, &at, next_text(&reader));
+		bool		isnull;
+		bool		stopped = DatumGetBool(next(&reader, &isnull));
 		char	   *kind = next_text(&reader);
 
-		if (lead == NULL)
+		if (lead == NULL || stopped)
 			continue;
 		for (int k = 0; k < LH_NCLOCKS; k++)
 		{
