@@ -65,6 +65,7 @@ select handoff.set_member('sdr', 'cem', 5, '2026-02-01Z'), handoff.set_member('s
 select handoff.set_member('sdr', 'cem', null, '2026-03-01Z'), handoff.set_member('sdr', 'cem', null, '2026-03-02Z');
 select handoff.set_member('sdr', 'cem', 2, '2026-05-01Z'), handoff.set_member('sdr', 'cem', 3, '2026-04-01Z');
 set local timezone = 'UTC';
+set local datestyle = 'ISO, YMD';
 select weight, valid_from, valid_to from handoff.pool_member where rep = 'cem' order by valid_from;
 select handoff.set_capacity('ana', null), handoff.set_capacity('ana', null), handoff.set_capacity('bea', 3);
 select handoff.deactivate_rep('cem'), handoff.deactivate_rep('cem');
