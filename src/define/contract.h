@@ -28,6 +28,9 @@ typedef enum LhCause
 	LH_REENGAGED
 } LhCause;
 
+#define LH_NCAUSES	(LH_REENGAGED + 1)
+
+extern const char *const lh_cause_names[LH_NCAUSES];
 extern const char *lh_cause_name(LhCause cause);
 
 typedef struct LhDerived
@@ -193,6 +196,9 @@ typedef enum LhMeaning
 	LH_MEANS_MARKETING
 } LhMeaning;
 
+#define LH_NMEANINGS	(LH_MEANS_MARKETING + 1)
+
+extern const char *const lh_meaning_names[LH_NMEANINGS];
 extern const char *lh_meaning_name(LhMeaning meaning);
 
 typedef struct LhActivityRule
@@ -280,6 +286,9 @@ typedef struct LhContract
 
 /* The contract of that id; error LH012 if there is none. Lives until the session ends or it changes. */
 extern const LhContract *lh_contract(int contract_id);
+
+/* contract_load.c: read it anew, into a context of its own below the current one. */
+extern LhContract *lh_contract_load(int contract_id);
 
 /* Id of the version in force of that name (NULL: of the only name there is), or 0. */
 extern int	lh_contract_in_force(const char *name);

@@ -279,6 +279,18 @@ carry_over(const LhFields *from, const LhContract *contract)
 	return to;
 }
 
+/* A version by its id, looked up once a batch. */
+static const LhContract *
+version_of(const List *known, int contract_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, known)
+		if (((const LhContract *) lfirst(lc))->contract_id == contract_id)
+			return lfirst(lc);
+	return lh_contract(contract_id);
+}
+
 /* Source and contract of every lead that is to be decided. */
 static void
 find_contracts(LhBatch *batch, List **contracts)
@@ -298,7 +310,9 @@ find_contracts(LhBatch *batch, List **contracts)
 			continue;
 		}
 		open = lh_open_handoff(&slot->lead);
-		slot->contract = open == NULL ? slot->source->contract : lh_contract(open->h.contract_id);
+		slot->contract = slot->source->contract;
+		if (open != NULL && open->h.contract_id != slot->contract->contract_id)
+			slot->contract = version_of(*contracts, open->h.contract_id);
 		slot->input.since = slot->source->since;
 		slot->input.row = carry_over(slot->input.row, slot->contract);
 		*contracts = list_append_unique_ptr(*contracts, unconstify(LhContract *, slot->contract));

@@ -1,0 +1,607 @@
+/*
+ * src/define/contract_load.c
+ *
+ * Reading a contract: its rows become arrays, names become positions, criteria become rulebooks.
+ *
+ * Rows are read in a total order that depends on nothing but the definition (names by bytes, whatever
+ * the database's collation), so that positions, and with them every decision, do too.  The answer of
+ * each query is taken before the next is run; everything is allocated in the contract's own context.
+ *
+ * A new kind of row needs a struct in contract.h, a load_ function here, and its line in
+ * lh_contract_load().
+ */
+#include "define/contract.h"
+
+#include <limits.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "sql.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* Reading rows ------------------------------------------------------------------------------- */
+
+static void
+query(LhStatement *statement, int contract_id)
+{
+	Datum		value = Int32GetDatum(contract_id);
+
+	lh_run(statement, &value, NULL);
+}
+
+#define QUERY(contract, text) \
+	do { \
+		static LhStatement statement_ = {text, 1, {INT4OID}, NULL}; \
+		query(&statement_, (contract)->contract_id); \
+	} while (0)
+
+/* Column col (from 1) of row i of the answer, copied into the current context. */
+static Datum
+column(int i, int col, bool *isnull)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[i], desc, col, isnull);
+	Form_pg_attribute att = TupleDescAttr(desc, col - 1);
+
+	if (*isnull)
+		return (Datum) 0;
+	if (att->attlen == -1)
+		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+	return datumCopy(value, att->attbyval, att->attlen);
+}
+
+static char *
+text_column(int i, int col)
+{
+	bool		isnull;
+	Datum		value = column(i, col, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static int
+int_column(int i, int col, int if_null)
+{
+	bool		isnull;
+	Datum		value = column(i, col, &isnull);
+
+	return isnull ? if_null : DatumGetInt32(value);
+}
+
+static bool
+bool_column(int i, int col)
+{
+	bool		isnull;
+	Datum		value = column(i, col, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+static Interval *
+interval_column(int i, int col)
+{
+	bool		isnull;
+	Datum		value = column(i, col, &isnull);
+
+	return isnull ? NULL : DatumGetIntervalP(value);
+}
+
+/* Compile the criteria in column col of all rows of the answer. */
+static void
+load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
+{
+	rules->n = SPI_processed;
+	rules->criteria = palloc_array(const Criteria *, Max(rules->n, 1));
+	for (int i = 0; i < rules->n; i++)
+	{
+		bool		isnull;
+		Datum		value = column(i, col, &isnull);
+
+		rules->criteria[i] = isnull ? NULL : (const Criteria *) DatumGetPointer(value);
+	}
+	rules->book = lh_rulebook_compile(contract->mcxt, set, rules->n, rules->criteria);
+}
+
+static void
+unknown_name(const LhContract *contract, const char *what, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LH_INVALID_CONTRACT),
+			 errmsg("contract %d names unknown %s \"%s\"", contract->contract_id, what, name),
+			 errhint("See handoff.validate(%d).", contract->contract_id)));
+}
+
+/* Names to positions ------------------------------------------------------------------------- */
+
+static int
+stage_named(const LhContract *contract, const char *name)
+{
+	int			stage = lh_contract_stage(contract, name);
+
+	if (stage < 0)
+		unknown_name(contract, "stage", name);
+	return stage;
+}
+
+/* NULL stands for every leg. */
+static int
+leg_named(const LhContract *contract, const char *name)
+{
+	int			leg = name == NULL ? -1 : lh_contract_leg(contract, name);
+
+	if (leg < 0 && name != NULL)
+		unknown_name(contract, "leg", name);
+	return leg;
+}
+
+static int
+field_named(const LhContract *contract, const LhFieldSet *set, const char *name)
+{
+	int			field = lh_fieldset_find(set, name);
+
+	if (field < 0)
+		unknown_name(contract, "field", name);
+	return field;
+}
+
+static int
+group_named(const LhContract *contract, const LhGroup *groups, int ngroups, const char *name)
+{
+	for (int i = 0; i < ngroups; i++)
+		if (strcmp(groups[i].name, name) == 0)
+			return i;
+	unknown_name(contract, "score group", name);
+	return -1;
+}
+
+/* Position of name in a list of words; the words are those of the tables' checks. */
+static int
+word(const LhContract *contract, const char *what, const char *const *words, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(words[i], name) == 0)
+			return i;
+	unknown_name(contract, what, name);
+	return -1;
+}
+
+static const char *const gate_actions[] = {"suppress", "divert", "hold", "reject"};
+static const char *const target_kinds[] = {
+	"rep", "pool", "account_owner", "account_team", "territory", "previous_owner", "crm_owner", "booked_host"
+};
+static const char *const metrics[] = {
+	"accept", "first_touch", "next_touch", "response", "decision", "meeting_held"
+};
+
+#define WORD(contract, what, words, name) \
+	word(contract, what, words, lengthof(words), name)
+
+/* The parts of a contract -------------------------------------------------------------------- */
+
+static void
+load_header(LhContract *contract)
+{
+	QUERY(contract, "select name, checksum, half_life, reporting_zone, min_fit, max_fit, min_intent, max_intent, "
+		  "'first_touch' = any(accept_on), 'meeting' = any(accept_on), 'opportunity' = any(accept_on) "
+		  "from handoff.contract where contract_id = $1");
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_NO_CONTRACT),
+				 errmsg("there is no contract %d", contract->contract_id),
+				 errhint("See table handoff.contract.")));
+	contract->name = text_column(0, 1);
+	contract->checksum = text_column(0, 2);
+	contract->half_life_interval = interval_column(0, 3);
+	contract->half_life = lh_half_life(contract->half_life_interval);
+	contract->zone = text_column(0, 4);
+	contract->min_fit = int_column(0, 5, INT_MIN);
+	contract->max_fit = int_column(0, 6, INT_MAX);
+	contract->min_intent = int_column(0, 7, INT_MIN);
+	contract->max_intent = int_column(0, 8, INT_MAX);
+	contract->accept_on_first_touch = bool_column(0, 9);
+	contract->accept_on_meeting = bool_column(0, 10);
+	contract->accept_on_opportunity = bool_column(0, 11);
+}
+
+/* The built-in fields of one kind that a source maps, or the others. */
+static void
+add_builtin_fields(LhFieldSet *set, const char *of, bool mapped)
+{
+	for (const LhBuiltinField *field = lh_builtin_fields; field->of != NULL; field++)
+		if (strcmp(field->of, of) == 0 && field->mapped == mapped)
+			lh_fieldset_add(set, field->name, field->type);
+}
+
+/* The fields that the contract declares for one kind; an account's carry its prefix. */
+static void
+add_declared_fields(LhFieldSet *set, const char *of)
+{
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		char	   *name = text_column(i, 2);
+		LhType		type;
+
+		if (strcmp(text_column(i, 1), of) != 0)
+			continue;
+		if (!lh_type_from_name(text_column(i, 3), &type))
+			elog(ERROR, "field \"%s\" has unknown type", name);
+		lh_fieldset_add(set, strcmp(of, "account") == 0 ? psprintf("account.%s", name) : name, type);
+	}
+}
+
+static void
+load_fields(LhContract *contract)
+{
+	contract->lead_set = lh_fieldset_create(contract->mcxt);
+	contract->activity_set = lh_fieldset_create(contract->mcxt);
+	contract->opportunity_set = lh_fieldset_create(contract->mcxt);
+	contract->link_set = lh_fieldset_create(contract->mcxt);
+	add_builtin_fields(contract->opportunity_set, "opportunity", true);
+	add_builtin_fields(contract->link_set, "link", true);
+
+	QUERY(contract, "select of, name, type from handoff.field where contract_id = $1 order by of, name collate \"C\"");
+	add_builtin_fields(contract->activity_set, "activity", true);
+	add_declared_fields(contract->activity_set, "activity");
+
+	add_builtin_fields(contract->lead_set, "lead", true);
+	add_declared_fields(contract->lead_set, "lead");
+	contract->nmapped = contract->lead_set->nfields;
+	add_builtin_fields(contract->lead_set, "lead", false);
+	add_declared_fields(contract->lead_set, "account");
+}
+
+/* Field by field, in order of each field's first row: a rule may use the fields before its own. */
+static void
+load_derived(LhContract *contract)
+{
+	QUERY(contract, "select d.field, d.value, d.criteria from handoff.derived d where d.contract_id = $1 "
+		  "order by min(d.ord) over (partition by d.field), d.field collate \"C\", d.ord");
+	contract->derived_rows = palloc_array(LhDerived, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		char	   *name = text_column(i, 1);
+		int			field = lh_fieldset_find(contract->lead_set, name);
+
+		if (field < 0)
+			field = lh_fieldset_add(contract->lead_set, name, LH_TEXT);
+		contract->derived_rows[i].field = field;
+		contract->derived_rows[i].value = CStringGetTextDatum(text_column(i, 2));
+	}
+	load_rules(contract, &contract->derived, contract->lead_set, 3);
+}
+
+static LhGroup *
+load_groups(const char *kind, int *n)
+{
+	LhGroup    *groups = palloc_array(LhGroup, Max(SPI_processed, 1));
+
+	*n = 0;
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		if (strcmp(text_column(i, 2), kind) != 0)
+			continue;
+		groups[*n].name = text_column(i, 1);
+		groups[*n].min_points = int_column(i, 3, INT_MIN);
+		groups[*n].max_points = int_column(i, 4, INT_MAX);
+		(*n)++;
+	}
+	return groups;
+}
+
+static LhScoreRule *
+load_score_rules(LhContract *contract, const LhGroup *groups, int ngroups)
+{
+	LhScoreRule *rules = palloc_array(LhScoreRule, Max(SPI_processed, 1));
+
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		rules[i].name = text_column(i, 1);
+		rules[i].group = group_named(contract, groups, ngroups, text_column(i, 2));
+		rules[i].points = int_column(i, 4, 0);
+	}
+	return rules;
+}
+
+#define SCORE_RULES(kind) \
+	"select r.name, r.score_group, r.criteria, r.points from handoff.score_rule r " \
+	"join handoff.score_group g on g.contract_id = r.contract_id and g.name = r.score_group " \
+	"where r.contract_id = $1 and g.kind = '" kind "' order by r.name collate \"C\""
+
+static void
+load_scoring(LhContract *contract)
+{
+	QUERY(contract, "select name, kind, min_points, max_points from handoff.score_group "
+		  "where contract_id = $1 order by name collate \"C\"");
+	contract->fit_groups = load_groups("fit", &contract->nfit_groups);
+	contract->intent_groups = load_groups("intent", &contract->nintent_groups);
+
+	QUERY(contract, SCORE_RULES("fit"));
+	contract->fit_rules = load_score_rules(contract, contract->fit_groups, contract->nfit_groups);
+	load_rules(contract, &contract->fit, contract->lead_set, 3);
+
+	QUERY(contract, SCORE_RULES("intent"));
+	contract->intent_rules = load_score_rules(contract, contract->intent_groups,
+											  contract->nintent_groups);
+	load_rules(contract, &contract->intent, contract->activity_set, 3);
+
+	QUERY(contract, "select name, min_fit, min_intent, min_score from handoff.band "
+		  "where contract_id = $1 order by ord");
+	contract->nbands = SPI_processed;
+	contract->bands = palloc_array(LhBand, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		contract->bands[i].name = text_column(i, 1);
+		contract->bands[i].min_fit = int_column(i, 2, INT_MIN);
+		contract->bands[i].min_intent = int_column(i, 3, INT_MIN);
+		contract->bands[i].min_score = int_column(i, 4, INT_MIN);
+	}
+}
+
+static void
+load_meanings(LhContract *contract)
+{
+	QUERY(contract, "select name, meaning, criteria, min_count, within from handoff.activity_rule "
+		  "where contract_id = $1 order by name collate \"C\"");
+	contract->meaning_rules = palloc_array(LhActivityRule, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhActivityRule *rule = &contract->meaning_rules[i];
+
+		rule->name = text_column(i, 1);
+		rule->meaning = word(contract, "meaning", lh_meaning_names, LH_NMEANINGS, text_column(i, 2));
+		rule->min_count = int_column(i, 4, 1);
+		rule->within = interval_column(i, 5);
+	}
+	load_rules(contract, &contract->meaning, contract->activity_set, 3);
+}
+
+static void
+load_required(LhContract *contract, LhStage *stage, ArrayType *names)
+{
+	Datum	   *elements;
+
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &stage->nrequired);
+	stage->required = palloc_array(int, Max(stage->nrequired, 1));
+	for (int i = 0; i < stage->nrequired; i++)
+		stage->required[i] = field_named(contract, contract->lead_set,
+										 TextDatumGetCString(elements[i]));
+}
+
+static void
+load_stages(LhContract *contract)
+{
+	QUERY(contract, "select name, owner, is_default, is_terminal, required, max_age, max_age_to, entry, exit "
+		  "from handoff.stage where contract_id = $1 order by position");
+	contract->nstages = SPI_processed;
+	contract->stages = palloc0_array(LhStage, Max(SPI_processed, 1));
+	for (int i = 0; i < contract->nstages; i++)
+		contract->stages[i].name = text_column(i, 1);
+	for (int i = 0; i < contract->nstages; i++)
+	{
+		LhStage    *stage = &contract->stages[i];
+		char	   *max_age_to = text_column(i, 7);
+		bool		isnull;
+
+		stage->owner = text_column(i, 2);
+		stage->is_default = bool_column(i, 3);
+		stage->is_terminal = bool_column(i, 4);
+		load_required(contract, stage, DatumGetArrayTypeP(column(i, 5, &isnull)));
+		stage->max_age = interval_column(i, 6);
+		stage->max_age_to = max_age_to == NULL ? -1 : stage_named(contract, max_age_to);
+	}
+	load_rules(contract, &contract->entry, contract->lead_set, 8);
+	load_rules(contract, &contract->exit, contract->lead_set, 9);
+}
+
+static void
+load_legs(LhContract *contract)
+{
+	QUERY(contract, "select name, blocked_max, blocked_then from handoff.leg "
+		  "where contract_id = $1 order by ord");
+	contract->nlegs = SPI_processed;
+	contract->legs = palloc_array(LhLeg, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		contract->legs[i].name = text_column(i, 1);
+		contract->legs[i].blocked_max = interval_column(i, 2);
+		contract->legs[i].blocked_hand_over = strcmp(text_column(i, 3), "hand_over") == 0;
+	}
+}
+
+static void
+load_transitions(LhContract *contract)
+{
+	QUERY(contract, "select ord, from_stage, to_stage, event, leg, guard from handoff.transition "
+		  "where contract_id = $1 order by ord");
+	contract->transitions = palloc_array(LhTransition, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhTransition *transition = &contract->transitions[i];
+
+		transition->ord = int_column(i, 1, 0);
+		transition->from = stage_named(contract, text_column(i, 2));
+		transition->to = stage_named(contract, text_column(i, 3));
+		transition->cause = word(contract, "event", lh_cause_names, LH_NCAUSES, text_column(i, 4));
+		transition->leg = leg_named(contract, text_column(i, 5));
+	}
+	load_rules(contract, &contract->guard, contract->lead_set, 6);
+}
+
+static void
+load_gates(LhContract *contract)
+{
+	QUERY(contract, "select ord, leg, action, code, review_after, criteria from handoff.gate "
+		  "where contract_id = $1 order by ord");
+	contract->gates = palloc_array(LhGate, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhGate	   *gate = &contract->gates[i];
+
+		gate->ord = int_column(i, 1, 0);
+		gate->leg = leg_named(contract, text_column(i, 2));
+		gate->action = WORD(contract, "gate action", gate_actions, text_column(i, 3));
+		gate->code = text_column(i, 4);
+		gate->review_after = interval_column(i, 5);
+	}
+	load_rules(contract, &contract->gate, contract->lead_set, 6);
+}
+
+static void
+load_validations(LhContract *contract)
+{
+	QUERY(contract, "select field, message, criteria from handoff.validation "
+		  "where contract_id = $1 order by field collate \"C\", ord");
+	contract->validations = palloc_array(LhValidation, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		contract->validations[i].field = field_named(contract, contract->lead_set, text_column(i, 1));
+		contract->validations[i].message = text_column(i, 2);
+	}
+	load_rules(contract, &contract->validation, contract->lead_set, 3);
+}
+
+static void
+load_routes(LhContract *contract)
+{
+	QUERY(contract, "select name, leg, target_kind, target, if_unavailable, criteria from handoff.route "
+		  "where contract_id = $1 order by ord, name collate \"C\"");
+	contract->routes = palloc_array(LhRoute, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhRoute    *route = &contract->routes[i];
+
+		route->name = text_column(i, 1);
+		route->leg = leg_named(contract, text_column(i, 2));
+		route->target_kind = WORD(contract, "target kind", target_kinds, text_column(i, 3));
+		route->target = text_column(i, 4);
+		route->next_if_unavailable = strcmp(text_column(i, 5), "next") == 0;
+	}
+	load_rules(contract, &contract->route, contract->lead_set, 6);
+}
+
+static void
+load_slas(LhContract *contract)
+{
+	QUERY(contract, "select name, leg, metric, scope, target, criteria from handoff.sla "
+		  "where contract_id = $1 order by ord, name collate \"C\"");
+	contract->slas = palloc_array(LhSla, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhSla	   *sla = &contract->slas[i];
+
+		sla->name = text_column(i, 1);
+		sla->leg = leg_named(contract, text_column(i, 2));
+		sla->metric = WORD(contract, "metric", metrics, text_column(i, 3));
+		sla->per_assignment = strcmp(text_column(i, 4), "assignment") == 0;
+		sla->target = interval_column(i, 5);
+	}
+	load_rules(contract, &contract->sla, contract->lead_set, 6);
+}
+
+static void
+load_standards(LhContract *contract)
+{
+	QUERY(contract, "select name, leg, min_touches, min_channels, min_contacts, min_business_days, criteria "
+		  "from handoff.work_standard where contract_id = $1 order by name collate \"C\", ord");
+	contract->standards = palloc_array(LhWorkStandard, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhWorkStandard *standard = &contract->standards[i];
+
+		standard->name = text_column(i, 1);
+		standard->leg = leg_named(contract, text_column(i, 2));
+		standard->min_touches = int_column(i, 3, 0);
+		standard->min_channels = int_column(i, 4, 0);
+		standard->min_contacts = int_column(i, 5, 0);
+		standard->min_days = int_column(i, 6, 0);
+	}
+	load_rules(contract, &contract->standard, contract->lead_set, 7);
+}
+
+static int
+path_named(const LhContract *contract, const char *name)
+{
+	if (name == NULL)
+		return -1;
+	for (int i = 0; i < contract->npaths; i++)
+		if (strcmp(contract->paths[i].name, name) == 0)
+			return i;
+	unknown_name(contract, "recycle path", name);
+	return -1;
+}
+
+static void
+load_paths(LhContract *contract)
+{
+	QUERY(contract, "select name, delay, reset_intent, max_cycles, exhausted_to, nurture_track from handoff.recycle_path "
+		  "where contract_id = $1 order by name collate \"C\"");
+	contract->npaths = SPI_processed;
+	contract->paths = palloc_array(LhRecyclePath, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhRecyclePath *path = &contract->paths[i];
+		char	   *exhausted_to = text_column(i, 5);
+
+		path->name = text_column(i, 1);
+		path->delay = interval_column(i, 2);
+		path->reset_intent = bool_column(i, 3);
+		path->max_cycles = int_column(i, 4, INT_MAX);
+		path->exhausted_to = exhausted_to == NULL ? -1 : stage_named(contract, exhausted_to);
+		path->nurture_track = text_column(i, 6);
+	}
+}
+
+static void
+load_dispositions(LhContract *contract)
+{
+	QUERY(contract, "select code, leg, outcome, reason, no_response, needs_note, needs_work, recycle_path "
+		  "from handoff.disposition where contract_id = $1 order by code collate \"C\"");
+	contract->ndispositions = SPI_processed;
+	contract->dispositions = palloc_array(LhDisposition, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhDisposition *disposition = &contract->dispositions[i];
+
+		disposition->code = text_column(i, 1);
+		disposition->leg = leg_named(contract, text_column(i, 2));
+		disposition->outcome = text_column(i, 3);
+		disposition->reason = text_column(i, 4);
+		disposition->no_response = bool_column(i, 5);
+		disposition->needs_note = bool_column(i, 6);
+		disposition->needs_work = text_column(i, 7);
+		disposition->recycle_path = path_named(contract, text_column(i, 8));
+	}
+}
+
+LhContract *
+lh_contract_load(int contract_id)
+{
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff contract",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext save = MemoryContextSwitchTo(mcxt);
+	LhContract *contract = palloc0_object(LhContract);
+
+	contract->mcxt = mcxt;
+	contract->contract_id = contract_id;
+	load_header(contract);
+	load_fields(contract);
+	load_derived(contract);
+	load_scoring(contract);
+	load_meanings(contract);
+	load_stages(contract);
+	load_legs(contract);
+	load_transitions(contract);
+	load_gates(contract);
+	load_validations(contract);
+	load_routes(contract);
+	load_slas(contract);
+	load_standards(contract);
+	load_paths(contract);
+	load_dispositions(contract);
+	MemoryContextSwitchTo(save);
+	return contract;
+}
