@@ -275,19 +275,21 @@ create function handoff.always_capture(rel regclass) returns void
     set search_path = pg_catalog, pg_temp
 as $$
 declare
+    tab  regclass;
     name text;
 begin
-    for name in
-        select tgname from pg_trigger
-        where tgrelid = rel and tgenabled <> 'A'
+    -- a row trigger of a partitioned table has a clone on each partition, enabled on its own
+    for tab, name in
+        select tgrelid, tgname from pg_trigger
+        where (tgrelid = rel or tgrelid in (select p.relid from pg_partition_tree(rel) p)) and tgenabled <> 'A'
           and tgfoid in ('handoff.capture()'::regprocedure, 'handoff.drain_at_commit()'::regprocedure)
     loop
-        execute format('alter table %s enable always trigger %I', rel, name);
+        execute format('alter table %s enable always trigger %I', tab, name);
     end loop;
 end
 $$;
 comment on function handoff.always_capture(regclass) is
-    'Makes our triggers of a table (a source, or handoff.wake) fire under any session_replication_role.';
+    'Makes our triggers of a table (a source with its partitions, or handoff.wake) fire under any session_replication_role.';
 
 create function handoff.drop_triggers(rel regclass) returns void
     language plpgsql

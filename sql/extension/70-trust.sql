@@ -278,9 +278,9 @@ begin
           and (select count(*) from pg_trigger t where t.tgrelid = r.rel and starts_with(t.tgname, 'lh_capture_') and not t.tgisinternal)
               < case s.capture when 'row' then 2 else 4 end
         union all
-        select format('trigger %s is not enabled always', t.tgname), 'Run handoff.setup().'
+        select format('trigger %s of %s is not enabled always', t.tgname, t.tgrelid::regclass), 'Run handoff.setup().'
         from pg_trigger t
-        where t.tgrelid = r.rel and starts_with(t.tgname, 'lh_capture_') and not t.tgisinternal and t.tgenabled <> 'A'
+        where (t.tgrelid = r.rel or t.tgrelid in (select p.relid from pg_partition_tree(r.rel) p)) and starts_with(t.tgname, 'lh_capture_') and not t.tgisinternal and t.tgenabled <> 'A'
     ) h
     union all
     select 12, 'error', 'trigger drain_at_commit of handoff.wake is not enabled always', 'Run handoff.setup().'

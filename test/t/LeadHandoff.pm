@@ -65,13 +65,14 @@ sub checksums
 {
 	my ($node, $db) = @_;
 	my %sums;
+	my $rows = $node->safe_psql($db, q(select format('select %L, count(*), md5(string_agg(t::text, E''\n'' order by t::text collate "C")) from handoff.%I t', relname, relname)
+		from pg_class where relnamespace = 'handoff'::regnamespace and relkind = 'r' order by relname \gexec));
 
-	foreach my $table (split /\n/,
-		$node->safe_psql($db, q(select relname from pg_class where relnamespace = 'handoff'::regnamespace
-			and relkind = 'r' order by 1)))
+	foreach my $row (split /\n/, $rows)
 	{
-		$sums{$table} = $node->safe_psql($db,
-			qq(select count(*), md5(string_agg(t::text, E'\n' order by t::text collate "C")) from handoff."$table" t));
+		my ($table, $sum) = split /\|/, $row, 2;
+
+		$sums{$table} = $sum;
 	}
 	return \%sums;
 }
