@@ -72,11 +72,9 @@ sub may_not
 {
 	my ($role, @statements) = @_;
 
-	foreach my $statement (@statements)
-	{
-		($out, $err) = run_as($node, $db, $role, $statement);
-		like($err, qr/ERROR:  permission denied/, "$role may not: $statement");
-	}
+	($out, $err) = run_as($node, $db, $role, join(";\n", @statements));
+	my @refused = $err =~ /ERROR:  permission denied/g;
+	is(scalar(@refused), scalar(@statements), "$role may not: " . join('; ', @statements));
 	return;
 }
 
