@@ -1,12 +1,13 @@
 /*
  * src/sql.c
  *
- * Kept plans and array parameters: see sql.h.
+ * Kept plans and rows as parameters: see sql.h.
  *
- * Every parameter of a LhRows statement is declared as an array type; a column collects elements and
- * becomes one array datum at flush.  A column of text[] values can't be an element of an array (arrays
- * of unequal length don't nest), so such values travel as jsonb or in array_out form and are cast in
- * the statement.
+ * A LhRows statement is written with one array a column, unnest($1, $2 ..) as u(a, b ..), and would
+ * run so; but the server expands each array into a tuplestore of its own, and makes a scan for each at
+ * every execution.  So what is prepared has one array of records instead, unnest($1) as u(a text,
+ * b bigint ..), and a row is formed once, when it is added.  A column of text[] values, which can't be
+ * an element of an array (arrays of unequal length don't nest), is cast from text in the statement.
  *
  * Plans are generic.  Left to itself the server plans anew for each call: short arrays make a special
  * plan look cheap.  Planning would be a quarter of a decision at commit, and every plan of ours
@@ -16,9 +17,11 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -34,8 +37,19 @@ check_deadline(void)
 				 errhint("The rows wait for handoff.tick().")));
 }
 
+static void
+prepare(LhStatement *statement, const char *sql, int nparams, Oid *types)
+{
+	SPIPlanPtr	plan = SPI_prepare_cursor(sql, nparams, types, CURSOR_OPT_GENERIC_PLAN);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	statement->plan = plan;
+}
+
 static uint64
-run(LhStatement *statement, const Datum *values, const bool *isnull, Snapshot snapshot)
+run(LhStatement *statement, int nparams, const Datum *values, const bool *isnull, Snapshot snapshot)
 {
 	char		nulls[LH_MAX_PARAMS + 1];
 	MemoryContext caller = CurrentMemoryContext;
@@ -43,18 +57,10 @@ run(LhStatement *statement, const Datum *values, const bool *isnull, Snapshot sn
 
 	check_deadline();
 	if (statement->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare_cursor(statement->sql, statement->nparams, statement->types,
-											  CURSOR_OPT_GENERIC_PLAN);
-
-		if (plan == NULL)
-			elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		statement->plan = plan;
-	}
-	for (int i = 0; i < statement->nparams; i++)
+		prepare(statement, statement->sql, statement->nparams, statement->types);
+	for (int i = 0; i < nparams; i++)
 		nulls[i] = isnull != NULL && isnull[i] ? 'n' : ' ';
-	nulls[statement->nparams] = '\0';
+	nulls[nparams] = '\0';
 
 	rc = SPI_execute_snapshot(statement->plan, unconstify(Datum *, values), nulls,
 							  snapshot, InvalidSnapshot, false, true, 0);
@@ -68,86 +74,126 @@ run(LhStatement *statement, const Datum *values, const bool *isnull, Snapshot sn
 uint64
 lh_run(LhStatement *statement, const Datum *values, const bool *isnull)
 {
-	return run(statement, values, isnull, InvalidSnapshot);
+	return run(statement, statement->nparams, values, isnull, InvalidSnapshot);
 }
 
 uint64
 lh_run_latest(LhStatement *statement, const Datum *values, const bool *isnull)
 {
-	return run(statement, values, isnull,
+	return run(statement, statement->nparams, values, isnull,
 			   IsolationUsesXactSnapshot() ? GetLatestSnapshot() : InvalidSnapshot);
+}
+
+/* Rows --------------------------------------------------------------------------------------- */
+
+/* The type of a row: columns c1, c2 .. of the arrays' element types. */
+static TupleDesc
+row_type(const LhStatement *statement)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(statement->nparams);
+
+	for (int i = 0; i < statement->nparams; i++)
+	{
+		char		name[NAMEDATALEN];
+
+		snprintf(name, sizeof(name), "c%d", i + 1);
+		TupleDescInitEntry(desc, i + 1, name, get_element_type(statement->types[i]), -1, 0);
+	}
+	return BlessTupleDesc(desc);
+}
+
+/* "unnest($1, $2 ..) as u(a, b ..)" becomes "unnest($1) as u(a text, b bigint ..)". */
+static char *
+with_records(const LhStatement *statement)
+{
+	static const char open[] = "unnest($1";
+	const char *from = strstr(statement->sql, open);
+	const char *alias = from == NULL ? NULL : strchr(from, ')');
+	const char *at = alias == NULL ? NULL : strchr(alias, '(');
+	const char *end = at == NULL ? NULL : strchr(at, ')');
+	StringInfoData sql;
+
+	if (end == NULL)
+		elog(ERROR, "statement has no unnest() of its parameters: %s", statement->sql);
+	initStringInfo(&sql);
+	appendBinaryStringInfo(&sql, statement->sql, from + strlen(open) - statement->sql);
+	appendBinaryStringInfo(&sql, alias, ++at - alias);
+	for (int i = 0; i < statement->nparams; i++)
+	{
+		int			length = strcspn(at, ",)");
+
+		appendStringInfo(&sql, "%s%.*s %s", i == 0 ? "" : ",", length, at,
+						 format_type_be_qualified(TupleDescAttr(statement->rowtype, i)->atttypid));
+		at += length;
+		if ((*at == ')') != (i == statement->nparams - 1))
+			elog(ERROR, "statement has not %d columns: %s", statement->nparams, statement->sql);
+		at++;
+	}
+	appendStringInfoString(&sql, end);
+	return sql.data;
+}
+
+static void
+prepare_rows(LhStatement *statement)
+{
+	Oid			type = RECORDARRAYOID;
+
+	prepare(statement, with_records(statement), 1, &type);
 }
 
 void
 lh_rows_begin(LhRows *rows, LhStatement *statement)
 {
-	rows->statement = statement;
-	rows->n = 0;
-	for (int i = 0; i < statement->nparams; i++)
+	if (statement->rowtype == NULL)
 	{
-		LhColumn   *column = &rows->columns[i];
+		MemoryContext save = MemoryContextSwitchTo(TopMemoryContext);
 
-		column->type = get_element_type(statement->types[i]);
-		column->n = 0;
-		column->room = 16;
-		column->values = palloc_array(Datum, column->room);
-		column->isnull = palloc_array(bool, column->room);
+		statement->rowtype = row_type(statement);
+		MemoryContextSwitchTo(save);
 	}
+	rows->statement = statement;
+	rows->mcxt = CurrentMemoryContext;
+	rows->n = 0;
+	rows->room = 16;
+	rows->rows = palloc_array(Datum, rows->room);
 }
 
 void
 lh_rows_add(LhRows *rows, const Datum *values, const bool *isnull)
 {
-	for (int i = 0; i < rows->statement->nparams; i++)
+	static const bool no_nulls[LH_MAX_PARAMS] = {false};
+	MemoryContext save = MemoryContextSwitchTo(rows->mcxt);
+	HeapTuple	tuple = heap_form_tuple(rows->statement->rowtype, unconstify(Datum *, values),
+										unconstify(bool *, isnull == NULL ? no_nulls : isnull));
+
+	if (rows->n == rows->room)
 	{
-		LhColumn   *column = &rows->columns[i];
-
-		if (column->n == column->room)
-		{
-			column->room *= 2;
-			column->values = repalloc_array(column->values, Datum, column->room);
-			column->isnull = repalloc_array(column->isnull, bool, column->room);
-		}
-		column->values[column->n] = values[i];
-		column->isnull[column->n] = isnull != NULL && isnull[i];
-		column->n++;
+		rows->room *= 2;
+		rows->rows = repalloc_array(rows->rows, Datum, rows->room);
 	}
-	rows->n++;
-}
-
-static Datum
-column_array(const LhColumn *column)
-{
-	int			dims[1] = {column->n};
-	int			lbs[1] = {1};
-	int16		len;
-	bool		byval;
-	char		align;
-
-	get_typlenbyvalalign(column->type, &len, &byval, &align);
-	return PointerGetDatum(construct_md_array(column->values, column->isnull, 1, dims, lbs,
-											  column->type, len, byval, align));
+	rows->rows[rows->n++] = HeapTupleHeaderGetDatum(tuple->t_data);
+	MemoryContextSwitchTo(save);
 }
 
 uint64
 lh_rows_flush(LhRows *rows)
 {
-	Datum		arrays[LH_MAX_PARAMS];
+	LhStatement *statement = rows->statement;
+	Datum		records;
 	uint64		done;
 
 	if (rows->n == 0)
 		return 0;
-	for (int i = 0; i < rows->statement->nparams; i++)
-		arrays[i] = column_array(&rows->columns[i]);
-	done = lh_run(rows->statement, arrays, NULL);
-	for (int i = 0; i < rows->statement->nparams; i++)
-	{
-		pfree(DatumGetPointer(arrays[i]));
-		rows->columns[i].n = 0;
-	}
+	if (statement->plan == NULL)
+		prepare_rows(statement);
+	records = PointerGetDatum(construct_array(rows->rows, rows->n, RECORDOID, -1, false, TYPALIGN_DOUBLE));
+	done = run(statement, 1, &records, NULL, InvalidSnapshot);
+	pfree(DatumGetPointer(records));
 	rows->n = 0;
 	return done;
 }
+
+/* Arrays ------------------------------------------------------------------------------------- */
 
 /* An array of n values, none of them null. */
 Datum

@@ -1,8 +1,8 @@
 /*
  * src/sql.h
  *
- * Set-based SQL in few words: a statement with a kept plan, and columns of values that become its
- * array parameters.
+ * Set-based SQL in few words: a statement with a kept plan, and rows of values that become its
+ * parameter.
  */
 #ifndef LH_SQL_H
 #define LH_SQL_H
@@ -22,6 +22,7 @@ typedef struct LhStatement
 	int			nparams;
 	Oid			types[LH_MAX_PARAMS];
 	SPIPlanPtr	plan;
+	TupleDesc	rowtype;		/* of LhRows */
 } LhStatement;
 
 /* Run it; the answer is in SPI_tuptable.  Each call sees everything committed before it. */
@@ -33,22 +34,17 @@ extern uint64 lh_run_latest(LhStatement *statement, const Datum *values, const b
 /* While set, lh_run() fails with ERRCODE_LH_DEADLINE after that moment; 0: no limit. */
 extern TimestampTz lh_deadline;
 
-/* One growing column of values; its datums live in the context where it was begun. */
-typedef struct LhColumn
-{
-	Oid			type;			/* of an element */
-	int			n;
-	int			room;
-	Datum	   *values;
-	bool	   *isnull;
-} LhColumn;
-
-/* Rows for a statement whose every parameter is an array: unnest($1, $2 ..). */
+/*
+ * Rows for a statement whose every parameter is an array: "from unnest($1, $2 ..) as u(a, b ..)".
+ * Rows are copied when added, to the context where it was begun.
+ */
 typedef struct LhRows
 {
 	LhStatement *statement;
 	int			n;
-	LhColumn	columns[LH_MAX_PARAMS];
+	int			room;
+	Datum	   *rows;			/* composite values */
+	MemoryContext mcxt;
 } LhRows;
 
 extern void lh_rows_begin(LhRows *rows, LhStatement *statement);

@@ -182,7 +182,7 @@ changed_key(const LhBatchLead *slot, const LhSource *source, const LhSourceRow *
 }
 
 static void
-write_conversions(LhRows *aliases, LhRows *converted)
+write_conversions(LhRows *aliases, LhRows *dropped, LhRows *converted)
 {
 	uint64		n = lh_rows_flush(aliases);
 
@@ -203,15 +203,7 @@ write_conversions(LhRows *aliases, LhRows *converted)
 		lh_run(&move_activities, values, NULL);
 		lh_run(&move_links, values, NULL);
 	}
-	if (converted->n > 0)
-	{
-		Datum		values[2] = {
-			lh_array(TEXTOID, converted->columns[0].values, converted->n),
-			lh_array(TEXTOID, converted->columns[1].values, converted->n)
-		};
-
-		lh_run(&drop_converted, values, NULL);
-	}
+	lh_rows_flush(dropped);
 	lh_rows_flush(converted);
 }
 
@@ -220,11 +212,13 @@ take_leads(LhBatch *batch, LhSourceItems *group)
 {
 	LhSourceRow *rows;
 	LhRows		aliases;
+	LhRows		dropped;
 	LhRows		converted;
 
 	keep_held(batch, group);
 	rows = lh_source_read(group->source, group->raw_keys, group->n);
 	lh_rows_begin(&aliases, &write_aliases);
+	lh_rows_begin(&dropped, &drop_converted);
 	lh_rows_begin(&converted, &write_converted);
 	for (int i = 0; i < group->n; i++)
 	{
@@ -248,6 +242,7 @@ take_leads(LhBatch *batch, LhSourceItems *group)
 			values[0] = CStringGetTextDatum(item->lead_key);
 			values[1] = CStringGetTextDatum(opportunity);
 			values[2] = CStringGetTextDatum(group->source->name);
+			lh_rows_add(&dropped, values, NULL);
 			lh_rows_add(&converted, values, NULL);
 		}
 		if (!slot->exists)
@@ -269,7 +264,7 @@ take_leads(LhBatch *batch, LhSourceItems *group)
 		slot->input.seen_at = item->at;
 		item->done = true;
 	}
-	write_conversions(&aliases, &converted);
+	write_conversions(&aliases, &dropped, &converted);
 }
 
 /* What names its lead: activities and links -------------------------------------------------- */
