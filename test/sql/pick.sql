@@ -1,4 +1,5 @@
--- Reps, pools, and whose turn it is. All in one transaction that is rolled back.
+-- Reps, pools, and whose turn it is: the functions that change them, the rule against a simulation
+-- with exact numbers, and what it promises. All in one transaction that is rolled back.
 \set SHOW_CONTEXT never
 \pset format unaligned
 \pset tuples_only on
@@ -133,4 +134,226 @@ select handoff.add_rep('k', 'K', 'least'), handoff.add_rep('m', 'M', 'least', we
 select pg_temp.give('l3', 'mql', 'k'), pg_temp.give('l4', 'mql', 'k');
 select pg_temp.turns('least');
 
+
+--
+-- The rule as it is written down, step by step and with numbers to 40 decimals (lh_pick() takes a mean
+-- of doubles). Members join, leave, change weight, run full and get room again between chains of picks
+-- that must come out the same. The first three members are always there.
+--
+create function pg_temp.simulate(policy text, weights int[], epochs int, out picks int, out same boolean, out ran_full int, out off_share numeric)
+    language plpgsql as $$
+declare
+    least    constant boolean := policy = 'least_loaded';
+    tiny     constant numeric := 1e-20;
+    epoch    constant timestamptz := '2026-01-01Z';
+    size     int := 3;
+    weight   int[] := weights;
+    step     numeric[] := array(select 1::numeric(50, 40) / w from unnest(weights) with ordinality u (w, n) order by n);
+    member   boolean[] := array_fill(true, array[9]);
+    present  boolean[] := array_fill(false, array[9]);
+    start    numeric[] := array_fill(0, array[9]);
+    last     int[] := array_fill(0, array[9]);
+    cap      int[] := array_fill(1000000, array[9]);
+    load     int[] := array_fill(0, array[9]);
+    got      int[] := array_fill(0, array[9]);
+    v        numeric := 0;
+    given    int[];
+    wanted   int[];
+    begun    numeric;
+    earliest numeric;
+    least_of int;
+    best     int;
+    total    int;
+    i        int;
+    core     int := weights[1] + weights[2] + weights[3];
+    off      int := 0;
+begin
+    picks := 0; same := true; ran_full := 0;
+    delete from handoff.assignment where route = 'sim';
+    delete from handoff.pool_turn where pool = 'sim';
+    delete from handoff.pool_turn_member where pool = 'sim';
+    delete from handoff.pool where pool = 'sim';
+    delete from handoff.rep where rep ~ '^[1-9]$';
+    perform handoff.add_pool('sim', policy => simulate.policy);
+    perform handoff.add_rep(r::text, 'R', 'sim', weight => weights[r]) from generate_series(1, size) r;
+
+    for n in 1 .. epochs loop
+        i := 4 + floor(random() * (size - 3));
+        case floor(random() * 6)
+            when 0 then                          -- one more
+                if size < 9 then
+                    size := size + 1;
+                    perform handoff.add_rep(size::text, 'R', 'sim', weight => weights[size]);
+                end if;
+            when 1 then                          -- leaves, or is taken in again
+                if i <= size then
+                    member[i] := not member[i];
+                    perform handoff.set_member('sim', i::text, case when member[i] then weight[i] end, epoch + picks * interval '1 s');
+                end if;
+            when 2 then                          -- another weight: leaves and returns
+                if i <= size and member[i] then
+                    total := (select sum(w) from unnest(weight, present) u (w, p) where p) - weight[i];
+                    if present[i] and total > 0 then
+                        v := v + weight[i] * (v - start[i]) / total;
+                    end if;
+                    present[i] := false;
+                    weight[i] := weight[i] % 1000 + 1;
+                    step[i] := 1::numeric(50, 40) / weight[i];
+                    perform handoff.set_member('sim', i::text, weight[i], epoch + picks * interval '1 s');
+                end if;
+            when 3 then                          -- gets a limit that he will reach
+                if i <= size then
+                    cap[i] := floor(random() * 6);
+                    perform handoff.set_capacity(i::text, cap[i]);
+                end if;
+            else                                 -- nothing happens
+        end case;
+
+        given := array(select rep::int from handoff.next_picks('sim', 1 + floor(random() * 60)::int, p_now => epoch + picks * interval '1 s') p order by p.n);
+        wanted := '{}';
+        while cardinality(wanted) < cardinality(given) loop
+            picks := picks + 1;
+            for m in 1 .. size loop
+                if present[m] and not (member[m] and load[m] < cap[m]) then
+                    present[m] := false;
+                    total := (select sum(w) from unnest(weight, present) u (w, p) where p);
+                    if total > 0 then
+                        v := v + weight[m] * (v - start[m]) / total;
+                    end if;
+                    ran_full := ran_full + 1;
+                end if;
+            end loop;
+            least_of := null;
+            for m in 1 .. size loop
+                if not present[m] and member[m] and load[m] < cap[m] then
+                    present[m] := true;
+                    start[m] := v;
+                end if;
+                if least and present[m] and (least_of is null or load[m] * weight[least_of] < load[least_of] * weight[m]) then
+                    least_of := m;
+                end if;
+            end loop;
+            begun := null;
+            for m in 1 .. size loop
+                if present[m] and (least_of is null or load[m] * weight[least_of] = load[least_of] * weight[m]) then
+                    begun := least(begun, start[m]);
+                end if;
+            end loop;
+            begun := greatest(begun, v);
+            if not least then
+                v := begun;
+            end if;
+            best := null;
+            for m in 1 .. size loop
+                if present[m] and (least_of is null or load[m] * weight[least_of] = load[least_of] * weight[m]) and start[m] <= begun + tiny then
+                    if best is null or start[m] + step[m] < earliest - tiny
+                       or (start[m] + step[m] < earliest + tiny and last[m] < last[best]) then
+                        best := m;
+                        earliest := start[m] + step[m];
+                    end if;
+                end if;
+            end loop;
+            total := 0;
+            for m in 1 .. size loop
+                if present[m] then
+                    total := total + weight[m];
+                end if;
+            end loop;
+            v := v + 1::numeric(50, 40) / total;
+            start[best] := earliest;
+            last[best] := picks;
+            load[best] := load[best] + 1;
+            got[best] := got[best] + 1;
+            wanted := wanted || best;
+            for m in 1 .. 3 loop
+                off := greatest(off, abs(got[m] * core - (got[1] + got[2] + got[3]) * weight[m]));
+            end loop;
+        end loop;
+        if given is distinct from wanted then
+            raise warning 'epoch % of % %: % instead of %', n, policy, weights, given, wanted;
+            same := false;
+            return;
+        end if;
+
+        -- some leads are done, all where it doesn't matter; the tables learn how things stand
+        for m in 1 .. size loop
+            load[m] := case when least or cap[m] < 1000000 then floor(load[m] * random()) else 0 end;
+        end loop;
+        delete from handoff.assignment where route = 'sim';
+        insert into handoff.assignment
+        select format('sim %s %s', m, g), 1, 1, 'sim', 'sim', m::text, 'handoff', epoch, null, '{}'
+        from generate_series(1, size) m, generate_series(1, load[m]) g;
+        delete from handoff.pool_turn where pool = 'sim';
+        insert into handoff.pool_turn values ('sim', '', v - floor(v));
+        delete from handoff.pool_turn_member where pool = 'sim';
+        insert into handoff.pool_turn_member
+        select 'sim', '', m::text, start[m] - floor(v), present[m], case when last[m] > 0 then epoch + last[m] * interval '1 s' end, got[m]
+        from generate_series(1, size) m where last[m] > 0 or present[m];
+    end loop;
+    off_share := off::numeric / core;
+end $$;
+select setseed(0.23);
+create temp table run as
+select r.policy, weights, (pg_temp.simulate(r.policy, weights, epochs)).*
+from (values ('weighted', array_fill(1, '{9}'), 70),
+             ('weighted', '{1,3,2,5,3,1,7,2,4}', 70),
+             ('weighted', '{1000,1,40,10,999,7,3,600,2}', 70),
+             ('weighted', '{10,1,1,1,1,1,1,1,1}', 70),
+             ('least_loaded', array_fill(1, '{9}'), 45),
+             ('least_loaded', '{1,3,2,5,3,1,7,2,4}', 45)) r (policy, weights, epochs);
+select policy, weights, same, picks > 1000 as long, ran_full > 10 as ran_full from run;
+select sum(picks) >= 10000 from run;
+-- the promise about those who are always there, while others come and go
+select weights, off_share < 2 from run where policy = 'weighted';
+
+--
+-- While nobody comes or goes: less than 1 off, at every moment
+--
+create function pg_temp.most_off(weights int[], qty int) returns numeric language plpgsql as $$
+begin
+    delete from handoff.pool where pool = 'fair';
+    perform handoff.add_pool('fair');
+    insert into handoff.rep (rep, name) select 'f' || n, 'F' from generate_series(1, cardinality(weights)) n on conflict do nothing;
+    insert into handoff.pool_member (pool, rep, weight, ord) select 'fair', 'f' || n, w, n from unnest(weights) with ordinality u (w, n);
+    return (
+        with picked as (
+            select n, rep, count(*) over (partition by rep order by n) as got from handoff.next_picks('fair', qty)
+        ), share as (
+            select rep, weight::numeric / sum(weight) over () as share from handoff.pool_member where pool = 'fair'
+        )
+        -- a member is furthest off right before and right after a pick of his
+        select max(greatest(abs(got - n * share), abs(got - 1 - (n - 1) * share))) from picked join share using (rep)
+    );
+end $$;
+select weights, pg_temp.most_off(weights, 5000) < 1
+from (values (array_fill(1, '{7}')), ('{1,3}'), ('{10}' || array_fill(1, '{40}')), ('{1000,1,1,1,999}'), ('{2,3,5,7,11,13}')) w (weights);
+select count(*), count(*) filter (where pg_temp.most_off(weights, 500) >= 1) as off_by_1
+from (select array_agg(1 + floor(random() ^ 3 * 1000)::int) as weights, n
+      from generate_series(1, 60) n, generate_series(1, 2 + n % 9) m group by n) w;
+
+-- whole numbers are taken off V: a hundred thousand leads on, 1 and 3 still tie
+select handoff.add_pool('long'), handoff.set_member('long', 'a'), handoff.set_member('long', 'c', 3);
+update handoff.rep set active = true, capacity = null, valid_to = 'infinity' where rep in ('a', 'c');
+select turn, count(*) from (select string_agg(rep, '' order by n) as turn from handoff.next_picks('long', 100000) group by (n - 1) / 4) t group by turn;
+
+-- ties: all are there for one lead a day; the oldest member has no more than the others
+do $$ begin
+    perform handoff.add_pool('daily');
+    for r in 1 .. 5 loop
+        perform handoff.add_rep('d' || r, 'D', 'daily');
+    end loop;
+    for day in 1 .. 30 loop
+        insert into handoff.pool_turn_member
+        select 'daily', '', rep, 0, false, timestamptz '2026-01-01Z' + day * interval '1 day', 1
+        from handoff.next_picks('daily', 1)
+        on conflict (pool, band, rep) do update set last_at = excluded.last_at, picks = pool_turn_member.picks + 1;
+    end loop;
+end $$;
+select rep, picks from handoff.pool_turn_member where pool = 'daily' order by rep;
+
+-- asking changes nothing, asking for more begins with the same, and the order of rows doesn't matter
+create temp table asked as select pg_temp.turns('sim', 50) as turns;
+update handoff.pool_member set ord = ord where pool = 'sim' and rep in ('2', '5');
+update handoff.pool_turn_member set picks = picks where pool = 'sim' and rep in ('1', '4');
+select turns = pg_temp.turns('sim', 50), turns like pg_temp.turns('sim', 20) || '%' from asked;
 rollback;
