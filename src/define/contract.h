@@ -282,6 +282,7 @@ typedef struct LhContract
 	bool		accept_on_first_touch;
 	bool		accept_on_meeting;
 	bool		accept_on_opportunity;
+	bool		counts_recycle_days;	/* a rule asks for days_since_recycle, which changes daily */
 } LhContract;
 
 /* The contract of that id; error LH012 if there is none. Lives until the session ends or it changes. */

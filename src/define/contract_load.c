@@ -104,6 +104,10 @@ load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
 		rules->criteria[i] = isnull ? NULL : (const Criteria *) DatumGetPointer(value);
 	}
 	rules->book = lh_rulebook_compile(contract->mcxt, set, rules->n, rules->criteria);
+	for (int i = 0; i < rules->n; i++)
+		if (rules->criteria[i] != NULL &&
+			strstr(lh_criteria_out(rules->criteria[i]), "days_since_recycle") != NULL)
+			contract->counts_recycle_days = true;
 }
 
 static void

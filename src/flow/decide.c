@@ -287,6 +287,7 @@ take_row(LhDecision *decision)
 	if (lead->deleted_at != DT_NOEND)
 	{
 		lead->deleted_at = DT_NOEND;
+		decision->restored = true;
 		lh_decision_event(decision, "restored", NULL, "source", empty_object());
 	}
 	change_fields(decision);
@@ -316,6 +317,23 @@ take_contract(LhDecision *decision)
 	lh_json_int(&json, "to", decision->contract->contract_id);
 	lead->contract_id = decision->contract->contract_id;
 	lh_decision_event(decision, "contract", NULL, "contract", lh_json_end(&json));
+	lh_start_stage_age(decision, lead->stage_since);
+}
+
+/* A lead whose row is back goes on: what ended by the deletion begins again. */
+static void
+resume(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
+
+	lh_start_stage_age(decision, decision->now);
+	if (last == NULL || last->h.closed_at == LH_NOT_YET)
+		return;
+	if (last->h.code != NULL && strcmp(last->h.code, "deleted") == 0)
+		lh_reopen_handoff(decision, last);
+	else if (last->h.recycle_due_at != LH_NOT_YET)
+		lh_set_clock(decision, LH_CLOCK_RECYCLE, "", Max(last->h.recycle_due_at, decision->now));
 }
 
 /* Computing ---------------------------------------------------------------------------------- */
@@ -343,8 +361,9 @@ compute_handoff_fields(LhDecision *decision)
 		int64		since = (decision->now - last->h.closed_at) / USECS_PER_DAY;
 
 		lh_fields_set(lead->row, days, Int64GetDatum(since));
-		decision->valid_until = Min(decision->valid_until,
-									last->h.closed_at + (since + 1) * USECS_PER_DAY);
+		if (decision->contract->counts_recycle_days)
+			decision->valid_until = Min(decision->valid_until,
+										last->h.closed_at + (since + 1) * USECS_PER_DAY);
 	}
 	else
 		lh_fields_set_null(lead->row, days);
@@ -546,9 +565,15 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	};
 
 	if (!take_row(&decision))
+	{
+		judge_activities(&decision);
+		lh_judge_slas(&decision);
 		return decision;
+	}
 	if (lead->exists)
 		take_contract(&decision);
+	if (decision.restored)
+		resume(&decision);
 	if (input->activity_at != DT_NOBEGIN)
 		take_newest(lead, "activity", input->activity_at);
 

@@ -212,6 +212,7 @@ typedef struct LhDecision
 	LhTrace    *trace;			/* NULL: nobody asks */
 	TimestampTz valid_until;	/* when the decision may change by time alone */
 	int			stage;			/* position of lead->stage */
+	bool		restored;		/* the lead's row was gone and is back */
 	LhScore    *score;
 	bool	   *entered;		/* by activity rule: a signal that did not hold before */
 } LhDecision;

@@ -60,6 +60,21 @@ missing_fields(LhDecision *decision, const LhStage *stage, char ***missing)
 	return n;
 }
 
+/* The clock of the stage the lead is in, as if it had entered it at since. */
+void
+lh_start_stage_age(LhDecision *decision, TimestampTz since)
+{
+	const LhStage *stage = stage_of(decision);
+
+	if (stage->max_age == NULL)
+	{
+		lh_set_clock(decision, LH_CLOCK_STAGE_AGE, "", DT_NOEND);
+		return;
+	}
+	lh_set_clock(decision, LH_CLOCK_STAGE_AGE, stage->name, lh_after(since, stage->max_age));
+	decision->lead->clocks[LH_CLOCK_STAGE_AGE].started_at = since;
+}
+
 /* Make to the lead's stage; the event that did it has just been written. */
 static void
 begin_stay(LhDecision *decision, int to, bool consistent)
@@ -80,11 +95,7 @@ begin_stay(LhDecision *decision, int to, bool consistent)
 	lead->stage_since = decision->now;
 	lh_fields_set(lead->row, lh_fieldset_find(lead->row->set, "stage"),
 				  CStringGetTextDatum(stage->name));
-	if (stage->max_age != NULL)
-		lh_set_clock(decision, LH_CLOCK_STAGE_AGE, stage->name,
-					 lh_after(decision->now, stage->max_age));
-	else
-		lh_set_clock(decision, LH_CLOCK_STAGE_AGE, "", DT_NOEND);
+	lh_start_stage_age(decision, decision->now);
 }
 
 void

@@ -38,6 +38,7 @@ extern const LhGate *lh_closed_gate(Journey *journey, int leg);
 
 /* decide.c calls these in turn. */
 extern void lh_enter_first_stage(LhDecision *decision);
+extern void lh_start_stage_age(LhDecision *decision, TimestampTz since);
 extern void lh_journey(LhDecision *decision);
 
 /* dispose.c: do what the API asks, or raise an error that names the rule against it. */
