@@ -1,7 +1,8 @@
 -- sql/extension/34-publish.sql: which version is in force, and how that changes.
 --
--- Lock order: the contract's row (edits of the draft hold it for share), then the table
--- handoff.contract (nobody else numbers or publishes). Only then is anything read that publishing
+-- Lock order: decisions under way (none may be made by the old version once all leads are queued), the
+-- contract's row (edits of the draft hold it for share), then the table handoff.contract (nobody else
+-- numbers or publishes). Only then is anything read that publishing
 -- depends on. The other way round an edit that goes on to the contract's own columns would deadlock.
 
 create function handoff.approve(version int, party text, actor text default session_user, note text default null)
@@ -82,13 +83,15 @@ begin
                   detail = 'It must see edits that end while it waits for them.',
                   hint = 'Use READ COMMITTED.';
     end if;
+    -- waits for decisions under way, which hold it shared (lh_lock_deciding()); they never wait for us
+    perform pg_advisory_xact_lock(19528, 1024);
     perform from handoff.contract c where c.contract_id = version for no key update;
     lock table handoff.contract in share row exclusive mode;
     return (select c.status from handoff.contract c where c.contract_id = version);
 end
 $$;
 comment on function handoff.lock_contract(int) is
-    'Makes whoever else publishes, numbers or edits this contract wait until this transaction ends; returns its status. 25001: not in READ COMMITTED. Internal.';
+    'Waits for decisions under way, and makes whoever else publishes, numbers or edits this contract wait until this transaction ends (changes wait in the inbox meanwhile); returns its status. 25001: not in READ COMMITTED. Internal.';
 
 create function handoff.put_in_force(version int, stage_map jsonb) returns void
     language plpgsql

@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #define STRIPES			1024
+#define DECIDING		STRIPES /* the key after the last stripe; handoff.lock_contract() knows it */
 #define STRIPE_CLASS	0x4c48	/* "LH": first half of the advisory lock's key */
 
 /* Sources ------------------------------------------------------------------------------------ */
@@ -123,6 +124,13 @@ group_items(LhBatch *batch)
 /* Locking ------------------------------------------------------------------------------------ */
 
 /* Try to be the only one at work on a key that has no row to lock; true if we are. */
+bool
+lh_lock_deciding(void)
+{
+	return DatumGetBool(DirectFunctionCall2(pg_try_advisory_xact_lock_shared_int4,
+											Int32GetDatum(STRIPE_CLASS), Int32GetDatum(DECIDING)));
+}
+
 bool
 lh_lock_stripe(const char *key)
 {

@@ -78,6 +78,12 @@ typedef struct LhBatch
  * SPI is connected.
  */
 extern void lh_batch_run(LhBatch *batch);
+
+/*
+ * To be held, till the transaction ends, by whoever decides rows; publish() holds it alone, so that no
+ * lead is decided by the old version once all were queued for the new one.  False: it does now.
+ */
+extern bool lh_lock_deciding(void);
 extern LhBatchLead *lh_batch_lead(const LhBatch *batch, const char *lead_key);	/* NULL: not held */
 extern bool lh_batch_holds(const LhBatch *batch, const LhItem *item);
 extern bool lh_lock_stripe(const char *key);

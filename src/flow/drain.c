@@ -330,6 +330,8 @@ lh_ready_sources(void)
 {
 	bool		isnull;
 
+	if (!lh_lock_deciding())
+		return lh_text_array(NULL, 0);
 	lh_run(&ready_sources, NULL, NULL);
 	return PointerGetDatum(DatumGetArrayTypePCopy(SPI_getbinval(SPI_tuptable->vals[0],
 																SPI_tuptable->tupdesc, 1, &isnull)));
@@ -410,6 +412,8 @@ drain_own(void)
 	int			n;
 
 	lh_check_schema();
+	if (!lh_lock_deciding())
+		return;
 	lh_run(&claim_own, values, NULL);
 	if (SPI_processed > 0 && SPI_processed <= lh_inline_limit)
 	{

@@ -27,7 +27,7 @@ extern void lh_drain_items(LhItem **items, int n, TimestampTz now, int batch_siz
 extern void lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop,
 						   LhDrainResult *result);
 
-/* Names of the sources whose rows can be decided now, as text[]: none while paused. */
+/* Names of the sources whose rows can be decided now, as text[]: none while paused or publishing. */
 extern Datum lh_ready_sources(void);
 
 /* Error unless the tables are of the version this code was built for. */

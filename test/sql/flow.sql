@@ -349,6 +349,23 @@ select flow.leads();
 select flow.doctor();
 reset lead_handoff.inline_limit;
 
+-- a lock that is not ours to wait for: 50 ms at commit, then it is left to tick
+create table flow.part (id text, region text, primary key (id, region)) partition by list (region);
+create table flow.part_eu partition of flow.part for values in ('eu');
+create table flow.part_us partition of flow.part for values in ('us');
+select handoff.attach('flow.part', 'lead', key => '{id}', key_prefix => 'p:');
+begin;
+lock table flow.part_eu in access exclusive mode;
+prepare transaction 'lh_flow';
+set client_min_messages = log;
+insert into flow.part values ('1', 'us');
+set client_min_messages = warning;
+select flow.waiting();
+rollback prepared 'lh_flow';
+select decided from handoff.tick();
+select handoff.detach('flow.part');
+drop table flow.part;
+
 -- versions ------------------------------------------------------------------------------------------
 select flow.clear();
 insert into flow.lead (id, company, updated_at) values ('a', 'new', '2026-02-02');
