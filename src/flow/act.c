@@ -267,7 +267,8 @@ hand_over(Journey *journey, const LhAction *action)
 		if (transition->from != decision->stage || transition->leg != leg)
 			continue;
 		journey->origin = "manual";
-		lh_move(journey, transition->to, transition->cause, leg, action->note);
+		journey->note = action->note;
+		lh_move(journey, transition->to, transition->cause, leg, NULL);
 		return;
 	}
 	ereport(ERROR,
@@ -287,7 +288,8 @@ set_stage(Journey *journey, const LhAction *action)
 				(errcode(ERRCODE_LH_NOT_ALLOWED),
 				 stage < 0 ? errmsg("contract %d has no stage \"%s\"", decision->contract->contract_id, action->stage) :
 				 errmsg("lead \"%s\" is in stage \"%s\" already", decision->lead->lead_key, action->stage)));
-	lh_move(journey, stage, LH_SCORED, -1, action->note);
+	journey->note = action->note;
+	lh_move(journey, stage, LH_SCORED, -1, "manual");
 }
 
 void
@@ -315,5 +317,6 @@ lh_act(Journey *journey, const LhAction *action)
 			break;
 	}
 	journey->actor = "contract";
+	journey->note = NULL;
 	journey->origin = "contract";
 }

@@ -173,6 +173,7 @@ move(Journey *journey, int to, LhCause cause, int ord, int leg, const char *code
 	else
 		lh_json_text(&json, "override", strcmp(journey->actor, "contract") == 0 ? "age" : "manual");
 	lh_json_text(&json, "code", code);
+	lh_json_text(&json, "note", journey->note);
 	lh_json_text(&json, "trigger", decision->lead->trigger);
 	lh_decision_event(decision, "stage", leg < 0 ? NULL : contract->legs[leg].name, journey->actor,
 					  lh_json_end(&json));
