@@ -156,7 +156,7 @@ comment on column handoff.handoff.recycle_due_at is 'When a recycled lead comes 
 comment on column handoff.handoff.closed_at is 'When it ended; NULL: open.';
 comment on column handoff.handoff.opportunity_at is 'Creation of the first opportunity that is counted for it.';
 comment on column handoff.handoff.won_at is 'When such an opportunity was won.';
-comment on column handoff.handoff.lost_at is 'When the last of them was lost, if none was won.';
+comment on column handoff.handoff.lost_at is 'When the last of them was lost, if none was won or is open.';
 
 create table handoff.assignment (
     lead_key    text not null,

@@ -116,6 +116,8 @@ typedef struct LhRecyclePath
 	int			max_cycles;		/* INT_MAX: no limit */
 	int			exhausted_to;	/* stage; -1: none */
 	char	   *nurture_track;
+	int			nreenter_on;
+	char	  **reenter_on;		/* signals that bring it back before its time */
 } LhRecyclePath;
 
 typedef struct LhDisposition
@@ -128,6 +130,8 @@ typedef struct LhDisposition
 	bool		needs_note;
 	char	   *needs_work;		/* name of a work standard; NULL: none */
 	int			recycle_path;	/* -1: none */
+	int			nreopen_on;
+	char	  **reopen_on;		/* signals that reopen what it has disqualified */
 } LhDisposition;
 
 typedef struct LhTransition

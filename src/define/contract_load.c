@@ -90,6 +90,22 @@ interval_column(int i, int col)
 	return isnull ? NULL : DatumGetIntervalP(value);
 }
 
+/* A column of type text[] that is never null. */
+static int
+texts_column(int i, int col, char ***texts)
+{
+	bool		isnull;
+	Datum	   *elements;
+	int			n;
+
+	deconstruct_array(DatumGetArrayTypeP(column(i, col, &isnull)), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, NULL, &n);
+	*texts = palloc_array(char *, Max(n, 1));
+	for (int e = 0; e < n; e++)
+		(*texts)[e] = TextDatumGetCString(elements[e]);
+	return n;
+}
+
 /* Compile the criteria in column col of all rows of the answer. */
 static void
 load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
@@ -364,15 +380,11 @@ load_meanings(LhContract *contract)
 }
 
 static void
-load_required(LhContract *contract, LhStage *stage, ArrayType *names)
+load_required(LhContract *contract, LhStage *stage, char *const *names)
 {
-	Datum	   *elements;
-
-	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &stage->nrequired);
 	stage->required = palloc_array(int, Max(stage->nrequired, 1));
 	for (int i = 0; i < stage->nrequired; i++)
-		stage->required[i] = field_named(contract, contract->lead_set,
-										 TextDatumGetCString(elements[i]));
+		stage->required[i] = field_named(contract, contract->lead_set, names[i]);
 }
 
 static void
@@ -388,12 +400,13 @@ load_stages(LhContract *contract)
 	{
 		LhStage    *stage = &contract->stages[i];
 		char	   *max_age_to = text_column(i, 7);
-		bool		isnull;
+		char	  **required;
 
 		stage->owner = text_column(i, 2);
 		stage->is_default = bool_column(i, 3);
 		stage->is_terminal = bool_column(i, 4);
-		load_required(contract, stage, DatumGetArrayTypeP(column(i, 5, &isnull)));
+		stage->nrequired = texts_column(i, 5, &required);
+		load_required(contract, stage, required);
 		stage->max_age = interval_column(i, 6);
 		stage->max_age_to = max_age_to == NULL ? -1 : stage_named(contract, max_age_to);
 	}
@@ -541,7 +554,7 @@ path_named(const LhContract *contract, const char *name)
 static void
 load_paths(LhContract *contract)
 {
-	QUERY(contract, "select name, delay, reset_intent, max_cycles, exhausted_to, nurture_track from handoff.recycle_path "
+	QUERY(contract, "select name, delay, reset_intent, max_cycles, exhausted_to, nurture_track, reenter_on from handoff.recycle_path "
 		  "where contract_id = $1 order by name collate \"C\"");
 	contract->npaths = SPI_processed;
 	contract->paths = palloc_array(LhRecyclePath, Max(SPI_processed, 1));
@@ -556,13 +569,14 @@ load_paths(LhContract *contract)
 		path->max_cycles = int_column(i, 4, INT_MAX);
 		path->exhausted_to = exhausted_to == NULL ? -1 : stage_named(contract, exhausted_to);
 		path->nurture_track = text_column(i, 6);
+		path->nreenter_on = texts_column(i, 7, &path->reenter_on);
 	}
 }
 
 static void
 load_dispositions(LhContract *contract)
 {
-	QUERY(contract, "select code, leg, outcome, reason, no_response, needs_note, needs_work, recycle_path "
+	QUERY(contract, "select code, leg, outcome, reason, no_response, needs_note, needs_work, recycle_path, reopen_on "
 		  "from handoff.disposition where contract_id = $1 order by code collate \"C\"");
 	contract->ndispositions = SPI_processed;
 	contract->dispositions = palloc_array(LhDisposition, Max(SPI_processed, 1));
@@ -578,6 +592,7 @@ load_dispositions(LhContract *contract)
 		disposition->needs_note = bool_column(i, 6);
 		disposition->needs_work = text_column(i, 7);
 		disposition->recycle_path = path_named(contract, text_column(i, 8));
+		disposition->nreopen_on = texts_column(i, 9, &disposition->reopen_on);
 	}
 }
 

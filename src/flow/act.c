@@ -186,7 +186,7 @@ give_back(Journey *journey, const LhAction *action, const LhDisposition *disposi
 		lh_last_handoff(decision->lead, decision->contract->legs[leg - 1].name, true);
 
 	need_way(decision, LH_RETURNED, action);
-	if (before == NULL)
+	if (before == NULL || before->h.closed_at != open->h.handed_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_LH_NOT_ALLOWED),
 				 errmsg("lead \"%s\" can't be returned: nobody handed it over", decision->lead->lead_key)));
@@ -267,8 +267,7 @@ hand_over(Journey *journey, const LhAction *action)
 		if (transition->from != decision->stage || transition->leg != leg)
 			continue;
 		journey->origin = "manual";
-		journey->note = action->note;
-		lh_move(journey, transition->to, transition->cause, leg, NULL);
+		lh_move(journey, transition->to, transition->cause, leg, action->note);
 		return;
 	}
 	ereport(ERROR,
@@ -288,8 +287,7 @@ set_stage(Journey *journey, const LhAction *action)
 				(errcode(ERRCODE_LH_NOT_ALLOWED),
 				 stage < 0 ? errmsg("contract %d has no stage \"%s\"", decision->contract->contract_id, action->stage) :
 				 errmsg("lead \"%s\" is in stage \"%s\" already", decision->lead->lead_key, action->stage)));
-	journey->note = action->note;
-	lh_move(journey, stage, LH_SCORED, -1, "manual");
+	lh_move(journey, stage, LH_SCORED, -1, action->note);
 }
 
 void
@@ -317,6 +315,5 @@ lh_act(Journey *journey, const LhAction *action)
 			break;
 	}
 	journey->actor = "contract";
-	journey->note = NULL;
 	journey->origin = "contract";
 }

@@ -25,9 +25,6 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
-/* Routes that don't match are said one by one only in a book that somebody can read. */
-#define MAX_NO_MATCH	100
-
 typedef struct Rep
 {
 	char	   *rep;
@@ -171,34 +168,25 @@ mark_group(const Assign *assign, int pool, bool *marked)
 			mark_group(assign, i, marked);
 }
 
-/* Pools that a contract's routes may pick from, and all that share reps with them. */
-static void
-want_pools_of(const Assign *assign, const LhContract *contract, bool *wanted)
-{
-	for (int i = 0; i < contract->route.n; i++)
-	{
-		Pool	   *pool = contract->routes[i].target_kind == LH_TO_POOL ?
-			find_pool(assign, contract->routes[i].target) : NULL;
-
-		if (pool != NULL && !wanted[pool - assign->pools])
-			mark_group(assign, pool - assign->pools, wanted);
-	}
-}
-
+/* Pools that a route of the seekers may pick from, and all that share reps with them. */
 static bool *
 wanted_pools(const Assign *assign, const List *seekers)
 {
 	bool	   *wanted = palloc0_array(bool, assign->npools + 1);
-	const LhContract *last = NULL;
 	ListCell   *lc;
 
 	foreach(lc, seekers)
 	{
 		const LhContract *contract = ((Seeker *) lfirst(lc))->slot->contract;
 
-		if (contract != last)
-			want_pools_of(assign, contract, wanted);
-		last = contract;
+		for (int i = 0; i < contract->route.n; i++)
+		{
+			Pool	   *pool = contract->routes[i].target_kind == LH_TO_POOL ?
+				find_pool(assign, contract->routes[i].target) : NULL;
+
+			if (pool != NULL && !wanted[pool - assign->pools])
+				mark_group(assign, pool - assign->pools, wanted);
+		}
 	}
 	return wanted;
 }
@@ -487,48 +475,37 @@ target_of(Assign *assign, Seeker *seeker, const LhRoute *route, Pool **pool, con
 	}
 }
 
-/* Try one route that matches; true if the search is over: given, or the right target can't now. */
-static bool
-try_route(Assign *assign, Seeker *seeker, const LhRoute *route, bool *given)
-{
-	Pool	   *pool = NULL;
-	const char *reason = NULL;
-	Rep		   *rep = target_of(assign, seeker, route, &pool, &reason);
-
-	*given = reason == NULL;
-	if (*given)
-	{
-		give(assign, seeker, route->name, pool, rep);
-		return true;
-	}
-	pass_over(seeker, route->name, reason);
-	return strcmp(reason, "pool_busy") == 0 ||
-		(strcmp(reason, "all_at_capacity") == 0 && !route->next_if_unavailable);
-}
-
-/* The routes of its leg, in order, until one takes it. */
+/* The routes of its leg, in order, until one takes it, or its target is there and can't now. */
 static bool
 follow_routes(Assign *assign, Seeker *seeker)
 {
 	const LhContract *contract = seeker->slot->contract;
 	int			leg = lh_contract_leg(contract, seeker->handoff->h.leg);
-	int		   *matches = palloc_array(int, contract->route.n + 1);
-	int			n = lh_rulebook_all(contract->route.book, seeker->slot->lead.row, matches, NULL);
-	int			next = 0;
-	bool		given = false;
 
-	for (int m = 0; m < n; m++)
+	for (int i = 0; i < contract->route.n; i++)
 	{
-		if (contract->routes[matches[m]].leg != leg)
+		const LhRoute *route = &contract->routes[i];
+		Pool	   *pool = NULL;
+		Rep		   *rep = NULL;
+		const char *reason = NULL;
+
+		if (route->leg != leg)
 			continue;
-		for (; contract->route.n <= MAX_NO_MATCH && next < matches[m]; next++)
-			if (contract->routes[next].leg == leg)
-				pass_over(seeker, contract->routes[next].name, "no_match");
-		next = matches[m] + 1;
-		if (try_route(assign, seeker, &contract->routes[matches[m]], &given))
-			break;
+		if (lh_rulebook_test(contract->route.book, i, seeker->slot->lead.row, NULL) != LH_TRUE)
+			reason = "no_match";
+		else
+			rep = target_of(assign, seeker, route, &pool, &reason);
+		if (reason == NULL)
+		{
+			give(assign, seeker, route->name, pool, rep);
+			return true;
+		}
+		pass_over(seeker, route->name, reason);
+		if (strcmp(reason, "pool_busy") == 0 ||
+			(strcmp(reason, "all_at_capacity") == 0 && !route->next_if_unavailable))
+			return false;
 	}
-	return given;
+	return false;
 }
 
 static LhStatement read_given_away = {

@@ -455,7 +455,26 @@ compute_score(LhDecision *decision)
 	lh_set_text_field(decision, "band", score->band < 0 ? NULL : contract->bands[score->band].name);
 }
 
-/* Which signals hold now and did not at the decision before. */
+/*
+ * Has a signal that held already been given once more, by something new, since a lead that nobody has
+ * came into its stage?  Else a request that follows soon after another one would be swallowed.
+ */
+static bool
+given_again(const LhDecision *decision, int r)
+{
+	const LhInput *input = decision->input;
+	const LhLead *lead = decision->lead;
+	int			count = 0;
+
+	if (lh_open_handoff(lead) != NULL || input->activity_at <= lead->stage_since)
+		return false;
+	for (int i = input->nactivities - 1; i >= 0 && input->activities[i].at > lead->stage_since; i--)
+		if (input->activities[i].means[r] && input->activities[i].at <= decision->now)
+			count++;
+	return count >= decision->contract->meaning_rules[r].min_count;
+}
+
+/* Which signals hold now and did not at the decision before, or were given again. */
 static void
 find_entered_signals(LhDecision *decision)
 {
@@ -469,7 +488,7 @@ find_entered_signals(LhDecision *decision)
 
 		for (int j = 0; j < lead->nsignals && !held; j++)
 			held = strcmp(lead->signals[j], contract->meaning_rules[i].name) == 0;
-		decision->entered[i] = decision->score->signals[i] && !held;
+		decision->entered[i] = decision->score->signals[i] && (!held || given_again(decision, i));
 	}
 }
 

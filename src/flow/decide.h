@@ -214,7 +214,7 @@ typedef struct LhDecision
 	int			stage;			/* position of lead->stage */
 	bool		restored;		/* the lead's row was gone and is back */
 	LhScore    *score;
-	bool	   *entered;		/* by activity rule: a signal that did not hold before */
+	bool	   *entered;		/* by activity rule: a signal that did not hold before, or anew */
 } LhDecision;
 
 extern LhDecision lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,

@@ -102,6 +102,7 @@ start_clocks(LhDecision *decision, const LhHandoff *h, bool per_assignment, Time
 		const LhSla *sla = &contract->slas[i];
 
 		if (sla->metric > LH_SLA_FIRST_TOUCH || started[sla->metric] ||
+			(sla->metric == LH_SLA_ACCEPT && h->accepted_at != LH_NOT_YET) ||
 			sla->leg < 0 || strcmp(contract->legs[sla->leg].name, h->leg) != 0 ||
 			lh_rulebook_test(contract->sla.book, i, decision->lead->row, NULL) != LH_TRUE)
 			continue;

@@ -95,6 +95,8 @@ begin_stay(LhDecision *decision, int to, bool consistent)
 	lead->stage_since = decision->now;
 	lh_fields_set(lead->row, lh_fieldset_find(lead->row->set, "stage"),
 				  CStringGetTextDatum(stage->name));
+	/* what was to end the stay that is over must not end the next one */
+	lh_set_clock(decision, LH_CLOCK_RECYCLE, "", DT_NOEND);
 	lh_start_stage_age(decision, decision->now);
 }
 
@@ -111,11 +113,28 @@ entry_holds(LhDecision *decision, int stage)
 							&decision->valid_until) == LH_TRUE;
 }
 
-/* How an open handoff ends when its lead leaves the stages that sales owns. */
-static const char *
-outcome_of(LhCause cause)
+/* What it means to have aged into a stage: what the first disposing transition to it means. */
+static LhCause
+meaning_of_age(const LhDecision *decision)
 {
-	switch (cause)
+	const LhContract *contract = decision->contract;
+
+	for (int t = 0; t < contract->guard.n; t++)
+	{
+		LhCause		cause = contract->transitions[t].cause;
+
+		if (contract->transitions[t].to == decision->stage &&
+			(cause == LH_RECYCLED || cause == LH_DISQUALIFIED || cause == LH_LOST))
+			return cause;
+	}
+	return LH_RECYCLED;
+}
+
+/* How an open handoff ends when its lead has left the stages that sales owns. */
+static const char *
+outcome_of(const LhDecision *decision, LhCause cause)
+{
+	switch (cause == LH_DUE ? meaning_of_age(decision) : cause)
 	{
 		case LH_WON:
 			return "won";
@@ -124,11 +143,29 @@ outcome_of(LhCause cause)
 		case LH_DISQUALIFIED:
 			return "disqualified";
 		case LH_RECYCLED:
-		case LH_DUE:
 			return "recycle";
 		default:
 			return "withdrawn";
 	}
+}
+
+/* The disposition of that code and outcome; one that ended by age counts as never answered; or NULL. */
+static const LhDisposition *
+disposition_of(const LhContract *contract, const char *code, const char *outcome)
+{
+	bool		by_age = code != NULL && strcmp(code, lh_cause_name(LH_DUE)) == 0;
+
+	for (int i = 0; i < contract->ndispositions; i++)
+	{
+		const LhDisposition *disposition = &contract->dispositions[i];
+
+		if (strcmp(disposition->outcome, outcome) != 0)
+			continue;
+		if (by_age ? disposition->no_response && disposition->recycle_path >= 0 :
+			code != NULL && strcmp(disposition->code, code) == 0)
+			return disposition;
+	}
+	return NULL;
 }
 
 /* A stage that sales doesn't own ends the handoff; one that ended by age comes back by the mildest path. */
@@ -136,21 +173,18 @@ static void
 leave_sales(Journey *journey, LhCause cause, const char *code)
 {
 	LhDecision *decision = journey->decision;
-	const LhContract *contract = decision->contract;
 	LhLeadHandoff *handoff = lh_open_handoff(decision->lead);
+	const LhDisposition *disposition;
 
 	if (handoff == NULL || strcmp(stage_of(decision)->owner, "sales") == 0)
 		return;
-	lh_close_handoff(decision, handoff, outcome_of(cause), code == NULL ? lh_cause_name(cause) : code,
+	lh_close_handoff(decision, handoff, outcome_of(decision, cause), code == NULL ? lh_cause_name(cause) : code,
 					 NULL, journey->actor);
 	if (cause != LH_DUE || strcmp(handoff->h.outcome, "recycle") != 0)
 		return;
-	for (int i = 0; i < contract->ndispositions; i++)
-		if (contract->dispositions[i].no_response && contract->dispositions[i].recycle_path >= 0)
-		{
-			lh_start_recycle(journey, handoff, contract->dispositions[i].recycle_path, LH_NOT_YET);
-			break;
-		}
+	disposition = disposition_of(decision->contract, handoff->h.code, handoff->h.outcome);
+	if (disposition != NULL)
+		lh_start_recycle(journey, handoff, disposition->recycle_path, LH_NOT_YET);
 }
 
 /* ord 0 is a move that no transition made: by the stage's own age limit, or by hand. */
@@ -173,7 +207,6 @@ move(Journey *journey, int to, LhCause cause, int ord, int leg, const char *code
 	else
 		lh_json_text(&json, "override", strcmp(journey->actor, "contract") == 0 ? "age" : "manual");
 	lh_json_text(&json, "code", code);
-	lh_json_text(&json, "note", journey->note);
 	lh_json_text(&json, "trigger", decision->lead->trigger);
 	lh_decision_event(decision, "stage", leg < 0 ? NULL : contract->legs[leg].name, journey->actor,
 					  lh_json_end(&json));
@@ -495,28 +528,89 @@ accept_by_work(Journey *journey)
 }
 
 /*
+ * Opportunities of the cycle of the last handoff: one that was made before an AE got the lead counts
+ * for the SDR's handoff alone, and moves the lead all the same, unless it was lost by then.
+ */
+static void
+follow_opportunities(Journey *journey, const LhHandoff *last)
+{
+	bool		any = false;
+	bool		is_open = false;
+	bool		is_won = false;
+	ListCell   *lc;
+
+	foreach(lc, journey->decision->lead->handoffs)
+	{
+		const LhHandoff *h = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		if (h->cycle != last->cycle || h->opportunity_at == LH_NOT_YET ||
+			(h->lost_at != LH_NOT_YET && h->lost_at < last->handed_at))
+			continue;
+		any = true;
+		is_won = is_won || h->won_at != LH_NOT_YET;
+		is_open = is_open || h->lost_at == LH_NOT_YET;
+	}
+	if (any)
+		lh_fire(journey, LH_OPPORTUNITY, NULL);
+	if (is_won)
+		lh_fire(journey, LH_WON, NULL);
+	else if (any && !is_open)
+		lh_fire(journey, LH_LOST, NULL);
+}
+
+/*
  * Meetings and opportunities are facts, not wishes: what the contract has a transition for, it lets
  * happen as often as one is due from where the lead is; the rest is recorded all the same.
  */
 static void
 follow_milestones(Journey *journey)
 {
-	LhDecision *decision = journey->decision;
-	LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, false);
-	const LhHandoff *h;
+	LhLeadHandoff *last = lh_last_handoff(journey->decision->lead, NULL, false);
 
 	if (last == NULL)
 		return;
-	h = &last->h;
 	accept_by_work(journey);
-	if (h->meeting_held_at != LH_NOT_YET)
+	if (last->h.meeting_held_at != LH_NOT_YET)
 		lh_fire(journey, LH_MEETING, NULL);
-	if (h->opportunity_at != LH_NOT_YET)
-		lh_fire(journey, LH_OPPORTUNITY, NULL);
-	if (h->won_at != LH_NOT_YET)
-		lh_fire(journey, LH_WON, NULL);
-	else if (h->lost_at != LH_NOT_YET)
-		lh_fire(journey, LH_LOST, NULL);
+	follow_opportunities(journey, &last->h);
+}
+
+static bool
+is_among(const char *name, char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Does a lead listen to a signal?  One that sales has just given up does to those that its disposition
+ * names; in the nurture stage that follows the last cycle, as in any other stage, all count.
+ */
+static bool
+listens_to(const LhDecision *decision, const char *signal)
+{
+	const LhContract *contract = decision->contract;
+	const LhLead *lead = decision->lead;
+	const LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
+	const LhDisposition *disposition;
+
+	if (last == NULL || last->h.closed_at != lead->stage_since)
+		return true;
+	disposition = disposition_of(contract, last->h.code, last->h.outcome);
+	if (disposition == NULL)
+		return true;
+	if (strcmp(disposition->outcome, "disqualified") == 0)
+		return is_among(signal, disposition->reopen_on, disposition->nreopen_on);
+	if (disposition->recycle_path >= 0)
+	{
+		const LhRecyclePath *path = &contract->paths[disposition->recycle_path];
+
+		return path->exhausted_to == decision->stage ||
+			is_among(signal, path->reenter_on, path->nreenter_on);
+	}
+	return true;
 }
 
 static void
@@ -526,7 +620,8 @@ follow_signals(Journey *journey, bool was_held)
 
 	/* a signal that was held up is tried again until it gets through or ends */
 	for (int i = 0; i < decision->contract->meaning.n; i++)
-		if (decision->entered[i] || (was_held && decision->score->signals[i]))
+		if ((decision->entered[i] || (was_held && decision->score->signals[i])) &&
+			listens_to(decision, decision->contract->meaning_rules[i].name))
 			lh_fire(journey, LH_SIGNAL, NULL);
 }
 

@@ -22,7 +22,6 @@ typedef struct Journey
 	bool		pass_incomplete;	/* blocked for too long: hand over all the same */
 	const char *origin;			/* of handoffs made now */
 	const char *actor;			/* who moves it */
-	const char *note;			/* and why, if he said so */
 } Journey;
 
 /* Something happened: the first transition that may fire, fires; false: none did. */

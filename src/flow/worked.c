@@ -136,12 +136,12 @@ leads_to(const LhLead *lead, const LhHandoff *h, const LhHandoff *found)
 }
 
 static void
-mark(LhHandoff *h, const LhOpportunity *opportunity)
+mark(LhHandoff *h, const LhOpportunity *opportunity, bool *any_open)
 {
 	h->opportunity_at = Min(h->opportunity_at, opportunity->created_at);
 	if (opportunity->closed_at == LH_NOT_YET)
-		return;
-	if (opportunity->is_won)
+		*any_open = true;
+	else if (opportunity->is_won)
 		h->won_at = Min(h->won_at, opportunity->closed_at);
 	else if (h->lost_at == LH_NOT_YET || h->lost_at < opportunity->closed_at)
 		h->lost_at = opportunity->closed_at;
@@ -160,6 +160,7 @@ count_opportunities(LhDecision *decision)
 	foreach(lc, lead->handoffs)
 	{
 		LhHandoff  *h = &((LhLeadHandoff *) lfirst(lc))->h;
+		bool		any_open = false;
 
 		h->opportunity_at = LH_NOT_YET;
 		h->won_at = LH_NOT_YET;
@@ -169,9 +170,9 @@ count_opportunities(LhDecision *decision)
 			const LhOpportunity *opportunity = &decision->input->opportunities[i];
 
 			if (leads_to(lead, h, handoff_before(lead, opportunity)))
-				mark(h, opportunity);
+				mark(h, opportunity, &any_open);
 		}
-		if (h->won_at != LH_NOT_YET)
+		if (h->won_at != LH_NOT_YET || any_open)
 			h->lost_at = LH_NOT_YET;
 	}
 }
