@@ -332,9 +332,16 @@ declare
     keys    text[] := handoff.source_key(rel, key);
     prefix  constant text := coalesce(key_prefix, '');
     mapped  jsonb;
-    rows    handoff.source;
+    at_schema text;
+    at_table text;
+    named   text;
+    indexed boolean;
     missing text;
 begin
+    if to_regclass('handoff.source') is null then
+        raise exception 'schema "handoff" has no tables'
+            using errcode = 'LH030', hint = 'Run SELECT handoff.setup().';
+    end if;
     if kind is null or kind not in ('lead', 'activity', 'opportunity', 'link') then
         raise exception 'a source can''t be of kind "%"', kind
             using errcode = 'LH020', hint = 'Kinds are lead, activity, opportunity and link.';
@@ -343,31 +350,31 @@ begin
         raise exception 'unknown way of capture "%"', capture
             using errcode = 'LH020', hint = 'Ways of capture are statement and row.';
     end if;
-    select n.nspname, c.relname into rows.schema_name, rows.table_name
+    select n.nspname, c.relname into at_schema, at_table
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = rel;
-    rows.name := rows.schema_name || '.' || rows.table_name;
-    if exists (select from handoff.source s where s.name = rows.name
-               and (s.schema_name, s.table_name) <> (rows.schema_name, rows.table_name)) then
-        raise exception 'another table is source "%" already', rows.name
+    named := at_schema || '.' || at_table;
+    if exists (select from handoff.source s where s.name = named
+               and (s.schema_name, s.table_name) <> (at_schema, at_table)) then
+        raise exception 'another table is source "%" already', named
             using errcode = 'LH020', detail = 'A dot in its name makes it look like the table of another schema.',
                   hint = 'Rename the table.';
     end if;
     if kind = 'lead' and exists (select from handoff.source s where s.kind = 'lead'
-                                 and s.key_prefix = prefix and s.name <> rows.name) then
+                                 and s.key_prefix = prefix and s.name <> named) then
         raise exception 'another source of leads has the key prefix "%" already', prefix
             using errcode = 'LH020', hint = 'Give this one a prefix of its own, for example key_prefix => ''hs:''.';
     end if;
     mapped := jsonb_strip_nulls(case when jsonb_typeof(mapping) <> 'object' then mapping
         else handoff.suggest_mapping(rel::text, kind, contract) || coalesce(mapping, '{}') end);
     perform handoff.check_mapping(rel, kind, mapped, contract);
-    rows.key_indexed := exists (
+    indexed := exists (
         select from pg_index i
         where i.indrelid = rel and i.indisvalid and i.indpred is null
           and (select array_agg(a.attname::text order by a.attname)
                from pg_attribute a
                where a.attrelid = rel and a.attnum = any((i.indkey::int2[])[0:cardinality(keys) - 1]))
               = (select array_agg(k order by k) from unnest(keys) k));
-    if not rows.key_indexed then
+    if not indexed then
         raise warning 'no index of table % begins with its key', rel
             using detail = 'Its rows are decided by tick() only, and each batch reads the whole table.',
                   hint = format('CREATE INDEX ON %s (%s);', rel, (select string_agg(quote_ident(k), ', ') from unnest(keys) k));
@@ -375,28 +382,28 @@ begin
 
     insert into handoff.source as s (name, kind, schema_name, table_name, key_columns, key_prefix, mapping,
                                      since, capture, contract, key_indexed, attached_at)
-    values (rows.name, kind, rows.schema_name, rows.table_name, keys, prefix, mapped,
-            coalesce(since, clock_timestamp()), capture, contract, rows.key_indexed, clock_timestamp())
+    values (named, kind, at_schema, at_table, keys, prefix, mapped,
+            coalesce(since, clock_timestamp()), capture, contract, indexed, clock_timestamp())
     on conflict on constraint source_pkey do update
     set kind = excluded.kind, key_columns = excluded.key_columns, key_prefix = excluded.key_prefix,
         mapping = excluded.mapping, since = coalesce(attach.since, s.since), capture = excluded.capture,
         contract = excluded.contract, key_indexed = excluded.key_indexed, attached_at = excluded.attached_at;
 
-    perform handoff.put_triggers(rel, rows.name, keys, capture);
+    perform handoff.put_triggers(rel, named, keys, capture);
     -- tablesample is refused for a view: whoever swaps one in must not have us run his code
     execute format(
         'insert into handoff.inbox (source, raw_key, op, xid, at)'
         ' select $1, %s, ''B'', pg_current_xact_id(), clock_timestamp() from %s t tablesample system (100) where %s',
         handoff.key_expression(rel, keys), rel,
         (select string_agg(format('t.%I is not null', k), ' and ') from unnest(keys) k))
-        using rows.name;
+        using named;
 
     select string_agg(t.target, ', ' order by t.target) into missing
     from handoff.mapping_targets(kind, contract) t where not mapped ? t.target;
-    raise notice 'attached %: key %, mapped %, not mapped: %', rows.name, array_to_string(keys, ', '),
+    raise notice 'attached %: key %, mapped %, not mapped: %', named, array_to_string(keys, ', '),
         (select string_agg(format('%s <- %s', e.key, e.value), ', ' order by e.key) from jsonb_each_text(mapped) e),
         coalesce(missing, 'nothing');
-    return rows.name;
+    return named;
 end
 $$;
 comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text) is

@@ -27,6 +27,7 @@
 #include "tcop/pquery.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
@@ -46,6 +47,11 @@ lh_check_schema(void)
 	bool		isnull;
 	int			version = 0;
 
+	if (!OidIsValid(get_relname_relid("meta", lh_schema_oid())))
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_SETUP),
+				 errmsg("schema \"handoff\" has no tables"),
+				 errhint("Run SELECT handoff.setup().")));
 	if (lh_run(&statement, NULL, NULL) > 0)
 		version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	if (version != LH_SCHEMA_VERSION)
