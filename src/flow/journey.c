@@ -414,8 +414,8 @@ set_blocked_clock(Journey *journey)
 	{
 		TimestampTz due_at = lh_after(decision->lead->blocked_since, leg->blocked_max);
 
-		/* the contract had no way out: ask again after as long a wait */
-		if (due_at <= decision->now)
+		/* it was due and the contract had no way out: ask again after as long a wait */
+		if (due_at <= decision->now && decision->input->clock_due[LH_CLOCK_BLOCKED])
 			due_at = lh_after(decision->now, leg->blocked_max);
 		lh_set_clock(decision, LH_CLOCK_BLOCKED, leg->name, due_at);
 	}
