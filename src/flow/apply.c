@@ -249,12 +249,6 @@ add_stays(LhRows *ended, LhRows *begun, const LhBatchLead *slot)
 
 /* Clocks ------------------------------------------------------------------------------------- */
 
-static LhStatement drop_clocks = {
-	"delete from handoff.clock c using unnest($1, $2, $3) as u(lead_key, kind, name) "
-	"where c.lead_key = u.lead_key and c.handoff_no = 0 and c.kind = u.kind and c.name = u.name",
-	3, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
-};
-
 static LhStatement write_clocks = {
 	"insert into handoff.clock (lead_key, kind, name, started_at, due_at, next_at) "
 	"select u.lead_key, u.kind, u.name, u.started_at, u.due_at, u.due_at "
@@ -264,28 +258,51 @@ static LhStatement write_clocks = {
 	5, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
+/*
+ * The clocks of a kind that end, or go on under another name.  A lead has one of a kind at most, so its
+ * key is enough: a join with their names would read all clocks for each of its rows, while the planner
+ * knows nothing of the table.
+ */
 static void
-add_clocks(LhRows *dropped, LhRows *written, const LhBatchLead *slot)
+drop_clocks(const LhBatch *batch, LhClockKind kind)
+{
+	static LhStatement statement = {
+		"delete from handoff.clock where lead_key = any($1) and handoff_no = 0 and kind = $2",
+		2, {TEXTARRAYOID, TEXTOID}
+	};
+	char	  **lead_keys = palloc_array(char *, Max(batch->nleads, 1));
+	int			n = 0;
+	Datum		values[2];
+
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		const LhBatchLead *slot = &batch->leads[i];
+		const LhClock *before = &slot->clocks_before[kind];
+		const LhClock *clock = &slot->lead.clocks[kind];
+
+		if (slot->decide && before->due_at != DT_NOEND &&
+			(clock->due_at == DT_NOEND || strcmp(before->name, clock->name) != 0))
+			lead_keys[n++] = slot->lead_key;
+	}
+	if (n == 0)
+		return;
+	values[0] = lh_text_array(lead_keys, n);
+	values[1] = CStringGetTextDatum(lh_clock_kind(kind));
+	lh_run(&statement, values, NULL);
+}
+
+static void
+add_clocks(LhRows *written, const LhBatchLead *slot)
 {
 	for (int k = 0; k < LH_NCLOCKS; k++)
 	{
 		const LhClock *before = &slot->clocks_before[k];
 		const LhClock *clock = &slot->lead.clocks[k];
-		bool		same_name = strcmp(before->name, clock->name) == 0;
 		RowBuilder	row = {0};
 
-		if (before->due_at == clock->due_at && same_name)
+		if (clock->due_at == DT_NOEND ||
+			(before->due_at == clock->due_at && strcmp(before->name, clock->name) == 0))
 			continue;
-		if (before->due_at != DT_NOEND && (clock->due_at == DT_NOEND || !same_name))
-		{
-			put_text(&row, slot->lead_key);
-			put_text(&row, lh_clock_kind(k));
-			put_text(&row, before->name);
-			add(dropped, &row);
-		}
-		if (clock->due_at == DT_NOEND)
-			continue;
-		row.n = 0;
 		put_text(&row, slot->lead_key);
 		put_text(&row, lh_clock_kind(k));
 		put_text(&row, clock->name);
@@ -546,7 +563,6 @@ lh_batch_apply(LhBatch *batch)
 	LhRows		events;
 	LhRows		stays_ended;
 	LhRows		stays_begun;
-	LhRows		clocks_dropped;
 	LhRows		clocks;
 	LhRows		judgements;
 	LhRows		handoffs;
@@ -558,7 +574,6 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_begin(&events, &write_events);
 	lh_rows_begin(&stays_ended, &end_stays);
 	lh_rows_begin(&stays_begun, &begin_stays);
-	lh_rows_begin(&clocks_dropped, &drop_clocks);
 	lh_rows_begin(&clocks, &write_clocks);
 	lh_rows_begin(&judgements, &judge_activities);
 	lh_rows_begin(&handoffs, &write_handoffs);
@@ -574,7 +589,7 @@ lh_batch_apply(LhBatch *batch)
 			add_lead(&leads, &slot->lead, slot->contract);
 		add_events(&events, slot, recorded_at);
 		add_stays(&stays_ended, &stays_begun, slot);
-		add_clocks(&clocks_dropped, &clocks, slot);
+		add_clocks(&clocks, slot);
 		add_judgements(&judgements, slot);
 		add_handoffs(&handoffs, &assignments, slot);
 		add_slas(&slas, slot);
@@ -583,7 +598,8 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_flush(&events);
 	lh_rows_flush(&stays_ended);
 	lh_rows_flush(&stays_begun);
-	lh_rows_flush(&clocks_dropped);
+	for (int k = 0; k < LH_NCLOCKS; k++)
+		drop_clocks(batch, k);
 	lh_rows_flush(&clocks);
 	lh_rows_flush(&judgements);
 	lh_rows_flush(&handoffs);
