@@ -48,8 +48,6 @@ create type src.composite as (id int);
 select src.try($$select handoff.attach('src.nowhere', 'lead')$$);
 select src.try($$select handoff.attach('nowhere.plain', 'lead')$$);
 select src.try($$select handoff.attach('plain', 'lead')$$);
-select src.try($$select handoff.attach('src."plain', 'lead')$$);
-select src.try($$select handoff.attach('', 'lead')$$);
 select src.try($$select handoff.attach(null, 'lead')$$);
 select src.try($$select handoff.attach('src.view', 'lead')$$);
 select src.try($$select handoff.attach('src.matview', 'lead')$$);
