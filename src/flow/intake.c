@@ -245,6 +245,14 @@ take_leads(LhBatch *batch, LhSourceItems *group)
 			lh_rows_add(&dropped, values, NULL);
 			lh_rows_add(&converted, values, NULL);
 		}
+		else if (rows[i].present && text_of(&rows[i], "converted_opportunity") == NULL &&
+				 stored_text(slot, "converted_opportunity") != NULL)
+		{
+			/* taken back: whatever it was is none of its any more */
+			values[0] = CStringGetTextDatum(item->lead_key);
+			values[1] = CStringGetTextDatum("");
+			lh_rows_add(&dropped, values, NULL);
+		}
 		if (!slot->exists)
 			lh_lead_init(&slot->lead, item->lead_key, group->source->name, item->raw_key);
 		else if (strcmp(slot->lead.source, group->source->name) != 0)

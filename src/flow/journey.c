@@ -625,6 +625,18 @@ follow_signals(Journey *journey, bool was_held)
 			lh_fire(journey, LH_SIGNAL, NULL);
 }
 
+/* What is known already of a handoff that was only just made: it may come late. */
+static void
+catch_up(Journey *journey)
+{
+	LhLeadHandoff *last = lh_last_handoff(journey->decision->lead, NULL, false);
+
+	if (last == NULL || !last->is_new)
+		return;
+	lh_worked(journey->decision);
+	follow_milestones(journey);
+}
+
 /* A handoff without an owner seeks one whenever its lead is decided. */
 static void
 seek_owner(LhDecision *decision)
@@ -656,6 +668,7 @@ lh_journey(LhDecision *decision)
 	follow_signals(&journey, was_held);
 	while (lh_fire(&journey, LH_SCORED, NULL))
 		CHECK_FOR_INTERRUPTS();
+	catch_up(&journey);
 	if (journey.gate != NULL && journey.gate->action == LH_REJECT)
 		lh_fire(&journey, LH_DISQUALIFIED, journey.gate->code);
 	keep_gate(&journey);
