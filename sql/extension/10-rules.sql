@@ -131,3 +131,24 @@ language c stable strict parallel safe
 as 'MODULE_PATHNAME', 'lh_valid_until';
 revoke all on function handoff.valid_until(handoff.criteria, record, timestamptz) from public;
 comment on function handoff.valid_until(handoff.criteria, record, timestamptz) is 'Until when matches() keeps its answer for a row that does not change: a moment after at, never later than the first change by time alone, infinity if there is none. Errors: those of matches().';
+
+create function handoff.matching_rules(rules handoff.criteria[], record record, at timestamptz default now())
+returns int[]
+language c stable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_matching_rules';
+revoke all on function handoff.matching_rules(handoff.criteria[], record, timestamptz) from public;
+comment on function handoff.matching_rules(handoff.criteria[], record, timestamptz) is 'Positions, from 1 and ascending, of the rules that a row meets; a null in rules is met by every row. The answer of matches() for each, found through an index over the rules. Errors: those of matches().';
+
+create function handoff.first_rule(rules handoff.criteria[], record record, at timestamptz default now())
+returns int
+language c stable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_first_rule';
+revoke all on function handoff.first_rule(handoff.criteria[], record, timestamptz) from public;
+comment on function handoff.first_rule(handoff.criteria[], record, timestamptz) is 'Position, from 1, of the first rule that a row meets, NULL if it meets none; a null in rules is met by every row. Errors: those of matches().';
+
+create function handoff.rules_valid_until(rules handoff.criteria[], record record, at timestamptz default now(), first_only boolean default false)
+returns timestamptz
+language c stable strict parallel safe
+as 'MODULE_PATHNAME', 'lh_rules_valid_until';
+revoke all on function handoff.rules_valid_until(handoff.criteria[], record, timestamptz, boolean) from public;
+comment on function handoff.rules_valid_until(handoff.criteria[], record, timestamptz, boolean) is 'Until when matching_rules(), with first_only first_rule(), keeps its answer for a row that does not change: a moment after at, never later than the first change by time alone, infinity if there is none. Errors: those of matches().';

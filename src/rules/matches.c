@@ -1,12 +1,12 @@
 /*
  * src/rules/matches.c
  *
- * Criteria asked from SQL: matches() and valid_until() over a row of any table, and check_criteria()
- * against a list of fields.
+ * Criteria asked from SQL: matches() and valid_until() over a row of any table, their like for a list
+ * of rules, and check_criteria() against a list of fields.
  *
  * matches(C, R, at) is what "select (C) from R" gives when now() is at: the fields are the row's
- * columns, their types those of the columns.  The criteria bound to the row's type is kept from call
- * to call; a call site has one row type and, nearly always, one criteria.
+ * columns, their types those of the columns.  What was compiled for the row's type is kept from call
+ * to call; a call site has one row type and, nearly always, one criteria or list of rules.
  */
 #include "lead_handoff.h"
 
@@ -27,15 +27,18 @@
 typedef struct Site
 {
 	MemoryContext mcxt;
-	Criteria   *criteria;
+	struct varlena *source;		/* the first argument: a criteria, or an array of them */
+	int			nrules;
+	const Criteria **rules;		/* of source; NULL: always true */
 	Oid			type;
 	int32		typmod;
 	uint64		type_version;	/* of the row's type: see assign_record_type_identifier() */
 	TupleDesc	desc;
 	LhFieldSet *set;
-	AttrNumber *attnums;		/* of the set's fields; 0: the criteria doesn't use it */
+	AttrNumber *attnums;		/* of the set's fields; 0: no rule uses it */
 	LhRulebook *book;
 	LhFields   *row;
+	int		   *matches;		/* room for all of them */
 	bool		has_now;
 	TimestampTz now;
 	pg_tz	   *zone;
@@ -80,16 +83,27 @@ field_type_of(Oid type, LhType *result)
 }
 
 static bool
-uses_field(const Criteria *criteria, const char *name)
+uses_field(const Criteria *criteria, const char *name, size_t len)
 {
-	size_t		len = strlen(name);
-
 	for (int i = 0; i < criteria->nnodes; i++)
 	{
 		const LhNode *node = &criteria->nodes[i];
 
 		if (node->kind == LH_NODE_FIELD && node->count == len &&
 			memcmp((const char *) criteria + node->offset, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+some_rule_uses(const Site *site, const char *name)
+{
+	size_t		len = strlen(name);
+
+	for (int i = 0; i < site->nrules; i++)
+	{
+		if (site->rules[i] && uses_field(site->rules[i], name, len))
 			return true;
 	}
 	return false;
@@ -104,7 +118,7 @@ add_columns(Site *site)
 	{
 		Form_pg_attribute att = TupleDescAttr(site->desc, i);
 		char	   *name = NameStr(att->attname);
-		bool		used = uses_field(site->criteria, name);
+		bool		used = some_rule_uses(site, name);
 		LhType		type;
 
 		if (att->attisdropped || lh_fieldset_find(site->set, name) >= 0)
@@ -168,29 +182,52 @@ read_row(Site *site, HeapTupleHeader record)
 
 /* ---------- the call site ---------- */
 
+/* The rules in an array of criteria; a null stands for one that is always true. */
+static void
+unpack_rules(Site *site)
+{
+	ArrayType  *array = (ArrayType *) site->source;
+	Datum	   *items;
+	bool	   *nulls;
+
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &items, &nulls,
+					  &site->nrules);
+	site->rules = palloc(Max(site->nrules, 1) * sizeof(Criteria *));
+	for (int i = 0; i < site->nrules; i++)
+		site->rules[i] = nulls[i] ? NULL : DatumGetCriteriaP(items[i]);
+}
+
 static Site *
-build_site(FmgrInfo *flinfo, Criteria *criteria, Oid type, int32 typmod, uint64 type_version)
+build_site(FmgrInfo *flinfo, struct varlena *source, bool is_list, HeapTupleHeader record)
 {
 	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff matches",
 											   ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(mcxt);
-	TupleDesc	desc = lookup_rowtype_tupdesc(type, typmod);
 	Site	   *site = palloc0(sizeof(Site));
-	const Criteria *rule;
+	TupleDesc	desc;
 
 	site->mcxt = mcxt;
-	site->type = type;
-	site->typmod = typmod;
-	site->type_version = type_version;
+	site->type = HeapTupleHeaderGetTypeId(record);
+	site->typmod = HeapTupleHeaderGetTypMod(record);
+	site->type_version = assign_record_type_identifier(site->type, site->typmod);
+	desc = lookup_rowtype_tupdesc(site->type, site->typmod);
 	site->desc = CreateTupleDescCopy(desc);
 	ReleaseTupleDesc(desc);
-	site->criteria = palloc(VARSIZE(criteria));
-	memcpy(site->criteria, criteria, VARSIZE(criteria));
+	site->source = palloc(VARSIZE(source));
+	memcpy(site->source, source, VARSIZE(source));
+	if (is_list)
+		unpack_rules(site);
+	else
+	{
+		site->nrules = 1;
+		site->rules = palloc(sizeof(Criteria *));
+		site->rules[0] = (const Criteria *) site->source;
+	}
 	site->set = lh_fieldset_create(mcxt);
 	add_columns(site);
-	rule = site->criteria;
-	site->book = lh_rulebook_compile(mcxt, site->set, 1, &rule);
+	site->book = lh_rulebook_compile(mcxt, site->set, site->nrules, site->rules);
 	site->row = lh_fields_create(site->set);
+	site->matches = palloc(Max(site->nrules, 1) * sizeof(int));
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextSetParent(mcxt, flinfo->fn_mcxt);
@@ -200,21 +237,22 @@ build_site(FmgrInfo *flinfo, Criteria *criteria, Oid type, int32 typmod, uint64 
 	return site;
 }
 
-/* The site for this call, told what now is. */
+/* The site for this call, told what now is and what the row holds. */
 static Site *
-get_site(FunctionCallInfo fcinfo, HeapTupleHeader record)
+get_site(FunctionCallInfo fcinfo, bool is_list)
 {
-	Criteria   *criteria = PG_GETARG_CRITERIA_P(0);
+	struct varlena *source = PG_DETOAST_DATUM(PG_GETARG_DATUM(0));
+	HeapTupleHeader record = PG_GETARG_HEAPTUPLEHEADER(1);
 	TimestampTz now = PG_GETARG_TIMESTAMPTZ(2);
 	Oid			type = HeapTupleHeaderGetTypeId(record);
 	int32		typmod = HeapTupleHeaderGetTypMod(record);
-	uint64		type_version = assign_record_type_identifier(type, typmod);
 	Site	   *site = fcinfo->flinfo->fn_extra;
 
 	if (site == NULL || site->type != type || site->typmod != typmod ||
-		site->type_version != type_version || VARSIZE(site->criteria) != VARSIZE(criteria) ||
-		memcmp(site->criteria, criteria, VARSIZE(criteria)) != 0)
-		site = build_site(fcinfo->flinfo, criteria, type, typmod, type_version);
+		site->type_version != assign_record_type_identifier(type, typmod) ||
+		VARSIZE(site->source) != VARSIZE(source) ||
+		memcmp(site->source, source, VARSIZE(source)) != 0)
+		site = build_site(fcinfo->flinfo, source, is_list, record);
 	if (!site->has_now || site->now != now || site->zone != session_timezone)
 	{
 		lh_rulebook_set_now(site->book, now);
@@ -222,21 +260,23 @@ get_site(FunctionCallInfo fcinfo, HeapTupleHeader record)
 		site->now = now;
 		site->zone = session_timezone;
 	}
-	PG_FREE_IF_COPY(criteria, 0);
+	PG_FREE_IF_COPY(source, 0);
+	read_row(site, record);
 	return site;
 }
 
 PG_FUNCTION_INFO_V1(lh_matches);
 PG_FUNCTION_INFO_V1(lh_valid_until);
+PG_FUNCTION_INFO_V1(lh_matching_rules);
+PG_FUNCTION_INFO_V1(lh_first_rule);
+PG_FUNCTION_INFO_V1(lh_rules_valid_until);
 PG_FUNCTION_INFO_V1(lh_check_criteria);
 
 Datum
 lh_matches(PG_FUNCTION_ARGS)
 {
-	HeapTupleHeader record = PG_GETARG_HEAPTUPLEHEADER(1);
-	Site	   *site = get_site(fcinfo, record);
+	Site	   *site = get_site(fcinfo, false);
 
-	read_row(site, record);
 	switch (lh_rulebook_test(site->book, 0, site->row, NULL))
 	{
 		case LH_TRUE:
@@ -252,12 +292,47 @@ lh_matches(PG_FUNCTION_ARGS)
 Datum
 lh_valid_until(PG_FUNCTION_ARGS)
 {
-	HeapTupleHeader record = PG_GETARG_HEAPTUPLEHEADER(1);
-	Site	   *site = get_site(fcinfo, record);
+	Site	   *site = get_site(fcinfo, false);
 	TimestampTz valid_until = DT_NOEND;
 
-	read_row(site, record);
 	(void) lh_rulebook_test(site->book, 0, site->row, &valid_until);
+	PG_RETURN_TIMESTAMPTZ(valid_until);
+}
+
+/* Positions of rules count from 1, as those of array elements do. */
+Datum
+lh_matching_rules(PG_FUNCTION_ARGS)
+{
+	Site	   *site = get_site(fcinfo, true);
+	int			n = lh_rulebook_all(site->book, site->row, site->matches, NULL);
+	Datum	   *positions = palloc(Max(n, 1) * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		positions[i] = Int32GetDatum(site->matches[i] + 1);
+	PG_RETURN_ARRAYTYPE_P(construct_array(positions, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
+Datum
+lh_first_rule(PG_FUNCTION_ARGS)
+{
+	Site	   *site = get_site(fcinfo, true);
+	int			rule = lh_rulebook_first(site->book, site->row, NULL);
+
+	if (rule < 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(rule + 1);
+}
+
+Datum
+lh_rules_valid_until(PG_FUNCTION_ARGS)
+{
+	Site	   *site = get_site(fcinfo, true);
+	TimestampTz valid_until = DT_NOEND;
+
+	if (PG_GETARG_BOOL(3))
+		(void) lh_rulebook_first(site->book, site->row, &valid_until);
+	else
+		(void) lh_rulebook_all(site->book, site->row, site->matches, &valid_until);
 	PG_RETURN_TIMESTAMPTZ(valid_until);
 }
 

@@ -1,0 +1,218 @@
+-- A list of rules answers as its rules do one by one: for a book B and a row R, matching_rules(B, R) are
+-- the rules that PostgreSQL itself finds true in R, and those that matches() finds; first_rule(B, R) is the
+-- first of them; and neither changes by time alone before rules_valid_until(B, R) says so. Books and rows
+-- are made of few values, so that every one stands in many rules and every row meets many.
+create schema rulebook;
+set search_path = rulebook, handoff;
+set client_min_messages = warning;
+
+create table item (
+    t text collate "C",
+    u text collate "C",
+    b boolean,
+    n bigint,
+    x numeric,
+    d date,
+    ts timestamptz,
+    a text[]
+);
+
+create function one_of(variadic choices text[]) returns text language sql volatile as
+$$ select choices[1 + floor(random() * array_length(choices, 1))::int] $$;
+create function word() returns text language sql volatile as
+$$ select one_of('', 'a', 'b', 'ab', 'ba', 'aab', 'AB', 'abcabc', 'bö', 'öb', 'größe') $$;
+create function words(fewest int) returns text language sql volatile as
+$$ select string_agg(case when random() < 0.06 then 'null' else quote_literal(word()) end, ', ') from generate_series(1, fewest + floor(random() * 3)::int) $$;
+create function pattern() returns text language sql volatile as
+$$ select quote_literal(one_of('a%', '%b', 'ab%', '%ab', 'a%b', '%ö%', 'abc%abc', 'ab', '%', '', 'a_', '_b', 'a\%%', '%\_', 'b\ö', '%%', 'a%_', 'AB%', '%Ab', 'größe%', '%\b')) $$;
+create function number() returns text language sql volatile as
+$$ select one_of('0', '1', '2', '3', '4', '5', '-1', '2.5', '3.0', '1e30', '-1e30', '9223372036854775807', '-9223372036854775808') $$;
+create function day() returns text language sql volatile as
+$$ select 'date ' || quote_literal(one_of('2026-11-01', '2026-11-02', '2026-11-03', '2026-11-25', 'infinity', '-infinity')) $$;
+create function moment() returns text language sql volatile as
+$$ select 'timestamptz ' || quote_literal(one_of('2026-11-01 00:00Z', '2026-11-02 00:00Z', '2026-11-02 12:00Z', '2026-11-25 00:00Z', 'infinity', '-infinity')) $$;
+create function moving() returns text language sql volatile as
+$$ select one_of('now()', 'now()', 'current_date') || one_of('', ' - interval ''2 days''', ' + interval ''1 day''', ' - interval ''90 minutes''', ' + interval ''1 month''') $$;
+create function operand(field text) returns text language plpgsql volatile as
+$$
+begin
+    case field
+        when 't', 'u' then return case when random() < 0.95 then quote_literal(word()) else one_of('t', 'u') end;
+        when 'b' then return one_of('true', 'false', 'b');
+        when 'n', 'x' then return case when random() < 0.92 then number() else one_of('n', 'x', '''5''') end;
+        when 'd' then return case when random() < 0.7 then day() else one_of(moment(), moving(), moving(), 'ts') end;
+        when 'ts' then return case when random() < 0.6 then moment() else one_of(day(), moving(), moving(), moving(), 'd') end;
+    end case;
+end
+$$;
+create function operands(field text) returns text language sql volatile as
+$$ select string_agg(case when random() < 0.06 then 'null' else one.v end, ', ')
+   from generate_series(1, 1 + floor(random() * 4)::int) i,
+        lateral (select case field when 'b' then one_of('true', 'false') when 'd' then day() when 'ts' then moment()
+                 when 't' then quote_literal(word()) when 'u' then quote_literal(word()) else number() end || left('', i) as v) one $$;
+
+create function leaf() returns text language plpgsql volatile as
+$$
+declare
+    f text := one_of('t', 't', 't', 'u', 'u', 'b', 'n', 'n', 'x', 'd', 'ts', 'a');
+    k float := random();
+begin
+    if k < 0.05 then
+        return f || one_of(' is null', ' is null', ' is not null');
+    elsif f = 'a' then
+        return case when k < 0.4 then quote_literal(word()) || ' = any (a)'
+            when k < 0.7 then 'a && array[' || words(1) || ']'
+            else 'a @> array[' || words(1) || ']' end;
+    elsif k < 0.2 then
+        return f || one_of(' in (', ' in (', ' in (', ' not in (') || operands(f) || ')';
+    elsif k < 0.25 then
+        return f || one_of(' is distinct from ', ' is not distinct from ') || operand(f);
+    elsif f in ('t', 'u') and k < 0.5 then
+        return f || one_of(' like ', ' like ', ' ilike ', ' not like ', ' not ilike ') || pattern();
+    elsif f = 'b' and k < 0.8 then
+        return one_of('b', 'not b', 'b is true', 'b is not true', 'b is false', 'b is not false', 'b is unknown', 'b is not unknown', 'true', 'false');
+    elsif f in ('n', 'x', 'd', 'ts') and k < 0.55 then
+        return f || one_of(' between ', ' between ', ' not between ') || operand(f) || ' and ' || operand(f);
+    elsif f in ('n', 'x', 'd', 'ts') and k < 0.85 then
+        return f || one_of(' < ', ' <= ', ' > ', ' >= ', ' <> ') || operand(f);
+    else
+        return f || one_of(' = ', ' = ', ' = ', ' <> ') || operand(f);
+    end if;
+end
+$$;
+create function rule(depth int) returns text language plpgsql volatile as
+$$
+declare
+    k float := random();
+begin
+    if depth <= 1 or k < 0.1 then
+        return leaf();
+    elsif k < 0.25 then
+        return 'not (' || rule(depth - 1) || ')';
+    else
+        return (select string_agg('(' || rule(depth - 1) || ')', one.op)
+                from (select one_of(' and ', ' and ', ' or ') as op) one, generate_series(1, 2 + floor(random() * 3)::int) group by one.op);
+    end if;
+end
+$$;
+-- deep: rules up to this deep; a null among them is always true
+create function book(rules int, deep int) returns criteria[] language sql volatile as
+$$ select array_agg(case when random() < 0.01 then null else rule(1 + (i + floor(random() * deep)::int) % deep)::criteria end) from generate_series(1, rules) i $$;
+
+create procedure fill(rows int, nulls float) language sql as
+$$
+    delete from item;
+    insert into item
+    select case when random() < nulls then null else word() end,
+        case when random() < nulls then null else word() end,
+        case when random() < nulls then null else random() < 0.5 end,
+        case when random() < nulls then null else one_of('0', '1', '2', '3', '4', '5', '9223372036854775807', '-9223372036854775808')::bigint end,
+        case when random() < nulls then null else one_of('0', '1', '2', '2.5', '3.00', '4', 'NaN', 'Infinity', '-Infinity', '1e30')::numeric end,
+        case when random() < nulls then null when random() < 0.5 then current_date + (random() * 6)::int - 3
+             else one_of('2026-11-01', '2026-11-02', '2026-11-03', '2026-11-25', 'infinity', '-infinity', '4000-01-01')::date end,
+        case when random() < nulls then null when random() < 0.5 then now() + (random() * 6 - 3) * interval '1 day'
+             else one_of('2026-11-01 00:00Z', '2026-11-02 00:00Z', '2026-11-02 06:00Z', '2026-11-25 00:00Z', 'infinity', '-infinity')::timestamptz end,
+        case when random() < nulls then null else
+             (select coalesce(array_agg(case when random() < 0.1 then null else word() end || left('', j)), '{}') from generate_series(1, i % 4) j) end
+    from generate_series(1, rows) i;
+$$;
+
+-- One book over all rows, against PostgreSQL and against its rules one by one.
+create function compare(rules criteria[], out pairs bigint, out matched bigint, out differing bigint) language plpgsql as
+$$
+declare
+    truth text;
+begin
+    select string_agg(format('case when (%s) then %s end', coalesce(rule::text, 'true'), i), ', ' order by i)
+        into truth from unnest(rules) with ordinality as r (rule, i);
+    execute format('select count(*), sum(cardinality(truth)),
+            count(*) filter (where ours is distinct from truth or one_by_one is distinct from truth or first_one is distinct from truth[1])
+        from (select matching_rules($1, item) as ours, first_rule($1, item) as first_one, array_remove(array[%s]::int[], null) as truth,
+                  array(select i::int from unnest($1) with ordinality as r (rule, i) where rule is null or matches(rule, item) order by i) as one_by_one
+              from item) s', truth) into pairs, matched, differing using rules;
+    if differing > 0 then
+        raise warning '% of % rows differ for %', differing, pairs, rules;
+    end if;
+end
+$$;
+create function run(books int, rules int, depth int, out pairs bigint, out matched bigint, out differing bigint) language plpgsql as
+$$
+begin
+    pairs := 0;
+    matched := 0;
+    differing := 0;
+    for i in 1 .. books loop
+        call fill(rows => 24, nulls => i % 4 * 0.25);
+        select run.pairs + c.pairs, run.matched + c.matched, run.differing + c.differing into pairs, matched, differing
+            from compare(book(1 + (i * 7) % rules, depth)) c;
+    end loop;
+end
+$$;
+
+-- Until the moment given, the answers stay; it isn't earlier than the earliest of the single rules, so
+-- that nobody looks again for nothing. Asked at some moments before it.
+create function compare_until(rules criteria[], out pairs bigint, out moving bigint, out differing bigint) language sql as
+$$
+    with answer as (
+        select item, at, matching_rules(rules, item, at) as all_of_them, first_rule(rules, item, at) as first_one,
+            rules_valid_until(rules, item, at) as all_until, rules_valid_until(rules, item, at, true) as first_until
+        from item, (select now() + random() * interval '1 day' as at) one),
+    question as (
+        select answer.*, moment
+        from answer, lateral (select least((item).ts, (item).d::timestamptz, at + interval '3 days') as near) n,
+            lateral (values (all_until - interval '1 microsecond', all_until), (first_until - interval '1 microsecond', first_until),
+                (near, 'infinity'), (near + interval '1 day', 'infinity'), (near + interval '2 days 1 microsecond', 'infinity'),
+                (at + interval '90 minutes', 'infinity'), (at + interval '40 days', 'infinity')) as v (moment, before)
+        where isfinite(moment) and moment > at)
+    select count(*), count(*) filter (where isfinite(all_until)), count(*) filter (where differs)
+    from (
+        select all_until,
+            all_until <= at or first_until <= at
+            or (moment < all_until and matching_rules(rules, item, moment) <> all_of_them)
+            or (moment < first_until and first_rule(rules, item, moment) is distinct from first_one) as differs
+        from question
+        union all
+        select all_until,
+            all_until < (select min(valid_until(rule, item, at)) from unnest(rules) as r (rule) where rule is not null)
+            or first_until < (select min(valid_until(rule, item, at)) from unnest(rules[:coalesce(first_one, cardinality(rules))]) as r (rule) where rule is not null)
+        from answer) s
+$$;
+create function run_until(books int, rules int, depth int, out pairs bigint, out moving bigint, out differing bigint) language plpgsql as
+$$
+declare
+    rulebook criteria[];
+    c record;
+begin
+    pairs := 0;
+    moving := 0;
+    differing := 0;
+    for i in 1 .. books loop
+        call fill(rows => 12, nulls => 0.2);
+        rulebook := book(1 + (i * 7) % rules, depth);
+        c := compare_until(rulebook);
+        pairs := pairs + c.pairs;
+        moving := moving + c.moving;
+        differing := differing + c.differing;
+        if c.differing > 0 then
+            raise warning 'until differs for %', rulebook;
+        end if;
+    end loop;
+end
+$$;
+
+set timezone = 'America/New_York';
+select setseed(0.5);
+-- rules of one comparison, of a few, and deep ones; short lists and long ones
+select pairs, matched > 10000 as many_match, differing from run(books => 30, rules => 150, depth => 1);
+select pairs, matched > 10000 as many_match, differing from run(books => 50, rules => 90, depth => 2);
+select pairs, matched > 5000 as many_match, differing from run(books => 40, rules => 60, depth => 4);
+select pairs > 2000 as many, moving > 200 as many_move, differing from run_until(books => 50, rules => 40, depth => 3);
+
+-- No rules, a rule for everybody, and what is no rule.
+select matching_rules('{}', row), first_rule('{}', row), rules_valid_until('{}', row) from (select true as b) row;
+select matching_rules(array[null, 'b is null', null]::criteria[], row), first_rule('{b is not null,NULL}', row), first_rule('{b is not null}', row)
+from (select null::boolean as b) row;
+select first_rule(array['b', 'c = 1']::criteria[], row) from (select null::boolean as b) row;
+\echo :LAST_ERROR_SQLSTATE
+
+drop schema rulebook cascade;
