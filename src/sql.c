@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -221,4 +222,102 @@ Datum
 lh_text_datum(const char *text)
 {
 	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+/* Columns of the answer ---------------------------------------------------------------------- */
+
+Datum
+lh_get(uint64 row, int col, bool *isnull)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	Form_pg_attribute att = TupleDescAttr(desc, col - 1);
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], desc, col, isnull);
+
+	if (*isnull)
+		return (Datum) 0;
+	if (att->attlen == -1)
+		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+	return datumCopy(value, att->attbyval, att->attlen);
+}
+
+char *
+lh_get_text(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+int
+lh_get_int(uint64 row, int col, int if_null)
+{
+	bool		isnull;
+	Datum		value = lh_get(row, col, &isnull);
+
+	return isnull ? if_null : DatumGetInt32(value);
+}
+
+int64
+lh_get_bigint(uint64 row, int col, int64 if_null)
+{
+	bool		isnull;
+	Datum		value = lh_get(row, col, &isnull);
+
+	return isnull ? if_null : DatumGetInt64(value);
+}
+
+bool
+lh_get_bool(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = lh_get(row, col, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+TimestampTz
+lh_get_time(uint64 row, int col, TimestampTz if_null)
+{
+	bool		isnull;
+	Datum		value = lh_get(row, col, &isnull);
+
+	return isnull ? if_null : DatumGetTimestampTz(value);
+}
+
+Interval *
+lh_get_interval(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = lh_get(row, col, &isnull);
+
+	return isnull ? NULL : DatumGetIntervalP(value);
+}
+
+Jsonb *
+lh_get_jsonb(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = lh_get(row, col, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbP(value);
+}
+
+int
+lh_get_texts(uint64 row, int col, char ***texts)
+{
+	bool		isnull;
+	Datum		value = lh_get(row, col, &isnull);
+	Datum	   *elements;
+	int			n;
+
+	*texts = NULL;
+	if (isnull)
+		return 0;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, NULL, &n);
+	*texts = palloc_array(char *, Max(n, 1));
+	for (int i = 0; i < n; i++)
+		(*texts)[i] = TextDatumGetCString(elements[i]);
+	return n;
 }

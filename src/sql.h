@@ -9,6 +9,7 @@
 
 #include "lead_handoff.h"
 #include "executor/spi.h"
+#include "utils/jsonb.h"
 
 #define LH_MAX_PARAMS	32
 
@@ -30,6 +31,20 @@ extern uint64 lh_run(LhStatement *statement, const Datum *values, const bool *is
 
 /* The same even in REPEATABLE READ and above, where the transaction's snapshot may be old. */
 extern uint64 lh_run_latest(LhStatement *statement, const Datum *values, const bool *isnull);
+
+/*
+ * Column col (from 1) of row i of the last answer, copied into the current context.  A null text, array
+ * or document is NULL, a null boolean false.
+ */
+extern Datum lh_get(uint64 row, int col, bool *isnull);
+extern char *lh_get_text(uint64 row, int col);
+extern int	lh_get_int(uint64 row, int col, int if_null);
+extern int64 lh_get_bigint(uint64 row, int col, int64 if_null);
+extern bool lh_get_bool(uint64 row, int col);
+extern TimestampTz lh_get_time(uint64 row, int col, TimestampTz if_null);
+extern Interval *lh_get_interval(uint64 row, int col);
+extern Jsonb *lh_get_jsonb(uint64 row, int col);
+extern int	lh_get_texts(uint64 row, int col, char ***texts);	/* how many */
 
 /* While set, lh_run() fails with ERRCODE_LH_DEADLINE after that moment; 0: no limit. */
 extern TimestampTz lh_deadline;

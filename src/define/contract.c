@@ -108,7 +108,7 @@ checksum_now(int contract_id)
 
 	if (lh_run(&statement, &value, NULL) == 0)
 		return NULL;
-	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	return lh_get_text(0, 1);
 }
 
 const LhContract *
@@ -142,7 +142,7 @@ lh_contract_in_force(const char *name)
 
 	if (lh_run(&statement, &value, &isnull) != 1)
 		return 0;
-	return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	return lh_get_int(0, 1, 0);
 }
 
 void

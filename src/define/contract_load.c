@@ -19,7 +19,6 @@
 #include "sql.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -39,73 +38,6 @@ query(LhStatement *statement, int contract_id)
 		query(&statement_, (contract)->contract_id); \
 	} while (0)
 
-/* Column col (from 1) of row i of the answer, copied into the current context. */
-static Datum
-column(int i, int col, bool *isnull)
-{
-	TupleDesc	desc = SPI_tuptable->tupdesc;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[i], desc, col, isnull);
-	Form_pg_attribute att = TupleDescAttr(desc, col - 1);
-
-	if (*isnull)
-		return (Datum) 0;
-	if (att->attlen == -1)
-		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
-	return datumCopy(value, att->attbyval, att->attlen);
-}
-
-static char *
-text_column(int i, int col)
-{
-	bool		isnull;
-	Datum		value = column(i, col, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-static int
-int_column(int i, int col, int if_null)
-{
-	bool		isnull;
-	Datum		value = column(i, col, &isnull);
-
-	return isnull ? if_null : DatumGetInt32(value);
-}
-
-static bool
-bool_column(int i, int col)
-{
-	bool		isnull;
-	Datum		value = column(i, col, &isnull);
-
-	return !isnull && DatumGetBool(value);
-}
-
-static Interval *
-interval_column(int i, int col)
-{
-	bool		isnull;
-	Datum		value = column(i, col, &isnull);
-
-	return isnull ? NULL : DatumGetIntervalP(value);
-}
-
-/* A column of type text[] that is never null. */
-static int
-texts_column(int i, int col, char ***texts)
-{
-	bool		isnull;
-	Datum	   *elements;
-	int			n;
-
-	deconstruct_array(DatumGetArrayTypeP(column(i, col, &isnull)), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, NULL, &n);
-	*texts = palloc_array(char *, Max(n, 1));
-	for (int e = 0; e < n; e++)
-		(*texts)[e] = TextDatumGetCString(elements[e]);
-	return n;
-}
-
 /* Compile the criteria in column col of all rows of the answer. */
 static void
 load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
@@ -115,7 +47,7 @@ load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
 	for (int i = 0; i < rules->n; i++)
 	{
 		bool		isnull;
-		Datum		value = column(i, col, &isnull);
+		Datum		value = lh_get(i, col, &isnull);
 
 		rules->criteria[i] = isnull ? NULL : (const Criteria *) DatumGetPointer(value);
 	}
@@ -213,18 +145,18 @@ load_header(LhContract *contract)
 				(errcode(ERRCODE_LH_NO_CONTRACT),
 				 errmsg("there is no contract %d", contract->contract_id),
 				 errhint("See table handoff.contract.")));
-	contract->name = text_column(0, 1);
-	contract->checksum = text_column(0, 2);
-	contract->half_life_interval = interval_column(0, 3);
+	contract->name = lh_get_text(0, 1);
+	contract->checksum = lh_get_text(0, 2);
+	contract->half_life_interval = lh_get_interval(0, 3);
 	contract->half_life = lh_half_life(contract->half_life_interval);
-	contract->zone = text_column(0, 4);
-	contract->min_fit = int_column(0, 5, INT_MIN);
-	contract->max_fit = int_column(0, 6, INT_MAX);
-	contract->min_intent = int_column(0, 7, INT_MIN);
-	contract->max_intent = int_column(0, 8, INT_MAX);
-	contract->accept_on_first_touch = bool_column(0, 9);
-	contract->accept_on_meeting = bool_column(0, 10);
-	contract->accept_on_opportunity = bool_column(0, 11);
+	contract->zone = lh_get_text(0, 4);
+	contract->min_fit = lh_get_int(0, 5, INT_MIN);
+	contract->max_fit = lh_get_int(0, 6, INT_MAX);
+	contract->min_intent = lh_get_int(0, 7, INT_MIN);
+	contract->max_intent = lh_get_int(0, 8, INT_MAX);
+	contract->accept_on_first_touch = lh_get_bool(0, 9);
+	contract->accept_on_meeting = lh_get_bool(0, 10);
+	contract->accept_on_opportunity = lh_get_bool(0, 11);
 }
 
 /* The built-in fields of one kind that a source maps, or the others. */
@@ -242,12 +174,12 @@ add_declared_fields(LhFieldSet *set, const char *of)
 {
 	for (int i = 0; i < SPI_processed; i++)
 	{
-		char	   *name = text_column(i, 2);
+		char	   *name = lh_get_text(i, 2);
 		LhType		type;
 
-		if (strcmp(text_column(i, 1), of) != 0)
+		if (strcmp(lh_get_text(i, 1), of) != 0)
 			continue;
-		if (!lh_type_from_name(text_column(i, 3), &type))
+		if (!lh_type_from_name(lh_get_text(i, 3), &type))
 			elog(ERROR, "field \"%s\" has unknown type", name);
 		lh_fieldset_add(set, strcmp(of, "account") == 0 ? psprintf("account.%s", name) : name, type);
 	}
@@ -283,13 +215,13 @@ load_derived(LhContract *contract)
 	contract->derived_rows = palloc_array(LhDerived, Max(SPI_processed, 1));
 	for (int i = 0; i < SPI_processed; i++)
 	{
-		char	   *name = text_column(i, 1);
+		char	   *name = lh_get_text(i, 1);
 		int			field = lh_fieldset_find(contract->lead_set, name);
 
 		if (field < 0)
 			field = lh_fieldset_add(contract->lead_set, name, LH_TEXT);
 		contract->derived_rows[i].field = field;
-		contract->derived_rows[i].value = CStringGetTextDatum(text_column(i, 2));
+		contract->derived_rows[i].value = CStringGetTextDatum(lh_get_text(i, 2));
 	}
 	load_rules(contract, &contract->derived, contract->lead_set, 3);
 }
@@ -302,11 +234,11 @@ load_groups(const char *kind, int *n)
 	*n = 0;
 	for (int i = 0; i < SPI_processed; i++)
 	{
-		if (strcmp(text_column(i, 2), kind) != 0)
+		if (strcmp(lh_get_text(i, 2), kind) != 0)
 			continue;
-		groups[*n].name = text_column(i, 1);
-		groups[*n].min_points = int_column(i, 3, INT_MIN);
-		groups[*n].max_points = int_column(i, 4, INT_MAX);
+		groups[*n].name = lh_get_text(i, 1);
+		groups[*n].min_points = lh_get_int(i, 3, INT_MIN);
+		groups[*n].max_points = lh_get_int(i, 4, INT_MAX);
 		(*n)++;
 	}
 	return groups;
@@ -319,9 +251,9 @@ load_score_rules(LhContract *contract, const LhGroup *groups, int ngroups)
 
 	for (int i = 0; i < SPI_processed; i++)
 	{
-		rules[i].name = text_column(i, 1);
-		rules[i].group = group_named(contract, groups, ngroups, text_column(i, 2));
-		rules[i].points = int_column(i, 4, 0);
+		rules[i].name = lh_get_text(i, 1);
+		rules[i].group = group_named(contract, groups, ngroups, lh_get_text(i, 2));
+		rules[i].points = lh_get_int(i, 4, 0);
 	}
 	return rules;
 }
@@ -354,10 +286,10 @@ load_scoring(LhContract *contract)
 	contract->bands = palloc_array(LhBand, Max(SPI_processed, 1));
 	for (int i = 0; i < SPI_processed; i++)
 	{
-		contract->bands[i].name = text_column(i, 1);
-		contract->bands[i].min_fit = int_column(i, 2, INT_MIN);
-		contract->bands[i].min_intent = int_column(i, 3, INT_MIN);
-		contract->bands[i].min_score = int_column(i, 4, INT_MIN);
+		contract->bands[i].name = lh_get_text(i, 1);
+		contract->bands[i].min_fit = lh_get_int(i, 2, INT_MIN);
+		contract->bands[i].min_intent = lh_get_int(i, 3, INT_MIN);
+		contract->bands[i].min_score = lh_get_int(i, 4, INT_MIN);
 	}
 }
 
@@ -371,10 +303,10 @@ load_meanings(LhContract *contract)
 	{
 		LhActivityRule *rule = &contract->meaning_rules[i];
 
-		rule->name = text_column(i, 1);
-		rule->meaning = word(contract, "meaning", lh_meaning_names, LH_NMEANINGS, text_column(i, 2));
-		rule->min_count = int_column(i, 4, 1);
-		rule->within = interval_column(i, 5);
+		rule->name = lh_get_text(i, 1);
+		rule->meaning = word(contract, "meaning", lh_meaning_names, LH_NMEANINGS, lh_get_text(i, 2));
+		rule->min_count = lh_get_int(i, 4, 1);
+		rule->within = lh_get_interval(i, 5);
 	}
 	load_rules(contract, &contract->meaning, contract->activity_set, 3);
 }
@@ -395,19 +327,19 @@ load_stages(LhContract *contract)
 	contract->nstages = SPI_processed;
 	contract->stages = palloc0_array(LhStage, Max(SPI_processed, 1));
 	for (int i = 0; i < contract->nstages; i++)
-		contract->stages[i].name = text_column(i, 1);
+		contract->stages[i].name = lh_get_text(i, 1);
 	for (int i = 0; i < contract->nstages; i++)
 	{
 		LhStage    *stage = &contract->stages[i];
-		char	   *max_age_to = text_column(i, 7);
+		char	   *max_age_to = lh_get_text(i, 7);
 		char	  **required;
 
-		stage->owner = text_column(i, 2);
-		stage->is_default = bool_column(i, 3);
-		stage->is_terminal = bool_column(i, 4);
-		stage->nrequired = texts_column(i, 5, &required);
+		stage->owner = lh_get_text(i, 2);
+		stage->is_default = lh_get_bool(i, 3);
+		stage->is_terminal = lh_get_bool(i, 4);
+		stage->nrequired = lh_get_texts(i, 5, &required);
 		load_required(contract, stage, required);
-		stage->max_age = interval_column(i, 6);
+		stage->max_age = lh_get_interval(i, 6);
 		stage->max_age_to = max_age_to == NULL ? -1 : stage_named(contract, max_age_to);
 	}
 	load_rules(contract, &contract->entry, contract->lead_set, 8);
@@ -423,9 +355,9 @@ load_legs(LhContract *contract)
 	contract->legs = palloc_array(LhLeg, Max(SPI_processed, 1));
 	for (int i = 0; i < SPI_processed; i++)
 	{
-		contract->legs[i].name = text_column(i, 1);
-		contract->legs[i].blocked_max = interval_column(i, 2);
-		contract->legs[i].blocked_hand_over = strcmp(text_column(i, 3), "hand_over") == 0;
+		contract->legs[i].name = lh_get_text(i, 1);
+		contract->legs[i].blocked_max = lh_get_interval(i, 2);
+		contract->legs[i].blocked_hand_over = strcmp(lh_get_text(i, 3), "hand_over") == 0;
 	}
 }
 
@@ -439,11 +371,11 @@ load_transitions(LhContract *contract)
 	{
 		LhTransition *transition = &contract->transitions[i];
 
-		transition->ord = int_column(i, 1, 0);
-		transition->from = stage_named(contract, text_column(i, 2));
-		transition->to = stage_named(contract, text_column(i, 3));
-		transition->cause = word(contract, "event", lh_cause_names, LH_NCAUSES, text_column(i, 4));
-		transition->leg = leg_named(contract, text_column(i, 5));
+		transition->ord = lh_get_int(i, 1, 0);
+		transition->from = stage_named(contract, lh_get_text(i, 2));
+		transition->to = stage_named(contract, lh_get_text(i, 3));
+		transition->cause = word(contract, "event", lh_cause_names, LH_NCAUSES, lh_get_text(i, 4));
+		transition->leg = leg_named(contract, lh_get_text(i, 5));
 	}
 	load_rules(contract, &contract->guard, contract->lead_set, 6);
 }
@@ -458,11 +390,11 @@ load_gates(LhContract *contract)
 	{
 		LhGate	   *gate = &contract->gates[i];
 
-		gate->ord = int_column(i, 1, 0);
-		gate->leg = leg_named(contract, text_column(i, 2));
-		gate->action = WORD(contract, "gate action", gate_actions, text_column(i, 3));
-		gate->code = text_column(i, 4);
-		gate->review_after = interval_column(i, 5);
+		gate->ord = lh_get_int(i, 1, 0);
+		gate->leg = leg_named(contract, lh_get_text(i, 2));
+		gate->action = WORD(contract, "gate action", gate_actions, lh_get_text(i, 3));
+		gate->code = lh_get_text(i, 4);
+		gate->review_after = lh_get_interval(i, 5);
 	}
 	load_rules(contract, &contract->gate, contract->lead_set, 6);
 }
@@ -475,8 +407,8 @@ load_validations(LhContract *contract)
 	contract->validations = palloc_array(LhValidation, Max(SPI_processed, 1));
 	for (int i = 0; i < SPI_processed; i++)
 	{
-		contract->validations[i].field = field_named(contract, contract->lead_set, text_column(i, 1));
-		contract->validations[i].message = text_column(i, 2);
+		contract->validations[i].field = field_named(contract, contract->lead_set, lh_get_text(i, 1));
+		contract->validations[i].message = lh_get_text(i, 2);
 	}
 	load_rules(contract, &contract->validation, contract->lead_set, 3);
 }
@@ -491,11 +423,11 @@ load_routes(LhContract *contract)
 	{
 		LhRoute    *route = &contract->routes[i];
 
-		route->name = text_column(i, 1);
-		route->leg = leg_named(contract, text_column(i, 2));
-		route->target_kind = WORD(contract, "target kind", target_kinds, text_column(i, 3));
-		route->target = text_column(i, 4);
-		route->next_if_unavailable = strcmp(text_column(i, 5), "next") == 0;
+		route->name = lh_get_text(i, 1);
+		route->leg = leg_named(contract, lh_get_text(i, 2));
+		route->target_kind = WORD(contract, "target kind", target_kinds, lh_get_text(i, 3));
+		route->target = lh_get_text(i, 4);
+		route->next_if_unavailable = strcmp(lh_get_text(i, 5), "next") == 0;
 	}
 	load_rules(contract, &contract->route, contract->lead_set, 6);
 }
@@ -510,11 +442,11 @@ load_slas(LhContract *contract)
 	{
 		LhSla	   *sla = &contract->slas[i];
 
-		sla->name = text_column(i, 1);
-		sla->leg = leg_named(contract, text_column(i, 2));
-		sla->metric = WORD(contract, "metric", metrics, text_column(i, 3));
-		sla->per_assignment = strcmp(text_column(i, 4), "assignment") == 0;
-		sla->target = interval_column(i, 5);
+		sla->name = lh_get_text(i, 1);
+		sla->leg = leg_named(contract, lh_get_text(i, 2));
+		sla->metric = WORD(contract, "metric", metrics, lh_get_text(i, 3));
+		sla->per_assignment = strcmp(lh_get_text(i, 4), "assignment") == 0;
+		sla->target = lh_get_interval(i, 5);
 	}
 	load_rules(contract, &contract->sla, contract->lead_set, 6);
 }
@@ -529,12 +461,12 @@ load_standards(LhContract *contract)
 	{
 		LhWorkStandard *standard = &contract->standards[i];
 
-		standard->name = text_column(i, 1);
-		standard->leg = leg_named(contract, text_column(i, 2));
-		standard->min_touches = int_column(i, 3, 0);
-		standard->min_channels = int_column(i, 4, 0);
-		standard->min_contacts = int_column(i, 5, 0);
-		standard->min_days = int_column(i, 6, 0);
+		standard->name = lh_get_text(i, 1);
+		standard->leg = leg_named(contract, lh_get_text(i, 2));
+		standard->min_touches = lh_get_int(i, 3, 0);
+		standard->min_channels = lh_get_int(i, 4, 0);
+		standard->min_contacts = lh_get_int(i, 5, 0);
+		standard->min_days = lh_get_int(i, 6, 0);
 	}
 	load_rules(contract, &contract->standard, contract->lead_set, 7);
 }
@@ -561,15 +493,15 @@ load_paths(LhContract *contract)
 	for (int i = 0; i < SPI_processed; i++)
 	{
 		LhRecyclePath *path = &contract->paths[i];
-		char	   *exhausted_to = text_column(i, 5);
+		char	   *exhausted_to = lh_get_text(i, 5);
 
-		path->name = text_column(i, 1);
-		path->delay = interval_column(i, 2);
-		path->reset_intent = bool_column(i, 3);
-		path->max_cycles = int_column(i, 4, INT_MAX);
+		path->name = lh_get_text(i, 1);
+		path->delay = lh_get_interval(i, 2);
+		path->reset_intent = lh_get_bool(i, 3);
+		path->max_cycles = lh_get_int(i, 4, INT_MAX);
 		path->exhausted_to = exhausted_to == NULL ? -1 : stage_named(contract, exhausted_to);
-		path->nurture_track = text_column(i, 6);
-		path->nreenter_on = texts_column(i, 7, &path->reenter_on);
+		path->nurture_track = lh_get_text(i, 6);
+		path->nreenter_on = lh_get_texts(i, 7, &path->reenter_on);
 	}
 }
 
@@ -584,15 +516,15 @@ load_dispositions(LhContract *contract)
 	{
 		LhDisposition *disposition = &contract->dispositions[i];
 
-		disposition->code = text_column(i, 1);
-		disposition->leg = leg_named(contract, text_column(i, 2));
-		disposition->outcome = text_column(i, 3);
-		disposition->reason = text_column(i, 4);
-		disposition->no_response = bool_column(i, 5);
-		disposition->needs_note = bool_column(i, 6);
-		disposition->needs_work = text_column(i, 7);
-		disposition->recycle_path = path_named(contract, text_column(i, 8));
-		disposition->nreopen_on = texts_column(i, 9, &disposition->reopen_on);
+		disposition->code = lh_get_text(i, 1);
+		disposition->leg = leg_named(contract, lh_get_text(i, 2));
+		disposition->outcome = lh_get_text(i, 3);
+		disposition->reason = lh_get_text(i, 4);
+		disposition->no_response = lh_get_bool(i, 5);
+		disposition->needs_note = lh_get_bool(i, 6);
+		disposition->needs_work = lh_get_text(i, 7);
+		disposition->recycle_path = path_named(contract, lh_get_text(i, 8));
+		disposition->nreopen_on = lh_get_texts(i, 9, &disposition->reopen_on);
 	}
 }
 

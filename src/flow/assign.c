@@ -20,7 +20,6 @@
 #include "json.h"
 #include "route/turns.h"
 #include "sql.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -76,12 +75,6 @@ static LhStatement read_pools = {
 	0
 };
 
-static char *
-text_at(uint64 row, int col)
-{
-	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col);
-}
-
 static int
 compare_first(const void *a, const void *b)
 {
@@ -115,34 +108,22 @@ static void
 read_people(Assign *assign)
 {
 	Datum		now = TimestampTzGetDatum(assign->batch->now);
-	bool		isnull;
 
 	assign->nreps = lh_run(&read_reps, &now, NULL);
 	assign->reps = palloc0_array(Rep, assign->nreps + 1);
 	for (int i = 0; i < assign->nreps; i++)
 	{
-		assign->reps[i].rep = text_at(i, 1);
-		assign->reps[i].crm_id = text_at(i, 2);
-		assign->reps[i].active = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i],
-															SPI_tuptable->tupdesc, 3, &isnull));
+		assign->reps[i].rep = lh_get_text(i, 1);
+		assign->reps[i].crm_id = lh_get_text(i, 2);
+		assign->reps[i].active = lh_get_bool(i, 3);
 	}
 
 	assign->npools = lh_run(&read_pools, NULL, NULL);
 	assign->pools = palloc0_array(Pool, assign->npools + 1);
 	for (int i = 0; i < assign->npools; i++)
 	{
-		Pool	   *pool = &assign->pools[i];
-		Datum		reps = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
-		Datum	   *elements;
-
-		pool->pool = text_at(i, 1);
-		if (isnull)
-			continue;
-		deconstruct_array(DatumGetArrayTypeP(reps), TEXTOID, -1, false, TYPALIGN_INT,
-						  &elements, NULL, &pool->nreps);
-		pool->reps = palloc_array(char *, pool->nreps);
-		for (int r = 0; r < pool->nreps; r++)
-			pool->reps[r] = TextDatumGetCString(elements[r]);
+		assign->pools[i].pool = lh_get_text(i, 1);
+		assign->pools[i].nreps = lh_get_texts(i, 2, &assign->pools[i].reps);
 	}
 }
 
@@ -525,7 +506,7 @@ find_excluded(Seeker *seeker)
 	seeker->excluded.n = lh_run(&read_given_away, values, NULL);
 	seeker->excluded.values = palloc_array(char *, seeker->excluded.n + 1);
 	for (int i = 0; i < seeker->excluded.n; i++)
-		seeker->excluded.values[i] = text_at(i, 1);
+		seeker->excluded.values[i] = lh_get_text(i, 1);
 }
 
 static void

@@ -44,7 +44,6 @@ void
 lh_check_schema(void)
 {
 	static LhStatement statement = {"select schema_version from handoff.meta", 0};
-	bool		isnull;
 	int			version = 0;
 
 	if (!OidIsValid(get_relname_relid("meta", lh_schema_oid())))
@@ -53,7 +52,7 @@ lh_check_schema(void)
 				 errmsg("schema \"handoff\" has no tables"),
 				 errhint("Run SELECT handoff.setup().")));
 	if (lh_run(&statement, NULL, NULL) > 0)
-		version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		version = lh_get_int(0, 1, 0);
 	if (version != LH_SCHEMA_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_LH_SETUP),
@@ -84,18 +83,15 @@ take_items(int *n)
 	*n = SPI_processed;
 	for (int i = 0; i < *n; i++)
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
 		LhItem	   *item = palloc0_object(LhItem);
 		bool		isnull;
 
 		item->ntids = 1;
-		item->tids = palloc_object(ItemPointerData);
-		ItemPointerCopy((ItemPointer) DatumGetPointer(SPI_getbinval(tuple, desc, 1, &isnull)), item->tids);
-		item->source = SPI_getvalue(tuple, desc, 2);
-		item->raw_key = SPI_getvalue(tuple, desc, 3);
-		item->backfill = DatumGetChar(SPI_getbinval(tuple, desc, 4, &isnull)) == 'B';
-		item->at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 5, &isnull));
+		item->tids = (ItemPointer) DatumGetPointer(lh_get(i, 1, &isnull));
+		item->source = lh_get_text(i, 2);
+		item->raw_key = lh_get_text(i, 3);
+		item->backfill = DatumGetChar(lh_get(i, 4, &isnull)) == 'B';
+		item->at = lh_get_time(i, 5, 0);
 		items[i] = item;
 	}
 
@@ -339,8 +335,7 @@ lh_ready_sources(void)
 	if (!lh_lock_deciding())
 		return lh_text_array(NULL, 0);
 	lh_run(&ready_sources, NULL, NULL);
-	return PointerGetDatum(DatumGetArrayTypePCopy(SPI_getbinval(SPI_tuptable->vals[0],
-																SPI_tuptable->tupdesc, 1, &isnull)));
+	return lh_get(0, 1, &isnull);
 }
 
 /* Sources whose tables can't be read now, each once; true if there is a new one among the items. */

@@ -36,12 +36,6 @@ add_lead_key(LhItem *item, char *key)
 	item->keys[item->nkeys++] = key;
 }
 
-static char *
-answer_text(uint64 row, int col)
-{
-	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col);
-}
-
 /* A text field of a row that was read; NULL: null or not there. */
 static char *
 text_of(const LhSourceRow *row, const char *field)
@@ -77,8 +71,8 @@ answer_pairs(uint64 n)
 
 	for (int i = 0; i < n; i++)
 	{
-		all.pairs[i].key = answer_text(i, 1);
-		all.pairs[i].value = answer_text(i, 2);
+		all.pairs[i].key = lh_get_text(i, 1);
+		all.pairs[i].value = lh_get_text(i, 2);
 	}
 	qsort(all.pairs, n, sizeof(Pair), lh_compare_keys);
 	return all;
@@ -408,10 +402,8 @@ take_changed(LhBatch *batch, uint64 n)
 {
 	for (uint64 i = 0; i < n; i++)
 	{
-		LhBatchLead *slot = lh_batch_lead(batch, answer_text(i, 1));
-		bool		isnull;
-		TimestampTz at = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[i],
-														   SPI_tuptable->tupdesc, 2, &isnull));
+		LhBatchLead *slot = lh_batch_lead(batch, lh_get_text(i, 1));
+		TimestampTz at = lh_get_time(i, 2, DT_NOBEGIN);
 
 		if (slot == NULL)
 			continue;

@@ -87,95 +87,65 @@ lh_sort_unique(char **keys, int n)
 
 typedef struct Reader
 {
-	HeapTuple	tuple;
-	TupleDesc	desc;
+	uint64		row;
 	int			col;
 } Reader;
 
 static Reader
 reader_of(uint64 row)
 {
-	Reader		reader = {SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 0};
+	Reader		reader = {row, 0};
 
 	return reader;
-}
-
-static Datum
-next(Reader *reader, bool *isnull)
-{
-	return SPI_getbinval(reader->tuple, reader->desc, ++reader->col, isnull);
 }
 
 static char *
 next_text(Reader *reader)
 {
-	bool		isnull;
-	Datum		value = next(reader, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
+	return lh_get_text(reader->row, ++reader->col);
 }
 
 static int64
 next_bigint(Reader *reader)
 {
-	bool		isnull;
-	Datum		value = next(reader, &isnull);
-
-	return isnull ? 0 : DatumGetInt64(value);
+	return lh_get_bigint(reader->row, ++reader->col, 0);
 }
 
 static int
 next_int(Reader *reader)
 {
-	bool		isnull;
-	Datum		value = next(reader, &isnull);
+	return lh_get_int(reader->row, ++reader->col, 0);
+}
 
-	return isnull ? 0 : DatumGetInt32(value);
+static bool
+next_bool(Reader *reader)
+{
+	return lh_get_bool(reader->row, ++reader->col);
 }
 
 static TimestampTz
 next_time(Reader *reader, TimestampTz if_null)
 {
-	bool		isnull;
-	Datum		value = next(reader, &isnull);
-
-	return isnull ? if_null : DatumGetTimestampTz(value);
+	return lh_get_time(reader->row, ++reader->col, if_null);
 }
 
 static Jsonb *
 next_jsonb(Reader *reader)
 {
-	bool		isnull;
-	Datum		value = next(reader, &isnull);
-
-	return isnull ? NULL : DatumGetJsonbPCopy(value);
+	return lh_get_jsonb(reader->row, ++reader->col);
 }
 
 static int
 next_texts(Reader *reader, char ***texts)
 {
-	bool		isnull;
-	Datum		value = next(reader, &isnull);
-	Datum	   *elements;
-	int			n;
-
-	*texts = NULL;
-	if (isnull)
-		return 0;
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, NULL, &n);
-	*texts = palloc_array(char *, Max(n, 1));
-	for (int i = 0; i < n; i++)
-		(*texts)[i] = TextDatumGetCString(elements[i]);
-	return n;
+	return lh_get_texts(reader->row, ++reader->col, texts);
 }
 
 static int
 next_heats(Reader *reader, LhHeat **heats)
 {
 	bool		isnull;
-	Datum		value = next(reader, &isnull);
-	ArrayType  *array = DatumGetArrayTypePCopy(value);
+	ArrayType  *array = DatumGetArrayTypeP(lh_get(reader->row, ++reader->col, &isnull));
 	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 
 	*heats = palloc_array(LhHeat, Max(n, 1));
@@ -267,8 +237,7 @@ take_clocks(LhLead *leads, int n)
 	{
 		Reader		reader = reader_of(i);
 		LhLead	   *lead = lead_of_row(leads, n, &at, next_text(&reader));
-		bool		isnull;
-		bool		stopped = DatumGetBool(next(&reader, &isnull));
+		bool		stopped = next_bool(&reader);
 		char	   *kind = next_text(&reader);
 
 		if (lead == NULL || stopped)
@@ -493,12 +462,11 @@ lh_opportunities_read(char *const *lead_keys, int n)
 	{
 		StoredOpportunity *stored = &all->rows[i];
 		Reader		reader = reader_of(i);
-		bool		isnull;
 
 		stored->lead_key = next_text(&reader);
 		stored->opportunity.created_at = next_time(&reader, 0);
 		stored->opportunity.closed_at = next_time(&reader, LH_NOT_YET);
-		stored->opportunity.is_won = DatumGetBool(next(&reader, &isnull));
+		stored->opportunity.is_won = next_bool(&reader);
 	}
 	return all;
 }

@@ -45,7 +45,7 @@ static LhStatement delete_wakes = {
 
 /* Handoffs without an owner, best band first, then by the time of what qualified them. */
 static LhStatement waiting_handoffs = {
-	"select h.lead_key, l.source, l.raw_key, '{}' from handoff.handoff h "
+	"select h.lead_key, l.source, l.raw_key, '{}'::text[] from handoff.handoff h "
 	"join handoff.lead l on l.lead_key = h.lead_key "
 	"left join handoff.band b on b.contract_id = h.contract_id and b.name = h.band "
 	"where h.closed_at is null and h.rep is null and h.handed_at <= $1 and l.source = any($2) "
@@ -55,17 +55,20 @@ static LhStatement waiting_handoffs = {
 
 /* A lead that the answer names, with the kinds of its clocks that are due. */
 static LhItem *
-named_item(HeapTuple tuple, TupleDesc desc)
+named_item(uint64 row)
 {
 	LhItem	   *item = palloc0_object(LhItem);
-	char	   *kinds = SPI_getvalue(tuple, desc, 4);
+	char	  **kinds;
+	int			n = lh_get_texts(row, 4, &kinds);
 
 	item->is_lead = true;
-	item->lead_key = SPI_getvalue(tuple, desc, 1);
-	item->source = SPI_getvalue(tuple, desc, 2);
-	item->raw_key = SPI_getvalue(tuple, desc, 3);
-	for (int k = 0; k < LH_NCLOCKS; k++)
-		item->clock_due[k] = strstr(kinds, lh_clock_kind(k)) != NULL;
+	item->lead_key = lh_get_text(row, 1);
+	item->source = lh_get_text(row, 2);
+	item->raw_key = lh_get_text(row, 3);
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < LH_NCLOCKS; k++)
+			if (strcmp(kinds[i], lh_clock_kind(k)) == 0)
+				item->clock_due[k] = true;
 	return item;
 }
 
@@ -87,7 +90,7 @@ run_named(LhStatement *statement, TimestampTz now, int limit, int batch_size,
 	n = lh_run(statement, values, NULL);
 	items = palloc_array(LhItem *, Max(n, 1));
 	for (int i = 0; i < n; i++)
-		items[i] = named_item(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		items[i] = named_item(i);
 	lh_drain_items(items, n, now, batch_size, result);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(mcxt);
