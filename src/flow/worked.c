@@ -92,8 +92,16 @@ count_touches(LhDecision *decision, LhHandoff *h)
 	if (h->booked_at >= h->handed_at)
 		h->booked_at = LH_NOT_YET;	/* an earlier booking is what made the handoff */
 	for (int i = 0; i < input->nactivities; i++)
-		if (is_within(&input->activities[i], h) && input->activities[i].at <= decision->now)
-			count(decision, h, &input->activities[i]);
+	{
+		const LhActivity *activity = &input->activities[i];
+
+		if (!is_within(activity, h))
+			continue;
+		if (activity->at <= decision->now)
+			count(decision, h, activity);
+		else					/* from a clock that is ahead of ours: it counts when its time comes */
+			decision->valid_until = Min(decision->valid_until, activity->at);
+	}
 	h->channels.n = lh_sort_unique(h->channels.values, h->channels.n);
 }
 
