@@ -155,6 +155,10 @@ as $$
         union all
         select format('contract "%s"', c.name), 'time zone', c.reporting_zone
         from handoff.contract c where c.contract_id = $1
+        union all
+        select format('calendar "%s"', c.name), 'time zone', handoff.zone(c.schedule) from handoff.calendar c
+        union all
+        select format('rep "%s"', r.rep), 'time zone', handoff.zone(r.schedule) from handoff.rep r where r.active
     ), known (kind, name) as (
         select 'stage', s.name from handoff.stage s where s.contract_id = $1
         union all

@@ -213,13 +213,15 @@ begin
         raise exception 'a rep needs a key and a name' using errcode = '22023';
     end if;
     perform handoff.need_capacity(capacity);
+    -- fails here, not at the first pick, if this server doesn't know the zone
+    perform handoff.is_open(schedule::handoff.schedule, clock_timestamp());
     select r.rep into other from handoff.rep r where r.crm_id = add_rep.crm_id and r.rep <> add_rep.rep;
     if found then
         raise exception 'CRM key "%" is that of rep "%"', crm_id, other
             using errcode = '23505', hint = 'A person is one rep, who may be a member of several pools: handoff.set_member().';
     end if;
     insert into handoff.rep as r (rep, name, schedule, capacity, crm_id, email)
-    values (add_rep.rep, add_rep.name, add_rep.schedule, add_rep.capacity, add_rep.crm_id, add_rep.email)
+    values (add_rep.rep, add_rep.name, add_rep.schedule::handoff.schedule, add_rep.capacity, add_rep.crm_id, add_rep.email)
     on conflict on constraint rep_pkey do nothing
     returning to_jsonb(r) into made;
     if not found then
@@ -234,7 +236,7 @@ begin
 end
 $$;
 comment on function handoff.add_rep(text, text, text, text, int, text, text, int) is
-    'Makes a rep and, if a pool is named, a member of it with that weight. schedule: own working hours, NULL: those of the calendar; capacity: most open handoffs that picks give him, NULL: no limit; crm_id: key of the user in the CRM. Errors: 23505 (rep or CRM key exists), 42704 (no such pool), 22023 (no key or name, capacity, weight).';
+    'Makes a rep and, if a pool is named, a member of it with that weight. schedule: own working hours (handoff.schedule), NULL: those of the calendar; capacity: most open handoffs that picks give him, NULL: no limit; crm_id: key of the user in the CRM. Errors: 23505 (rep or CRM key exists), 42704 (no such pool), 22023 (no key or name, capacity, weight, zone of the schedule), 22P02 (schedule).';
 
 create function handoff.set_capacity(rep text, capacity int) returns void
     language plpgsql volatile

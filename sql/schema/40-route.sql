@@ -10,7 +10,7 @@ create table handoff.rep (
     email      text,
     chat_id    text,
     manager    text,
-    schedule   text,
+    schedule   handoff.schedule,
     calendar   text,
     capacity   int,
     active     boolean not null default true,

@@ -2,7 +2,7 @@
 
 create table handoff.calendar (
     name     text not null,
-    schedule text not null,
+    schedule handoff.schedule not null,
     note     text,
     primary key (name),
     constraint calendar_name_not_empty check (name <> '')
