@@ -113,6 +113,8 @@ begin
                       detail = format('A source of kind %s can map %s.', kind, array_to_string(known, ', ')),
                       hint = 'Declare the field in the contract first, or drop it from the mapping.';
         end if;
+        -- left unmapped on purpose, and so also when a contract is published later
+        continue when jsonb_typeof(entry.value) = 'null';
         if jsonb_typeof(entry.value) <> 'string' then
             raise exception 'mapping of "%" is not a column name', entry.key
                 using errcode = 'LH021', detail = format('It is %s.', entry.value),
@@ -127,9 +129,9 @@ begin
     end loop;
     foreach needed in array case kind when 'activity' then array['lead_key', 'at']
                                       when 'link' then array['lead_key', 'opportunity_key'] else array[]::text[] end loop
-        if not mapping ? needed then
+        if mapping ->> needed is null then
             raise exception '% needs a column for "%" to be a source of kind %', rel, needed, kind
-                using errcode = 'LH021', detail = format('Mapped so far: %s.', mapping),
+                using errcode = 'LH021', detail = format('Mapped so far: %s.', jsonb_strip_nulls(mapping)),
                       hint = format('Map it to a column: mapping => ''{"%s": "Column"}''.', needed);
         end if;
     end loop;
@@ -364,8 +366,8 @@ begin
         raise exception 'another source of leads has the key prefix "%" already', prefix
             using errcode = 'LH020', hint = 'Give this one a prefix of its own, for example key_prefix => ''hs:''.';
     end if;
-    mapped := jsonb_strip_nulls(case when jsonb_typeof(mapping) <> 'object' then mapping
-        else handoff.suggest_mapping(rel::text, kind, contract) || coalesce(mapping, '{}') end);
+    mapped := case when jsonb_typeof(mapping) <> 'object' then mapping
+        else handoff.suggest_mapping(rel::text, kind, contract) || coalesce(mapping, '{}') end;
     perform handoff.check_mapping(rel, kind, mapped, contract);
     indexed := exists (
         select from pg_index i
@@ -399,15 +401,15 @@ begin
         using named;
 
     select string_agg(t.target, ', ' order by t.target) into missing
-    from handoff.mapping_targets(kind, contract) t where not mapped ? t.target;
+    from handoff.mapping_targets(kind, contract) t where mapped ->> t.target is null;
     raise notice 'attached %: key %, mapped %, not mapped: %', named, array_to_string(keys, ', '),
-        (select string_agg(format('%s <- %s', e.key, e.value), ', ' order by e.key) from jsonb_each_text(mapped) e),
+        (select string_agg(format('%s <- %s', e.key, e.value), ', ' order by e.key) from jsonb_each_text(mapped) e where e.value is not null),
         coalesce(missing, 'nothing');
     return named;
 end
 $$;
 comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text) is
-    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, opportunity or link, and queues the rows it has; attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest; null unmaps. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: statement or row triggers. contract: its name, if there are several. Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
+    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, opportunity or link, and queues the rows it has; attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest, also for fields of later versions; null leaves a target unmapped. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: statement or row triggers. contract: its name, if there are several. Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
 
 create function handoff.detach(source text) returns void
     language plpgsql
@@ -453,10 +455,28 @@ comment on function handoff.retry_quarantine(text) is
 
 -- What publish() asks of the drain -----------------------------------------------------------------
 
+create function handoff.refresh_mappings(contract text) returns void
+    language sql
+    set search_path = pg_catalog, pg_temp
+as $$
+    update handoff.source s
+    set mapping = found.mapping || s.mapping
+    from (
+        select o.name, handoff.suggest_mapping(format('%I.%I', o.schema_name, o.table_name), o.kind, o.contract) as mapping
+        from handoff.source o
+        where coalesce(o.contract, $1) = $1
+          and to_regclass(format('%I.%I', o.schema_name, o.table_name)) is not null
+    ) found
+    where found.name = s.name and found.mapping || s.mapping <> s.mapping
+$$;
+comment on function handoff.refresh_mappings(text) is
+    'Maps columns of attached tables to what a contract declares and nothing was mapped to yet, by their names. Internal to publish().';
+
 create function handoff.requeue_leads(contract text) returns bigint
     language sql
     set search_path = pg_catalog, pg_temp
 as $$
+    select handoff.refresh_mappings($1);
     with again as (
         insert into handoff.inbox (source, raw_key, op, xid, at)
         select l.source, l.raw_key, 'R', pg_current_xact_id(), clock_timestamp()
@@ -538,5 +558,6 @@ revoke all on function handoff.drop_triggers(regclass) from public;
 revoke all on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text) from public;
 revoke all on function handoff.detach(text) from public;
 revoke all on function handoff.retry_quarantine(text) from public;
+revoke all on function handoff.refresh_mappings(text) from public;
 revoke all on function handoff.requeue_leads(text) from public;
 revoke all on function handoff.map_stages(int, jsonb) from public;
