@@ -8,8 +8,8 @@
  * be a table, and read as its owner in a security-restricted operation: code that hides in a cast or a
  * policy runs with his rights, not with ours.
  *
- * The statement is built from the mapping and the table's present columns, and its plan is kept under
- * the source's name as long as the text stays the same.  A mapped column that is gone reads NULL.  The
+ * The statement is built from the mapping and the table's present columns, and kept with its plan under
+ * the source's name until one of them changes.  A mapped column that is gone reads NULL.  The
  * parameters are cast to the key columns' types, never the columns, so that their index serves.
  */
 #include "flow/source.h"
@@ -34,6 +34,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* Columns of the reading statement before the mapped fields. */
@@ -66,8 +67,8 @@ LhSource *
 lh_source_load(const char *name)
 {
 	static LhStatement statement = {
-		"select name, kind, schema_name, table_name, key_columns, key_prefix, mapping, since, contract, key_indexed "
-		"from handoff.source where name = $1",
+		"select name, kind, schema_name, table_name, key_columns, key_prefix, mapping, since, contract, key_indexed, "
+		"attached_at from handoff.source where name = $1",
 		1, {TEXTOID}
 	};
 	Datum		value = CStringGetTextDatum(name);
@@ -97,6 +98,7 @@ lh_source_load(const char *name)
 	source->since = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 8, &isnull));
 	source->contract_name = own_text(9);
 	source->key_indexed = DatumGetBool(SPI_getbinval(tuple, desc, 10, &isnull));
+	source->attached_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 11, &isnull));
 
 	id = lh_contract_in_force(source->contract_name);
 	source->contract = id == 0 ? NULL : lh_contract(id);
@@ -262,32 +264,61 @@ build_statement(const LhSource *source, Relation rel)
 	return sql.data;
 }
 
+/*
+ * The statement of a source, with what it was built from: the source as attached, the contract's
+ * fields, and the table as it was then (and the casts), of which the server tells us changes.
+ */
 typedef struct ReadPlan
 {
 	char		name[NAMEDATALEN * 2 + 2];
-	char	   *sql;
+	char	   *sql;			/* NULL: none yet */
 	LhStatement statement;
+	TimestampTz attached_at;
+	int			contract_id;
+	Oid			relid;
+	bool		outdated;
 } ReadPlan;
 
-/* The kept plan for a source's statement, made anew when the text has changed. */
-static LhStatement *
-read_plan(const LhSource *source, const char *sql)
+static HTAB *read_plans = NULL;
+
+static void
+outdate_plans(Oid relid)
 {
-	static HTAB *plans = NULL;
-	char		name[NAMEDATALEN * 2 + 2];
+	HASH_SEQ_STATUS status;
 	ReadPlan   *plan;
-	bool		found;
 
-	if (plans == NULL)
-	{
-		HASHCTL		ctl = {.keysize = sizeof(name), .entrysize = sizeof(ReadPlan)};
+	hash_seq_init(&status, read_plans);
+	while ((plan = hash_seq_search(&status)) != NULL)
+		if (!OidIsValid(relid) || plan->relid == relid)
+			plan->outdated = true;
+}
 
-		plans = hash_create("lead_handoff sources", 16, &ctl, HASH_ELEM | HASH_STRINGS);
-	}
-	strlcpy(name, source->name, sizeof(name));
-	plan = hash_search(plans, name, HASH_ENTER, &found);
-	if (!found)
-		plan->sql = NULL;
+static void
+table_changed(Datum arg, Oid relid)
+{
+	outdate_plans(relid);
+}
+
+static void
+cast_changed(Datum arg, int cache, uint32 hash)
+{
+	outdate_plans(InvalidOid);
+}
+
+static void
+make_read_plans(void)
+{
+	HASHCTL		ctl = {.keysize = sizeof(((ReadPlan *) NULL)->name), .entrysize = sizeof(ReadPlan)};
+
+	read_plans = hash_create("lead_handoff sources", 16, &ctl, HASH_ELEM | HASH_STRINGS);
+	CacheRegisterRelcacheCallback(table_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(CASTSOURCETARGET, cast_changed, (Datum) 0);
+}
+
+/* Take a new text for a source's statement; the plan stays if it is the same text. */
+static void
+renew_plan(ReadPlan *plan, const LhSource *source, const char *sql)
+{
 	if (plan->sql != NULL && strcmp(plan->sql, sql) != 0)
 	{
 		if (plan->statement.plan != NULL)
@@ -304,6 +335,36 @@ read_plan(const LhSource *source, const char *sql)
 		for (int i = 0; i < source->nkeys; i++)
 			plan->statement.types[i] = TEXTARRAYOID;
 	}
+}
+
+static LhStatement *
+read_statement(const LhSource *source)
+{
+	char		name[sizeof(((ReadPlan *) NULL)->name)];
+	ReadPlan   *plan;
+	Relation	rel;
+	bool		found;
+
+	if (read_plans == NULL)
+		make_read_plans();
+	strlcpy(name, source->name, sizeof(name));
+	plan = hash_search(read_plans, name, HASH_ENTER, &found);
+	if (!found)
+		plan->sql = NULL;
+	if (plan->sql != NULL && !plan->outdated && plan->relid == source->relid &&
+		plan->contract_id == source->contract->contract_id &&
+		plan->attached_at == source->attached_at)
+		return &plan->statement;
+
+	/* a change that we learn of meanwhile counts, and so does an error */
+	plan->attached_at = DT_NOBEGIN;
+	plan->outdated = false;
+	plan->relid = source->relid;
+	rel = relation_open(source->relid, NoLock);
+	renew_plan(plan, source, build_statement(source, rel));
+	relation_close(rel, NoLock);
+	plan->contract_id = source->contract->contract_id;
+	plan->attached_at = source->attached_at;
 	return &plan->statement;
 }
 
@@ -372,14 +433,12 @@ LhSourceRow *
 lh_source_read(LhSource *source, char *const *raw_keys, int n)
 {
 	LhSourceRow *rows = palloc0_array(LhSourceRow, Max(n, 1));
-	Relation	rel = relation_open(source->relid, NoLock);
-	LhStatement *statement = read_plan(source, build_statement(source, rel));
+	LhStatement *statement = read_statement(source);
 	Datum		arrays[LH_MAX_PARAMS];
 	Oid			save_userid;
 	int			save_sec_context;
 	int			guc_nest;
 
-	relation_close(rel, NoLock);
 	split_keys(source, raw_keys, n, arrays);
 	for (int i = 0; i < n; i++)
 		rows[i].version = DT_NOBEGIN;

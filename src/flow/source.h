@@ -21,6 +21,7 @@ typedef struct LhSource
 	TimestampTz since;
 	char	   *contract_name;	/* NULL: the only one in force */
 	bool		key_indexed;
+	TimestampTz attached_at;
 	const LhContract *contract;	/* in force now; NULL: none */
 
 	Oid			relid;			/* while locked */
