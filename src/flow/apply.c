@@ -13,6 +13,7 @@
 #include "sql.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 /* The lead's row ----------------------------------------------------------------------------- */
@@ -22,33 +23,42 @@
 	"half_life, score, band, cycle, cycle_since, intent_since, trigger, trigger_at, version, blocked_since, gate_code, " \
 	"first_seen_at, decided_at, deleted_at, last_seq, handoffs, intent, group_heat, signals, blocked_fields"
 
-static LhStatement write_leads = {
+#define LEAD_ROWS \
+	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, " \
+	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30) as u(" LEAD_COLUMNS ")"
+
+#define LEAD_TYPES \
+	{ \
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, \
+		TIMESTAMPTZARRAYOID, JSONBARRAYOID, INT8ARRAYOID, \
+		INTERVALARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, \
+		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, \
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT4ARRAYOID, \
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID \
+	}
+
+/* Not one upsert for both: it costs a new lead a second look into the index, and all a larger plan. */
+static LhStatement insert_leads = {
 	"insert into handoff.lead (" LEAD_COLUMNS ") "
 	"select u.lead_key, u.source, u.raw_key, u.person_key, u.account_key, u.contract_id, u.stage, u.stage_since, "
 	"u.fields, u.fit, u.half_life, u.score, u.band, u.cycle, u.cycle_since, u.intent_since, u.trigger, u.trigger_at, u.version, "
 	"u.blocked_since, u.gate_code, u.first_seen_at, u.decided_at, u.deleted_at, u.last_seq, u.handoffs, "
 	"u.intent::handoff.heat, u.group_heat::handoff.heat[], u.signals::text[], u.blocked_fields::text[] "
-	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
-	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30) as u(" LEAD_COLUMNS ") "
-	"on conflict (lead_key) do update set "
-	"source = excluded.source, raw_key = excluded.raw_key, "
-	"person_key = excluded.person_key, account_key = excluded.account_key, contract_id = excluded.contract_id, "
-	"stage = excluded.stage, stage_since = excluded.stage_since, fields = excluded.fields, fit = excluded.fit, "
-	"half_life = excluded.half_life, score = excluded.score, band = excluded.band, cycle = excluded.cycle, "
-	"cycle_since = excluded.cycle_since, intent_since = excluded.intent_since, trigger = excluded.trigger, trigger_at = excluded.trigger_at, "
-	"version = excluded.version, blocked_since = excluded.blocked_since, gate_code = excluded.gate_code, "
-	"decided_at = excluded.decided_at, deleted_at = excluded.deleted_at, last_seq = excluded.last_seq, handoffs = excluded.handoffs, "
-	"intent = excluded.intent, group_heat = excluded.group_heat, signals = excluded.signals, "
-	"blocked_fields = excluded.blocked_fields",
-	30,
-	{
-		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
-		TIMESTAMPTZARRAYOID, JSONBARRAYOID, INT8ARRAYOID,
-		INTERVALARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT4ARRAYOID,
-		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID
-	}
+	LEAD_ROWS,
+	30, LEAD_TYPES
+};
+
+static LhStatement update_leads = {
+	"update handoff.lead l set "
+	"source = u.source, raw_key = u.raw_key, person_key = u.person_key, account_key = u.account_key, "
+	"contract_id = u.contract_id, stage = u.stage, stage_since = u.stage_since, fields = u.fields, fit = u.fit, "
+	"half_life = u.half_life, score = u.score, band = u.band, cycle = u.cycle, cycle_since = u.cycle_since, "
+	"intent_since = u.intent_since, trigger = u.trigger, trigger_at = u.trigger_at, version = u.version, "
+	"blocked_since = u.blocked_since, gate_code = u.gate_code, decided_at = u.decided_at, "
+	"deleted_at = u.deleted_at, last_seq = u.last_seq, handoffs = u.handoffs, intent = u.intent::handoff.heat, "
+	"group_heat = u.group_heat::handoff.heat[], signals = u.signals::text[], blocked_fields = u.blocked_fields::text[] "
+	LEAD_ROWS " where l.lead_key = u.lead_key",
+	30, LEAD_TYPES
 };
 
 /* One row of parameters, filled from left to right. */
@@ -556,9 +566,22 @@ add_judgements(LhRows *rows, const LhBatchLead *slot)
 	}
 }
 
+/* They are locked and so must be found, unless this transaction's snapshot is older than they are. */
+static void
+update_all(LhRows *leads)
+{
+	uint64		n = leads->n;
+
+	if (lh_rows_flush(leads) != n)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+}
+
 void
 lh_batch_apply(LhBatch *batch)
 {
+	LhRows		new_leads;
 	LhRows		leads;
 	LhRows		events;
 	LhRows		stays_ended;
@@ -569,8 +592,12 @@ lh_batch_apply(LhBatch *batch)
 	LhRows		assignments;
 	LhRows		slas;
 	TimestampTz recorded_at = GetCurrentTimestamp();
+	MemoryContext batch_mcxt = CurrentMemoryContext;
+	MemoryContext lead_mcxt = AllocSetContextCreate(batch_mcxt, "lead_handoff rows of a lead",
+													ALLOCSET_DEFAULT_SIZES);
 
-	lh_rows_begin(&leads, &write_leads);
+	lh_rows_begin(&new_leads, &insert_leads);
+	lh_rows_begin(&leads, &update_leads);
 	lh_rows_begin(&events, &write_events);
 	lh_rows_begin(&stays_ended, &end_stays);
 	lh_rows_begin(&stays_begun, &begin_stays);
@@ -585,8 +612,10 @@ lh_batch_apply(LhBatch *batch)
 
 		if (!slot->decide)
 			continue;
+		MemoryContextReset(lead_mcxt);
+		MemoryContextSwitchTo(lead_mcxt);
 		if (slot->effects.changed)
-			add_lead(&leads, &slot->lead, slot->contract);
+			add_lead(slot->exists ? &leads : &new_leads, &slot->lead, slot->contract);
 		add_events(&events, slot, recorded_at);
 		add_stays(&stays_ended, &stays_begun, slot);
 		add_clocks(&clocks, slot);
@@ -594,7 +623,10 @@ lh_batch_apply(LhBatch *batch)
 		add_handoffs(&handoffs, &assignments, slot);
 		add_slas(&slas, slot);
 	}
-	lh_rows_flush(&leads);
+	MemoryContextSwitchTo(batch_mcxt);
+	MemoryContextDelete(lead_mcxt);
+	lh_rows_flush(&new_leads);
+	update_all(&leads);
 	lh_rows_flush(&events);
 	lh_rows_flush(&stays_ended);
 	lh_rows_flush(&stays_begun);
