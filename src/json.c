@@ -2,23 +2,47 @@
  * src/json.c
  *
  * A jsonb object, key by key, over PostgreSQL's own builder: see json.h.
+ *
+ * The builder takes some ten times the memory of its result, which would pile up over a batch of
+ * leads.  So each object is built in a small context of its own, and only the result leaves it.
  */
 #include "json.h"
 
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
+
+static JsonbValue *
+push(LhJson *json, JsonbIteratorToken token, JsonbValue *value)
+{
+	MemoryContext save = MemoryContextSwitchTo(json->mcxt);
+	JsonbValue *object = pushJsonbValue(&json->state, token, value);
+
+	MemoryContextSwitchTo(save);
+	return object;
+}
 
 void
 lh_json_begin(LhJson *json)
 {
 	json->state = NULL;
-	pushJsonbValue(&json->state, WJB_BEGIN_OBJECT, NULL);
+	json->mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff json", ALLOCSET_DEFAULT_SIZES);
+	push(json, WJB_BEGIN_OBJECT, NULL);
 }
 
 Jsonb *
 lh_json_end(LhJson *json)
 {
-	return JsonbValueToJsonb(pushJsonbValue(&json->state, WJB_END_OBJECT, NULL));
+	JsonbValue *object = push(json, WJB_END_OBJECT, NULL);
+	MemoryContext save = MemoryContextSwitchTo(json->mcxt);
+	Jsonb	   *built = JsonbValueToJsonb(object);
+	Jsonb	   *result;
+
+	MemoryContextSwitchTo(save);
+	result = palloc(VARSIZE(built));
+	memcpy(result, built, VARSIZE(built));
+	MemoryContextDelete(json->mcxt);
+	return result;
 }
 
 static JsonbValue
@@ -37,7 +61,7 @@ push_key(LhJson *json, const char *key)
 {
 	JsonbValue	value = string_value(key);
 
-	pushJsonbValue(&json->state, WJB_KEY, &value);
+	push(json, WJB_KEY, &value);
 }
 
 void
@@ -46,7 +70,7 @@ lh_json_value(LhJson *json, const char *key, const JsonbValue *value)
 	JsonbValue	copy = *value;
 
 	push_key(json, key);
-	pushJsonbValue(&json->state, WJB_VALUE, &copy);
+	push(json, WJB_VALUE, &copy);
 }
 
 void
@@ -80,14 +104,14 @@ void
 lh_json_texts(LhJson *json, const char *key, char *const *values, int n)
 {
 	push_key(json, key);
-	pushJsonbValue(&json->state, WJB_BEGIN_ARRAY, NULL);
+	push(json, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < n; i++)
 	{
 		JsonbValue	string = string_value(values[i]);
 
-		pushJsonbValue(&json->state, WJB_ELEM, &string);
+		push(json, WJB_ELEM, &string);
 	}
-	pushJsonbValue(&json->state, WJB_END_ARRAY, NULL);
+	push(json, WJB_END_ARRAY, NULL);
 }
 
 void
@@ -107,11 +131,11 @@ void
 lh_json_open(LhJson *json, const char *key)
 {
 	push_key(json, key);
-	pushJsonbValue(&json->state, WJB_BEGIN_OBJECT, NULL);
+	push(json, WJB_BEGIN_OBJECT, NULL);
 }
 
 void
 lh_json_close(LhJson *json)
 {
-	pushJsonbValue(&json->state, WJB_END_OBJECT, NULL);
+	push(json, WJB_END_OBJECT, NULL);
 }

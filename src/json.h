@@ -18,6 +18,7 @@
 typedef struct LhJson
 {
 	JsonbParseState *state;
+	MemoryContext mcxt;			/* of what the builder needs until lh_json_end() */
 } LhJson;
 
 extern void lh_json_begin(LhJson *json);

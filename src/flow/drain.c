@@ -236,10 +236,16 @@ static void
 run_batch(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
 {
 	LhBatch		batch = {.now = now,.nitems = n,.items = items};
+	MemoryContext mcxt = CurrentMemoryContext;
 
+	/* a connection of its own: the answers of its statements go with it, not only when tick() ends */
+	SPI_connect();
+	MemoryContextSwitchTo(mcxt);
 	lh_batch_run(&batch);
 	clear_quarantine(items, n);
 	delete_inbox_rows(items, n);
+	SPI_finish();
+	MemoryContextSwitchTo(mcxt);
 	result->decided += batch.decided;
 }
 

@@ -10,6 +10,8 @@
  */
 #include "rules/fields.h"
 
+#include "json.h"
+
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -412,23 +414,20 @@ lh_value_to_json(JsonbValue *out, LhType type, Datum value)
 Jsonb *
 lh_fields_to_jsonb(const LhFields *row, int first, int last)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue	key,
-				value;
+	LhJson		json;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	lh_json_begin(&json);
 	for (int i = first; i < last; i++)
 	{
 		const LhFieldDef *field = &row->set->fields[i];
+		JsonbValue	value;
 
 		if (row->isnull[i])
 			continue;
-		string_to_json(&key, field->name, strlen(field->name));
-		pushJsonbValue(&state, WJB_KEY, &key);
 		lh_value_to_json(&value, field->type, row->values[i]);
-		pushJsonbValue(&state, WJB_VALUE, &value);
+		lh_json_value(&json, field->name, &value);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return lh_json_end(&json);
 }
 
 /* ---------- from JSON ---------- */
