@@ -93,7 +93,7 @@ create table handoff.pool_turn (
 comment on table handoff.pool_turn is 'How far the turns of a pool have come (of each band, if the pool says so).';
 comment on column handoff.pool_turn.pool is 'Pool.';
 comment on column handoff.pool_turn.band is 'Band; empty: all.';
-comment on column handoff.pool_turn.v is 'Virtual time: picks per unit of weight so far.';
+comment on column handoff.pool_turn.v is 'Virtual time: picks per unit of weight so far, less whole numbers that were taken off.';
 
 create table handoff.pool_turn_member (
     pool       text not null,
@@ -109,7 +109,7 @@ comment on table handoff.pool_turn_member is 'Where each member stands in the tu
 comment on column handoff.pool_turn_member.pool is 'Pool.';
 comment on column handoff.pool_turn_member.band is 'Band; empty: all.';
 comment on column handoff.pool_turn_member.rep is 'Rep.';
-comment on column handoff.pool_turn_member.start is 'Virtual time from which the next pick is his due.';
+comment on column handoff.pool_turn_member.start is 'Virtual time from which the next pick is his due; means nothing while he is not present.';
 comment on column handoff.pool_turn_member.present is 'He was available at the last pick.';
 comment on column handoff.pool_turn_member.last_at is 'When he was picked last; NULL: never.';
 comment on column handoff.pool_turn_member.picks is 'How often he was picked.';
