@@ -81,10 +81,10 @@ typedef struct LhLeaf
 	bool		negated;
 	bool		has_null;		/* a list holds a null */
 	int16		jump[2][2];		/* where to go: [asking for false][answer is what was asked] */
-	int			field;
-	int			other;			/* field on the right, or -1 */
-	Datum		operand;
+	int16		field;
+	int16		other;			/* field on the right, or -1 */
 	int			nitems;			/* of a list; sorted for LEAF_IN */
+	Datum		operand;
 	Datum	   *items;
 	LhClock    *clock;			/* NULL: the operand is fixed */
 } LhLeaf;
@@ -94,8 +94,8 @@ typedef struct LhLeaf
 
 typedef struct LhProgram
 {
-	int			nleaves;
 	LhLeaf	   *leaves;
+	int			nleaves;
 	bool		has_clock;
 } LhProgram;
 

@@ -127,6 +127,10 @@ lh_bind_field(Binder *binder, int node)
 	int			field = lh_fieldset_find(binder->set, name);
 	const char *closest;
 
+	if (field > PG_INT16_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many fields")));
 	if (field >= 0)
 		return field;
 	closest = lh_fieldset_closest(binder->set, name);

@@ -2,22 +2,168 @@
  * src/rules/rulebook.c
  *
  * A list of criteria compiled for one set of fields, and the answers: which rules are true, which is
- * the first.  Rules are checked one after another in their order.
+ * the first.
+ *
+ * A short list is checked one rule after another.  A longer one is searched through an index
+ * (rulebook_index.h), which asks only the rules that the row's own values lead to; the answers are
+ * those of the loop.  So are the times until which they hold, except that they may come out later: a
+ * rule that is not asked can't become true by time alone, because none of its keys depends on time.
+ *
+ * A contract may have 100,000 rules, in every session.  So each is bound in a scratch context and then
+ * packed: leaves in one block, short strings with a header of one byte, all in a few chunks.
  */
-#include "rules/rulebook.h"
+#include "rules/rulebook_index.h"
 
 #include "miscadmin.h"
-#include "rules/criteria_eval.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 
-struct LhRulebook
+/* below this, looking up costs more than asking */
+#define INDEX_FROM		16
+
+#define FIRST_CHUNK		512
+#define LAST_CHUNK		(512 * 1024)
+
+/* ---------- memory ---------- */
+
+void *
+lh_arena_alloc(LhArena *arena, Size size, Size align)
 {
-	MemoryContext mcxt;
-	int			nrules;
-	LhProgram **programs;		/* NULL: always true */
-	bool		has_clock;		/* some answer depends on the time, or on the zone */
-	bool		has_now;		/* lh_rulebook_set_now() was called */
-};
+	char	   *piece = (char *) TYPEALIGN(align, arena->next);
+
+	if (arena->next == NULL || piece + size > arena->end)
+	{
+		if (size > arena->chunk / 4)
+			return MemoryContextAlloc(arena->mcxt, Max(size, 1));
+		piece = MemoryContextAlloc(arena->mcxt, arena->chunk);
+		arena->end = piece + arena->chunk;
+		arena->chunk = Min(arena->chunk * 2, LAST_CHUNK);
+	}
+	arena->next = piece + size;
+	return piece;
+}
+
+/* A text for comparing, matching and hashing: what reads it must bear a short header. */
+Datum
+lh_arena_text(LhArena *arena, const char *data, int len)
+{
+	char	   *piece;
+
+	if (len + VARHDRSZ_SHORT <= VARATT_SHORT_MAX)
+	{
+		piece = lh_arena_alloc(arena, len + VARHDRSZ_SHORT, 1);
+		SET_VARSIZE_SHORT(piece, len + VARHDRSZ_SHORT);
+	}
+	else
+	{
+		piece = lh_arena_alloc(arena, len + VARHDRSZ, sizeof(int32));
+		SET_VARSIZE(piece, len + VARHDRSZ);
+	}
+	memcpy(VARDATA_ANY(piece), data, len);
+	return PointerGetDatum(piece);
+}
+
+static Datum
+pack_text(LhArena *arena, Datum text)
+{
+	return lh_arena_text(arena, VARDATA_ANY(DatumGetPointer(text)),
+						 VARSIZE_ANY_EXHDR(DatumGetPointer(text)));
+}
+
+static Datum
+pack_value(LhArena *arena, Comparison comparison, Datum value)
+{
+	Size		size;
+	void	   *piece;
+
+	if (comparison == COMPARE_TEXT)
+		return pack_text(arena, value);
+	if (comparison != COMPARE_NUMERIC)
+		return value;
+	size = VARSIZE_ANY(DatumGetPointer(value));
+	piece = lh_arena_alloc(arena, size, sizeof(int32));
+	memcpy(piece, DatumGetPointer(value), size);
+	return PointerGetDatum(piece);
+}
+
+static void
+pack_leaf(LhArena *arena, LhLeaf *leaf)
+{
+	Datum	   *items;
+
+	switch ((LeafKind) leaf->kind)
+	{
+		case LEAF_COMPARE:
+		case LEAF_DISTINCT:
+			if (leaf->other < 0 && leaf->clock == NULL)
+				leaf->operand = pack_value(arena, leaf->comparison, leaf->operand);
+			break;
+		case LEAF_LIKE:
+		case LEAF_ILIKE:
+			leaf->operand = pack_text(arena, leaf->operand);
+			break;
+		case LEAF_IN:
+		case LEAF_ANY:
+		case LEAF_OVERLAP:
+		case LEAF_CONTAINS:
+			items = lh_arena_alloc(arena, leaf->nitems * sizeof(Datum), sizeof(Datum));
+			for (int i = 0; i < leaf->nitems; i++)
+				items[i] = leaf->kind == LEAF_IN ?
+					pack_value(arena, leaf->comparison, leaf->items[i]) :
+					pack_text(arena, leaf->items[i]);
+			leaf->items = items;
+			break;
+		default:
+			break;
+	}
+	if (leaf->clock)
+	{
+		LhClock    *clock = lh_arena_alloc(arena, sizeof(LhClock), MAXIMUM_ALIGNOF);
+
+		*clock = *leaf->clock;
+		leaf->clock = clock;
+	}
+}
+
+static void
+pack_program(LhArena *arena, const LhProgram *program, LhProgram *packed)
+{
+	*packed = *program;
+	packed->leaves = lh_arena_alloc(arena, program->nleaves * sizeof(LhLeaf), MAXIMUM_ALIGNOF);
+	memcpy(packed->leaves, program->leaves, program->nleaves * sizeof(LhLeaf));
+	for (int i = 0; i < packed->nleaves; i++)
+		pack_leaf(arena, &packed->leaves[i]);
+}
+
+/* ---------- compiling ---------- */
+
+static void
+compile_rules(LhRulebook *book, const LhFieldSet *set, const Criteria *const *criteria)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff rule",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(scratch);
+
+	for (int i = 0; i < book->nrules; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (criteria[i] == NULL)
+			continue;
+		pack_program(&book->arena, lh_criteria_bind(criteria[i], set), &book->programs[i]);
+		book->nclocked += book->programs[i].has_clock;
+		MemoryContextReset(scratch);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
+
+	book->clocked = palloc(Max(book->nclocked, 1) * sizeof(int));
+	book->nclocked = 0;
+	for (int i = 0; i < book->nrules; i++)
+	{
+		if (book->programs[i].has_clock)
+			book->clocked[book->nclocked++] = i;
+	}
+}
 
 /*
  * The book is built under the caller's context and moved to its parent when it is whole, so a bad
@@ -32,16 +178,13 @@ lh_rulebook_compile(MemoryContext parent, const LhFieldSet *set, int n, const Cr
 	LhRulebook *book = palloc0(sizeof(LhRulebook));
 
 	book->mcxt = mcxt;
+	book->arena.mcxt = mcxt;
+	book->arena.chunk = FIRST_CHUNK;
 	book->nrules = n;
-	book->programs = palloc0(Max(n, 1) * sizeof(LhProgram *));
-	for (int i = 0; i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (criteria[i] == NULL)
-			continue;
-		book->programs[i] = lh_criteria_bind(criteria[i], set);
-		book->has_clock |= book->programs[i]->has_clock;
-	}
+	book->programs = palloc0(Max(n, 1) * sizeof(LhProgram));
+	compile_rules(book, set, criteria);
+	if (n >= INDEX_FROM)
+		book->index = lh_index_build(book, set);
 	MemoryContextSwitchTo(caller);
 	MemoryContextSetParent(mcxt, parent);
 	return book;
@@ -51,40 +194,32 @@ void
 lh_rulebook_set_now(LhRulebook *book, TimestampTz now)
 {
 	book->has_now = true;
-	if (!book->has_clock)
-		return;
-	for (int i = 0; i < book->nrules; i++)
-	{
-		if (book->programs[i] && book->programs[i]->has_clock)
-			lh_program_set_now(book->programs[i], now);
-	}
+	for (int i = 0; i < book->nclocked; i++)
+		lh_program_set_now(&book->programs[book->clocked[i]], now);
 }
 
-static inline bool
-rule_is_true(const LhRulebook *book, int rule, const LhFields *row, TimestampTz *valid_until)
-{
-	const LhProgram *program = book->programs[rule];
-
-	return program == NULL || lh_program_is_true(program, row, valid_until);
-}
+/* ---------- answers ---------- */
 
 LhTruth
 lh_rulebook_test(const LhRulebook *book, int rule, const LhFields *row, TimestampTz *valid_until)
 {
+	const LhProgram *program = &book->programs[rule];
+
 	Assert(book->has_now);
-	if (rule_is_true(book, rule, row, valid_until))
+	if (lh_rule_is_true(program, row, valid_until))
 		return LH_TRUE;
-	return lh_program_is_false(book->programs[rule], row, valid_until) ? LH_FALSE : LH_UNKNOWN;
+	return lh_program_is_false(program, row, valid_until) ? LH_FALSE : LH_UNKNOWN;
 }
 
 int
 lh_rulebook_first(const LhRulebook *book, const LhFields *row, TimestampTz *valid_until)
 {
 	Assert(book->has_now);
+	if (book->index)
+		return lh_index_first(book, row, valid_until);
 	for (int i = 0; i < book->nrules; i++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (rule_is_true(book, i, row, valid_until))
+		if (lh_rule_is_true(&book->programs[i], row, valid_until))
 			return i;
 	}
 	return -1;
@@ -96,10 +231,11 @@ lh_rulebook_all(const LhRulebook *book, const LhFields *row, int *matches, Times
 	int			n = 0;
 
 	Assert(book->has_now);
+	if (book->index)
+		return lh_index_all(book, row, matches, valid_until);
 	for (int i = 0; i < book->nrules; i++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (rule_is_true(book, i, row, valid_until))
+		if (lh_rule_is_true(&book->programs[i], row, valid_until))
 			matches[n++] = i;
 	}
 	return n;

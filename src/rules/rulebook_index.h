@@ -1,0 +1,192 @@
+/*
+ * src/rules/rulebook_index.h
+ *
+ * The inside of a rulebook, for the files that build its index and search it: rulebook_cover.c finds
+ * keys of a rule, rulebook_index.c files rules under them, rulebook_match.c looks a row up.
+ *
+ * The rule of the index: if a rule is true of a row, the row has one of the keys it is filed under.
+ * The other way round nothing is promised, unless a posting says so (LH_POSTING_EXACT).
+ */
+#ifndef LH_RULEBOOK_INDEX_H
+#define LH_RULEBOOK_INDEX_H
+
+#include "rules/criteria_eval.h"
+#include "rules/rulebook.h"
+
+typedef enum LhKeyKind
+{
+	LH_KEY_VALUE,				/* the field is value, or its array has the element */
+	LH_KEY_PREFIX,				/* the text begins with value */
+	LH_KEY_SUFFIX,				/* ... ends with it */
+	LH_KEY_FOLDED_PREFIX,		/* the same of the text in lower case (ASCII) */
+	LH_KEY_FOLDED_SUFFIX,
+	LH_KEY_RANGE,				/* the field lies between low and high */
+	LH_KEY_NULL,				/* the field is null */
+	LH_KEY_NONE					/* every row has it */
+} LhKeyKind;
+
+#define LH_KEY_KINDS	(LH_KEY_NONE + 1)
+
+/* Where a range ends: beyond all values, on a value, or beside it. */
+typedef enum LhEnd
+{
+	LH_END_OPEN,
+	LH_END_ON,
+	LH_END_BESIDE				/* low: just above the value; high: just below it */
+} LhEnd;
+
+typedef struct LhKey
+{
+	struct LhKey *next;			/* of its kind and field, in order of rules */
+	uint8		kind;			/* LhKeyKind */
+	uint8		low_end;		/* LhEnd */
+	uint8		high_end;
+	int16		field;
+	uint32		posting;
+	Datum		value;			/* also the low value of a range */
+	Datum		high;
+} LhKey;
+
+/* A rule's position, and whether having the key is all it asks. */
+#define LH_POSTING_EXACT	0x80000000
+#define LH_POSTING_RULE		0x7FFFFFFF
+#define LH_POSTING_EMPTY	0xFFFFFFFF
+
+/* One value and its rules: the first, then the rest of them within the shelf's postings. */
+typedef struct LhEntry
+{
+	uint32		hash;
+	uint32		head;			/* LH_POSTING_EMPTY: a free slot */
+	uint32		rest;
+	uint32		nrest;
+	Datum		value;
+} LhEntry;
+
+/*
+ * All keys of one kind and field.  VALUE, PREFIX, SUFFIX: a hash table with linear probing.  RANGE: a
+ * segment tree over the places that the bounds make of the line: 2i + 1 is bound i, 2i the gap below
+ * it; node n's postings are those from starts[n] to starts[n + 1].  NULL, NONE: a list.
+ */
+typedef struct LhShelf
+{
+	uint8		kind;
+	int16		field;
+	uint32		lowest;			/* the first rule on it */
+	uint32		nkeys;
+	uint32	   *postings;
+	uint32		npostings;
+	uint32		nslots;
+	LhEntry    *slots;
+	int			nlengths;		/* of prefixes and suffixes */
+	int		   *lengths;
+	int			nbounds;
+	Datum	   *bounds;
+	uint32	   *starts;
+} LhShelf;
+
+typedef struct LhIndex
+{
+	int			nshelves;
+	LhShelf    *shelves;		/* in the order in which they are searched */
+
+	/* of one search: a bit for each rule that was found, or waits to be asked */
+	uint64	   *bits;
+	bool		dirty;			/* a search was broken off */
+} LhIndex;
+
+/* Many small pieces that go together: no header, no rounding. */
+typedef struct LhArena
+{
+	MemoryContext mcxt;
+	char	   *next;
+	char	   *end;
+	Size		chunk;
+} LhArena;
+
+struct LhRulebook
+{
+	MemoryContext mcxt;
+	LhArena		arena;
+	int			nrules;
+	LhProgram  *programs;		/* without leaves: always true */
+	int			nclocked;
+	int		   *clocked;		/* rules whose answers depend on the time, or on the zone */
+	LhIndex    *index;			/* NULL: too few rules */
+	bool		has_now;		/* lh_rulebook_set_now() was called */
+};
+
+static inline bool
+lh_rule_is_true(const LhProgram *program, const LhFields *row, TimestampTz *valid_until)
+{
+	return program->nleaves == 0 ||
+		lh_program_is_true(program, row, program->has_clock ? valid_until : NULL);
+}
+
+/* rulebook.c */
+extern void *lh_arena_alloc(LhArena *arena, Size size, Size align);
+extern Datum lh_arena_text(LhArena *arena, const char *data, int len);
+
+/* rulebook_cover.c */
+typedef struct LhCover LhCover;
+
+extern Comparison lh_own_comparison(LhType type);
+
+extern LhCover *lh_cover_create(const LhFieldSet *set, LhArena *arena);
+extern void lh_cover_learn(LhCover *cover, const LhProgram *program);
+extern LhKey *lh_cover_keys(LhCover *cover, const LhProgram *program, uint32 rule);
+
+/* rulebook_index.c */
+extern LhIndex *lh_index_build(LhRulebook *book, const LhFieldSet *set);
+
+/* rulebook_match.c */
+extern int	lh_index_first(const LhRulebook *book, const LhFields *row, TimestampTz *valid_until);
+extern int	lh_index_all(const LhRulebook *book, const LhFields *row, int *matches,
+						 TimestampTz *valid_until);
+
+/* ---------- hashing ---------- */
+
+static inline uint64
+lh_hash_mix(uint64 hash, uint64 word)
+{
+	hash = (hash ^ word) * UINT64CONST(0x9E3779B97F4A7C15);
+	return hash ^ (hash >> 32);
+}
+
+static inline uint32
+lh_hash_int64(int64 value)
+{
+	return (uint32) (lh_hash_mix(lh_hash_mix(0, value), 1) >> 16);
+}
+
+/* Short strings, mostly: words of eight, the last one overlapping. */
+static inline uint32
+lh_hash_string(const char *data, int len)
+{
+	uint64		hash = len;
+	uint64		word = 0;
+	const char *end = data + len;
+
+	if (len >= 8)
+	{
+		for (; data + 8 < end; data += 8)
+		{
+			memcpy(&word, data, 8);
+			hash = lh_hash_mix(hash, word);
+		}
+		memcpy(&word, end - 8, 8);
+	}
+	else
+	{
+		for (; data < end; data++)
+			word = word << 8 | (unsigned char) *data;
+	}
+	return (uint32) (lh_hash_mix(lh_hash_mix(hash, word), 1) >> 16);
+}
+
+static inline uint32
+lh_slot_of(const LhShelf *shelf, uint32 hash)
+{
+	return (uint32) (((uint64) hash * shelf->nslots) >> 32);
+}
+
+#endif							/* LH_RULEBOOK_INDEX_H */
