@@ -29,7 +29,7 @@ comment on function demo.chance(text, bigint) is 'A number from 0 up to 1 that d
 create function demo.id18(prefix text, number bigint) returns text
     language sql immutable parallel safe
 return prefix || '5e' || pg_catalog.lpad(number::text, 10, '0') || 'AAA';
-comment on function demo.id18(text, bigint) is 'A record key that looks like Salesforce''s: 00Q5e0000001234AAA.';
+comment on function demo.id18(text, bigint) is 'A record key that looks like Salesforce''s, of a number of up to ten digits: 00Q5e0000001234AAA.';
 
 create function demo.clock_time(u double precision) returns interval
     language sql immutable parallel safe
@@ -134,6 +134,7 @@ from (select list, value, note,
              sum(weight) over (partition by list order by value collate "C") / sum(weight) over (partition by list) as hi
       from demo.choice) c
 group by list;
+analyze demo.list;
 
 create function demo.pick(from_list text, u double precision) returns text
     language sql stable parallel safe
@@ -186,6 +187,7 @@ cross join lateral (
 cross join lateral (
     select w.range[1] + floor((w.range[2] - w.range[1] + 1) * power(demo.chance('employees', n), 2))::bigint as employees
 ) e;
+analyze demo.company;
 
 -- Leads --------------------------------------------------------------------------------------------
 
@@ -281,3 +283,4 @@ cross join lateral (
         when demo.chance('lacks', n) < 0.30 then 'employees'
     end as lacks
 ) q;
+analyze demo.lead;

@@ -41,6 +41,7 @@ from (
 delete from demo.visit v
 using demo.lead l, demo.setting s
 where l.lead_no = v.lead_no and (v.at > s.last_day + 1 or v.at < l.created_at);
+analyze demo.visit;
 
 create table demo.habit (
     place    text not null,
@@ -150,6 +151,8 @@ select a.key + n, a.lead_no,
 from demo.activity a
 cross join generate_series(7, 8) n
 where a.kind = 'form' and a.page = '/demo' and demo.chance('books', a.key) < 0.15;
+create index on demo.activity (lead_no);
+analyze demo.activity;
 
 -- What the CRM will hold ---------------------------------------------------------------------------
 
@@ -215,6 +218,7 @@ from (
     where c.at < s.last_day + 1
     window w as (partition by l.lead_no order by c.at, c.what)
 ) c;
+analyze demo.lead_change;
 
 create table demo.lead_feed (
     lands_at timestamptz not null,
@@ -261,4 +265,4 @@ join demo.company k using (company_no)
 cross join lateral (select l.lacks is not null and (l.corrected_at is null or c.at < l.corrected_at) as is_lacking) y;
 create index on demo.lead_feed (lands_at);
 
-analyze;
+analyze demo.task_feed, demo.lead_feed;

@@ -68,22 +68,3 @@ begin
 end
 $$;
 comment on procedure demo.advance(timestamptz) is 'Demo: the sync lands every row that the CRM shows it up to that moment.';
-
--- Step by step: the sync, then what sales does, then a tick. It commits after each step, so it has no
--- SET clause and qualifies every name.
-create procedure demo.run(until_at timestamptz, step interval)
-    language plpgsql
-as $$
-declare
-    moment timestamptz;
-begin
-    select p.until_at into moment from demo.progress p;
-    while moment < run.until_at loop
-        moment := least(moment + run.step, run.until_at);
-        call demo.advance(moment);
-        perform handoff.tick(moment);
-        commit;
-    end loop;
-end
-$$;
-comment on procedure demo.run(timestamptz, interval) is 'Demo: lets time pass up to a moment, in steps.';

@@ -4,7 +4,7 @@
 
 \echo
 \echo == where the leads are: handoff.journey
-select stage, owner, leads, entered, left_it, round(median_stay_seconds / 86400.0, 1) as median_days, ways_out
+select stage, owner, leads, entered, left_it, round(median_stay_seconds / 86400.0, 1) as median_days
 from handoff.journey
 order by position;
 
@@ -19,36 +19,64 @@ from handoff.lead
 group by stage
 order by min((select j.position from handoff.journey j where j.stage = lead.stage));
 
-\echo == how many of them were handed over, by source
-select fields ->> 'lead_source' as lead_source,
-       count(*) as leads,
-       count(h.lead_key) as handed_over,
-       round(100.0 * count(h.lead_key) / count(*), 1) as percent
-from handoff.lead l
-left join (select distinct lead_key from handoff.event where leg = 'mql_to_sdr') h using (lead_key)
-group by 1
-order by 4 desc;
+\echo == the handoff to SDRs, month by month: handoff.kpi_month
+select month, handed,
+       acceptance_of_decided as accepted,
+       sla_accept as accepted_in_time,
+       contact_rate as reached,
+       recycle_rate as recycled,
+       opportunity_60,
+       opportunity_60_open as too_young
+from handoff.kpi_month
+where leg = 'mql_to_sdr' and cycle = 'all' and month < '2026-07-01'
+order by month;
 
--- of those that sales has now, one that was blocked, completed and handed over, if there is one
+\echo == who takes them how: the handoffs of each SDR
+select rep,
+       count(*) as handoffs,
+       count(accepted_at) as accepted,
+       count(first_touch_at) as touched,
+       round(avg(touches), 1) as touches,
+       count(qualified_at) as qualified,
+       round((percentile_cont(0.5) within group (order by extract(epoch from first_touch_at - assigned_at)) / 3600)::numeric, 1) as median_hours
+from handoff.handoff
+where leg = 'mql_to_sdr' and rep is not null
+group by rep
+order by median_hours;
+
+\echo == what the generator knows beside what the extension has counted
+select 'accepted' as what,
+       (select count(*) from demo.act where call = 'accept' and result = 'done') as truth,
+       (select count(*) from handoff.handoff where accepted_how = 'explicit') as extension
+union all
+select 'calls, mails, messages',
+       (select count(*) from crm."Task" where "Type" in ('Call', 'Email', 'LinkedIn')),
+       (select sum(touches) from handoff.handoff)
+union all
+select 'opportunities',
+       (select count(*) from crm."Opportunity"),
+       (select count(*) from handoff.opportunity);
+
+-- a deal with a history
 select l.lead_key
 from handoff.lead l
 join handoff.event e using (lead_key)
 where l.deleted_at is null
 group by l.lead_key
-order by l.stage = 'mql' desc,
-         bool_or(e.type = 'blocked') and bool_or(e.type = 'fields') desc,
-         count(*) between 7 and 12 desc,
+order by count(*) between 12 and 24 desc,
+         l.stage = 'customer' desc,
+         bool_or(e.type = 'unblocked') or bool_or(e.type = 'reopened') desc,
          count(distinct e.type) desc,
          l.lead_key
 limit 1 \gset
 
 \echo == what happened to one of them: select * from handoff.history( :'lead_key' )
-select seq, date_trunc('minute', at) as at, type, what from handoff.history(:'lead_key');
+select seq, to_char(at, 'YYYY-MM-DD HH24:MI') as at, type, what from handoff.history(:'lead_key');
 
 \echo == why it stands where it stands: select * from handoff.explain( :'lead_key' )
-select step, name, points, left(criteria, 60) as criteria, note
+select step, name, points, left(criteria, 50) as criteria, note
 from handoff.explain(:'lead_key')
-where result;
+where result and step <> 'activity';
 
 \echo == is everything as it should be: select * from handoff.doctor()
 select * from handoff.doctor();

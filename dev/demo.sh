@@ -5,7 +5,7 @@
 #   dev/demo.sh stop    stop that server and remove everything of it
 #
 #   LH_DEMO_LEADS       how many leads (20000)
-#   LH_DEMO_STEP        how much time passes between two ticks ('2 hours')
+#   LH_DEMO_STEP        how much time passes between two ticks ('4 hours')
 #   LH_DEMO_DIR         where the server lives (/tmp/lead_handoff-demo.UID)
 #
 # The server listens on a Unix socket in that folder only. Running it again starts from nothing.
@@ -13,7 +13,7 @@
 
 LH_TMP=${LH_DEMO_DIR:-/tmp/lead_handoff-demo.$(id -u)}
 LEADS=${LH_DEMO_LEADS:-20000}
-STEP=${LH_DEMO_STEP:-2 hours}
+STEP=${LH_DEMO_STEP:-4 hours}
 SECONDS=0
 
 # A folder of that name that we did not make is none of our business.
@@ -59,9 +59,10 @@ say "six months pass, $STEP at a time"
 demo_psql -c 'alter database demo set lead_handoff.inline_limit = 0'
 for day in 2026-02-01 2026-03-01 2026-04-01 2026-05-01 2026-06-01 2026-07-01; do
     demo_psql -c "call demo.run('$day', '$STEP')"
-    demo_psql -At -F ' ' -c "select format('   %s: %s leads, %s activities, %s events, %s handed over to sales', '$day',
+    demo_psql -At -c "select format('   %s: %s leads, %s activities, %s handed over, %s accepted, %s won; %s s so far', '$day',
         (select count(*) from handoff.lead), (select count(*) from handoff.activity),
-        (select count(*) from handoff.event), (select count(*) from handoff.event where leg = 'mql_to_sdr'))"
+        count(*) filter (where leg = 'mql_to_sdr'), count(accepted_at) filter (where leg = 'mql_to_sdr'),
+        count(won_at) filter (where leg = 'sdr_to_ae'), $SECONDS) from handoff.handoff"
 done
 demo_psql -c "alter database demo set lead_handoff.view_time = '2026-07-01 00:00:00+00'" -c 'analyze'
 
