@@ -149,20 +149,27 @@ mark_group(const Assign *assign, int pool, bool *marked)
 			mark_group(assign, i, marked);
 }
 
-/* Pools that a route of the seekers may pick from, and all that share reps with them. */
+/* Pools that a route of the seekers' legs may pick from, and all that share reps with them. */
 static bool *
 wanted_pools(const Assign *assign, const List *seekers)
 {
 	bool	   *wanted = palloc0_array(bool, assign->npools + 1);
+	const LhContract *contract = NULL;
+	int			leg = -1;
 	ListCell   *lc;
 
 	foreach(lc, seekers)
 	{
-		const LhContract *contract = ((Seeker *) lfirst(lc))->slot->contract;
+		const Seeker *seeker = lfirst(lc);
+		int			its_leg = lh_contract_leg(seeker->slot->contract, seeker->handoff->h.leg);
 
+		if (seeker->slot->contract == contract && its_leg == leg)
+			continue;			/* as the one before */
+		contract = seeker->slot->contract;
+		leg = its_leg;
 		for (int i = 0; i < contract->route.n; i++)
 		{
-			Pool	   *pool = contract->routes[i].target_kind == LH_TO_POOL ?
+			Pool	   *pool = contract->routes[i].leg == leg && contract->routes[i].target_kind == LH_TO_POOL ?
 				find_pool(assign, contract->routes[i].target) : NULL;
 
 			if (pool != NULL && !wanted[pool - assign->pools])
