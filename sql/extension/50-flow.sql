@@ -42,7 +42,7 @@ create function handoff.explain(lead_key text)
     language c volatile strict
     as 'MODULE_PATHNAME', 'lh_explain';
 comment on function handoff.explain(text) is
-    'Every rule that the contract in force looks at for a lead, in order of the decision, with the fields it has now and the time as it is: what it asks, whether it holds (NULL: unknown), its points. It decides nothing. Errors: LH040 (no such lead), LH012 (no contract in force).';
+    'Every rule that the contract in force looks at for a lead, in order of the decision, with the fields it has now, at the moment handoff.view_time(): what it asks, whether it holds (NULL: unknown), its points. It decides nothing. Errors: LH040 (no such lead), LH012 (no contract in force).';
 
 create function handoff.matches(criteria handoff.criteria, fields jsonb, version int, at timestamptz default now())
     returns boolean

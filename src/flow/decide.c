@@ -385,8 +385,14 @@ static void
 judge_activities(LhDecision *decision)
 {
 	for (int i = 0; i < decision->input->nactivities; i++)
-		lh_judge_activity(decision->contract, &decision->input->activities[i],
-						  &decision->valid_until);
+	{
+		LhActivity *activity = &decision->input->activities[i];
+
+		lh_judge_activity(decision->contract, activity, &decision->valid_until);
+		/* one that is dated later counts from then on */
+		if (activity->at > decision->now)
+			decision->valid_until = Min(decision->valid_until, activity->at);
+	}
 }
 
 static void

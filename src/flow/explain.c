@@ -46,6 +46,16 @@ contract_of(const LhLead *lead, const LhSource *source)
 	return open == NULL ? source->contract : lh_contract(open->h.contract_id);
 }
 
+/* The moment that views take for now. */
+static TimestampTz
+view_time(void)
+{
+	static LhStatement statement = {"select handoff.view_time()", 0};
+
+	lh_run(&statement, NULL, NULL);
+	return lh_get_time(0, 1, 0);
+}
+
 static List *
 explanation_of(const char *lead_key)
 {
@@ -55,7 +65,7 @@ explanation_of(const char *lead_key)
 	LhInput		input = {.version = DT_NOBEGIN,.activity_at = DT_NOBEGIN};
 	LhEffects	effects = {0};
 	LhTrace		trace = {NIL};
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = view_time();
 	char	   *key = unconstify(char *, lead_key);
 
 	find_lead(lead_key, &lead, &source);

@@ -201,6 +201,9 @@ lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
 	double	   *points = palloc0_array(double, Max(contract->nintent_groups, 1));
 	double		total = 0;
 
+	/* what is dated later has not happened yet */
+	while (n > 0 && activities[n - 1].at > now)
+		n--;
 	for (int i = 0; i < contract->nintent_groups; i++)
 	{
 		TimestampTz at;
