@@ -360,17 +360,18 @@ begin
         return;
     end if;
     if access = 'operator' then
-        execute format('grant execute on function handoff.tick(timestamptz, int), handoff.doctor(), handoff.verify(text), '
-            'handoff.retry_quarantine(text), handoff.pause(), handoff.resume() to %I', role_name);
         execute format('grant select on all tables in schema handoff to %I', role_name);
         execute format('grant insert on handoff.inbox to %I', role_name);
+        execute format('grant update on handoff.delivery to %I', role_name);
         execute format('grant update (paused_at) on handoff.meta to %I', role_name);
     end if;
-    -- what doctor() and the views call; an admin may call everything
+    -- what doctor() and the views call, and what keeps it running; an admin may call everything
     for f in
         select p.oid from pg_proc p
         where p.pronamespace = 'handoff'::regnamespace
-          and (access = 'admin' or p.provolatile <> 'v')
+          and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
+                  tick,retry_quarantine,pause,resume,lease,ack,nack,
+                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,touch}'))
           and p.prorettype <> 'trigger'::regtype
     loop
         execute format('grant execute on function %s to %I', f, role_name);
@@ -382,7 +383,7 @@ begin
 end
 $$;
 comment on function handoff.grant_access(text, text) is
-    'Gives an existing role access: admin (contracts, sources, everything), operator (tick, doctor, quarantine, pause; reads all), reader (views without personal data). Safe to repeat, needed again after an upgrade. Errors: 22023 (no such access), 42704 (no such role).';
+    'Gives an existing role access: admin (contracts, sources, everything), operator (tick, doctor, quarantine, pause, delivery, the work API for anybody at any time; reads all), reader (views without personal data). Safe to repeat, needed again after an upgrade. Errors: 22023 (no such access), 42704 (no such role).';
 
 create function handoff.grant_views(role_name text) returns void
     language plpgsql

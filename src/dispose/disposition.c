@@ -47,6 +47,11 @@ lh_disposition(const LhContract *contract, const char *code, const char *outcome
 	}
 	if (n == 1)
 		return found;
+	if (code == NULL && outcome == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_NOT_ALLOWED),
+				 errmsg("a disposition needs a code"),
+				 errhint("Codes are %s.", codes_that_fit(contract, outcome, leg))));
 	if (code == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_LH_NOT_ALLOWED),

@@ -121,10 +121,19 @@ lh_act_on_lead(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("lead_key and p_now must not be null")));
 	now = PG_GETARG_TIMESTAMPTZ(9);
+	action.kind = kind_named(action.name);
+	if ((action.kind == LH_DO_HAND_OVER && action.leg == NULL) ||
+		(action.kind == LH_DO_SET_STAGE && action.stage == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", action.kind == LH_DO_HAND_OVER ? "leg" : "stage")));
+	if (!PG_ARGISNULL(7) && TIMESTAMP_NOT_FINITE(action.until))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("until must be finite")));
 	if (action.actor == NULL)
 		action.actor = GetUserNameFromId(GetSessionUserId(), false);
 	check_trusted(now, action.actor);
-	action.kind = kind_named(action.name);
 
 	lh_enter(&world, true);
 	lh_plan_by_key();
