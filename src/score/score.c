@@ -175,7 +175,10 @@ trace_intent(const LhContract *contract, const LhActivity *activities, int n,
 					 psprintf("%.2f points now", points[i]));
 }
 
-/* The score changes with every half point that intent passes on its way down. */
+/*
+ * The score changes with every half point that intent passes on its way down.  Decisions see intent in
+ * millionths: the clock is for the moment at which that is below the half point, not at it.
+ */
 static void
 watch_decay(const LhContract *contract, const LhScore *score, TimestampTz now,
 			TimestampTz *valid_until)
@@ -186,10 +189,10 @@ watch_decay(const LhContract *contract, const LhScore *score, TimestampTz now,
 
 	if (contract->half_life == 0 || points <= 0)
 		return;
-	next = (ceil(points * 2) - 1) / 2;
+	next = floor(rint(points * MILLION) / MILLION * 2) / 2;
 	if (next <= 0)
 		return;
-	at = lh_heat_falls_to(score->intent, next, contract->half_life);
+	at = lh_heat_falls_to(score->intent, next - 0.75 / MILLION, contract->half_life);
 	*valid_until = Min(*valid_until, Max(at, now + USECS_PER_SEC));
 }
 
