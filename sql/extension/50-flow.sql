@@ -67,7 +67,7 @@ as $$
                                          e.detail ->> 'intent', coalesce(e.detail ->> 'band', 'none'))
                when 'stage' then format('%s -> %s on %s%s', e.detail ->> 'from', e.detail ->> 'to', e.detail ->> 'event',
                                         coalesce(', passing ' || e.leg, ''))
-               when 'gated' then format('held before %s: %s', e.detail ->> 'leg', e.detail ->> 'code')
+               when 'gated' then format('held before %s: %s', coalesce(e.detail ->> 'leg', 'its way back'), e.detail ->> 'code')
                when 'released' then format('no longer held: %s', e.detail ->> 'code')
                when 'blocked' then format('lacks %s', (select string_agg(f, ', ') from jsonb_array_elements_text(e.detail -> 'fields') f))
                when 'unblocked' then 'nothing is lacking any more'

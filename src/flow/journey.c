@@ -295,11 +295,18 @@ is_complete(Journey *journey, const LhTransition *transition)
 	return false;
 }
 
-/* What keeps a lead from a transition that is due otherwise, and is kept with it; NULL: nothing. */
+/*
+ * What keeps a lead from a transition that is due otherwise, and is kept with it; NULL: nothing.  Gates
+ * stand before a leg, and those of every leg before a signal may bring a lead back to the beginning.
+ */
 static const char *
 held_by(Journey *journey, const LhTransition *transition)
 {
-	const LhGate *gate = transition->leg < 0 ? NULL : lh_closed_gate(journey, transition->leg);
+	const LhContract *contract = journey->decision->contract;
+	bool		reenters = transition->cause == LH_SIGNAL &&
+		contract->stages[transition->to].is_default;
+	const LhGate *gate = transition->leg < 0 && !reenters ? NULL :
+		lh_closed_gate(journey, transition->leg);
 
 	if (gate == NULL)
 		return is_complete(journey, transition) ? NULL : "required fields";

@@ -252,6 +252,10 @@ do $$ begin
     perform pg_temp.does('rival', '2026-03-02 09:00', 'form', '/demo');
 end $$;
 select pg_temp.then('2026-03-02 09:00', 'rival', 'disqualified 1', 'rejected by a gate');
+do $$ begin perform pg_temp.does('rival', '2026-03-03', 'form', '/contact'); end $$;
+select pg_temp.then('2026-03-03', 'rival', 'disqualified 1', 'which also stands before a way back');
+update crm.lead set is_competitor = false, updated_at = '2026-03-04' where id = 'rival';
+select pg_temp.then('2026-03-04', 'rival', 'mql 1 sdr', 'a competitor no more: the signal that was held up gets through');
 do $$ begin
     perform pg_temp.arrives('twin', '2026-03-02 08:00');
     perform pg_temp.does('twin', '2026-03-02 09:00', 'form', '/demo');
