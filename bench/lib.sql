@@ -71,7 +71,7 @@ create function bench.judge(item text, what text, measured float8, op text, targ
 begin atomic
     insert into bench.figure (item, what, measured, target, verdict, note)
     values (item, what, round(measured::numeric, 2) || unit, op || ' ' || target || unit,
-            case when (op = '<=' and measured <= target) or (op = '>=' and measured >= target) then 'reached' else 'missed' end,
+            case when (op = '<=' and measured <= target) or (op = '<' and measured < target) or (op = '>=' and measured >= target) then 'reached' else 'missed' end,
             note);
 end;
 

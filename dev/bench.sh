@@ -57,7 +57,14 @@ not_built() { printf '%-4s not built yet (issue %s)\n' "$1" "$2"; }
 
 say "$("$BIN/postgres" --version), $(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg), scale $SCALE, fsync on"
 
-if wants S1; then not_built S1 3; fi
+if wants S1; then
+    rows=$(scaled 20000 200)
+    fresh
+    make_rows "$rows"
+    sql -c 'call bench.make_contract()' -v rows="$rows" -f s1.sql >/dev/null
+    show
+    not_built S1 3
+fi
 if wants S2; then not_built S2 3; fi
 
 if wants S3; then
@@ -73,6 +80,19 @@ if wants S3; then
     sql -v rows="$rows" -f s3_report.sql
     show
     rm "$LH_TMP/tree/rows.copy"
+fi
+
+if wants S4; then
+    rows=$(scaled 100000 1000) sample=$(scaled 2000 200)
+    fresh
+    make_rows "$rows"
+    sql -c 'call bench.make_contract()' -f s4_prepare.sql -f peer/triggers.sql >/dev/null
+    attach lead
+    for round in $(seq 1 "$ROUNDS"); do
+        sql -v sample="$sample" -f s4.sql
+    done
+    sql -v rows="$rows" -v sample="$sample" -f s4_report.sql
+    show
 fi
 
 if wants S5; then
@@ -103,6 +123,52 @@ if wants S5; then
         wait $idle
     done
     sql -f s5_report.sql
+    show
+fi
+
+if wants S10; then
+    rows=$(scaled 1000000 1000)
+    fresh
+    make_rows "$rows"
+    sql -c 'call bench.make_contract()' -c "call bench.make_table('bare')" -c "call bench.make_table('captured')" -f s10.sql
+    attach captured
+    rss() { sed -n 's/^RssAnon:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$1/status" 2>/dev/null || true; }
+    # run LABEL SQL: run it in a backend of its own and keep the largest RssAnon seen
+    run() {
+        local pid now peak=0 client
+        sql -c "set application_name = 's10'" -c "$2" >/dev/null 2>&1 &
+        client=$!
+        pid=$(sql -c "call bench.find('s10', null)")
+        while kill -0 $client 2>/dev/null; do
+            now=$(rss "$pid")
+            [ "${now:-0}" -gt "$peak" ] && peak=$now
+            sleep 0.02
+        done
+        wait $client || true
+        sql -c "insert into bench.run (label, wall, cpu, wal) values ('s10 $1', $peak / 1024.0, 0, 0)"
+    }
+    # cancel SQL: cancel it at ten moments of its course
+    cancel() {
+        local i client pid
+        for i in $(seq 1 10); do
+            sql -c "set application_name = 's10'" -c "$2" >/dev/null 2>&1 &
+            client=$!
+            sql -c "call bench.cancel('s10', '$1', $i / 11.0 * $(sql -c "select bench.median('s10 time $1')"))"
+            wait $client || true
+        done
+    }
+    insert='insert into bench.captured select * from bench.rows'
+    run bare 'insert into bench.bare select * from bench.rows'
+    sql -c 'call bench.start()' -c "$insert" -c "call bench.stop('s10 time insert')"
+    sql -c 'truncate bench.captured, handoff.inbox'
+    run captured "$insert"
+    sql -c 'truncate bench.captured, handoff.inbox'
+    cancel insert "$insert"
+    sql -c "$insert" -c 'delete from handoff.inbox where ctid not in (select ctid from handoff.inbox limit 20000)' \
+        -c 'call bench.start()' -c 'begin' -c 'select handoff.tick()' -c rollback -c "call bench.stop('s10 time tick')" >/dev/null
+    cancel tick 'begin; select handoff.tick(); rollback'
+    run tick 'begin; select handoff.tick(); rollback'
+    sql -v rows="$rows" -f s10_report.sql
     show
 fi
 
