@@ -318,6 +318,8 @@ find_contracts(LhBatch *batch, List **contracts)
 			continue;
 		}
 		open = lh_open_handoff(&slot->lead);
+		if (open == NULL && slot->lead.deleted_at != DT_NOEND)
+			open = lh_interrupted_handoff(&slot->lead); /* open again, if the row is back */
 		slot->contract = slot->source->contract;
 		if (open != NULL && open->h.contract_id != slot->contract->contract_id)
 			slot->contract = version_of(*contracts, open->h.contract_id);

@@ -328,11 +328,9 @@ resume(LhDecision *decision)
 	LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
 
 	lh_start_stage_age(decision, decision->now);
-	if (last == NULL || last->h.closed_at == LH_NOT_YET)
-		return;
-	if (last->h.code != NULL && strcmp(last->h.code, "deleted") == 0)
+	if (lh_interrupted_handoff(lead) != NULL)
 		lh_reopen_handoff(decision, last);
-	else if (last->h.recycle_due_at != LH_NOT_YET)
+	else if (last != NULL && last->h.closed_at != LH_NOT_YET && last->h.recycle_due_at != LH_NOT_YET)
 		lh_set_clock(decision, LH_CLOCK_RECYCLE, "", Max(last->h.recycle_due_at, decision->now));
 }
 

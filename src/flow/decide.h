@@ -233,6 +233,7 @@ extern char *lh_get_text_field(const LhDecision *decision, const char *field);
 /* handover.c: a handoff's life */
 extern LhLeadHandoff *lh_open_handoff(const LhLead *lead);	/* NULL: none */
 extern LhLeadHandoff *lh_last_handoff(const LhLead *lead, const char *leg, bool closed);
+extern LhLeadHandoff *lh_interrupted_handoff(const LhLead *lead);
 extern LhEvent *lh_handoff_event(LhDecision *decision, LhLeadHandoff *handoff, const char *type,
 								 const char *actor, LhJson *extra);
 extern void lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *origin,

@@ -47,6 +47,18 @@ lh_last_handoff(const LhLead *lead, const char *leg, bool closed)
 	return last;
 }
 
+/* The handoff that ended because the lead's row was gone, and goes on when the row is back; or NULL. */
+LhLeadHandoff *
+lh_interrupted_handoff(const LhLead *lead)
+{
+	LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
+
+	if (last == NULL || last->h.closed_at == LH_NOT_YET ||
+		last->h.code == NULL || strcmp(last->h.code, "deleted") != 0)
+		return NULL;
+	return last;
+}
+
 /* Logging ------------------------------------------------------------------------------------ */
 
 /* An event about a handoff: extra, if not NULL, has been begun and may hold keys already. */
