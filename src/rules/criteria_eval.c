@@ -31,8 +31,8 @@ compare_int64(int64 a, int64 b)
 static int
 compare_text(Datum left, Datum right)
 {
-	text	   *a = DatumGetTextPP(left);
-	text	   *b = DatumGetTextPP(right);
+	text	   *a = lh_plain_text(left);
+	text	   *b = lh_plain_text(right);
 	int			alen = VARSIZE_ANY_EXHDR(a);
 	int			blen = VARSIZE_ANY_EXHDR(b);
 	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(alen, blen));
@@ -94,8 +94,8 @@ eval_comparison(const LhLeaf *leaf, Datum value, Datum operand)
 	/* most rules ask whether a text is equal; most answers are known from the length */
 	if (leaf->comparison == COMPARE_TEXT && leaf->accept == ACCEPT_EQUAL)
 	{
-		text	   *a = DatumGetTextPP(value);
-		text	   *b = DatumGetTextPP(operand);
+		text	   *a = lh_plain_text(value);
+		text	   *b = lh_plain_text(operand);
 		int			len = VARSIZE_ANY_EXHDR(a);
 
 		return truth_of(len == VARSIZE_ANY_EXHDR(b) &&

@@ -99,6 +99,17 @@ typedef struct LhProgram
 	bool		has_clock;
 } LhProgram;
 
+/* A text as it lies there; only a toasted one is copied.  As DatumGetTextPP(), without a call. */
+static inline text *
+lh_plain_text(Datum value)
+{
+	Pointer		p = DatumGetPointer(value);
+
+	if (unlikely(VARATT_IS_EXTENDED(p) && !VARATT_IS_SHORT(p)))
+		return pg_detoast_datum_packed((struct varlena *) p);
+	return (text *) p;
+}
+
 /* criteria_bind.c; allocates in the current context */
 extern LhProgram *lh_criteria_bind(const Criteria *criteria, const LhFieldSet *set);
 

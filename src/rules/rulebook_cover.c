@@ -4,55 +4,17 @@
  * Under which keys to file a rule: a set of keys of which a row has at least one if the rule is true
  * of it, as few rows as possible having one otherwise.
  *
- * Some leaves have keys.  "domain = 'acme.com'" is true only of rows with that value, a list of rows
- * with one of its values, and a comparison with now() has none, because it must not be found by what
- * the time was when the book was made.  A set of leaves covers a rule if every way through its program
- * that ends in YES passes one of them with a yes; their keys together are the rule's.  That is the
- * known rule "of AND the cheapest member, of OR all members", asked of the program instead of the
- * tree, so NOT and nesting need no thought here.
+ * A set of leaves covers a rule if every way through its program that ends in YES passes one of them
+ * with a yes; their keys (rulebook_key.c) together are the rule's.  That is the known rule "of AND the
+ * cheapest member, of OR all members", asked of the program instead of the tree, so NOT and nesting
+ * need no thought here.
  *
  * To find one: take all leaves that have keys, and drop the dearest again, as long as the rest is a
  * cover.  What remains can't spare a leaf.
- *
- * What a key costs is a guess at the share of rows that have it: by the number of different values
- * that the book's rules ask a field for, by the form of the comparison where that says nothing.  A bad
- * guess costs time, never an answer.
  */
 #include "rules/rulebook_index.h"
 
-#include "lib/hyperloglog.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "port/pg_bitutils.h"
-
-/* Guesses, as shares of all rows. */
-#define COST_BOOLEAN		0.4
-#define COST_NULL			0.3
-#define COST_POINT			0.01
-#define COST_BETWEEN		0.1
-#define COST_ONE_SIDED		0.5
-
-#define NO_KEY				(-1.0)
-
-struct LhCover
-{
-	const LhFieldSet *set;
-	LhArena    *arena;
-	LhFields   *probe;			/* all null, but for one field being asked about */
-	hyperLogLogState **values;	/* of each field: the values that rules ask for */
-	double	   *share;			/* of each field: what one value costs; 0: not known yet */
-
-	/* of the rule at hand */
-	const LhProgram *program;
-	int			maxleaves;
-	double	   *cost;			/* of each leaf, or NO_KEY */
-	bool	   *chosen;
-	bool	   *reached;
-	int		   *run;			/* see find_runs() */
-	int		   *order;
-	uint32		posting;
-	LhKey	   *keys;
-};
 
 LhCover *
 lh_cover_create(const LhFieldSet *set, LhArena *arena)
@@ -80,265 +42,6 @@ begin_rule(LhCover *cover, const LhProgram *program)
 	cover->reached = palloc(cover->maxleaves * sizeof(bool));
 	cover->run = palloc(cover->maxleaves * sizeof(int));
 	cover->order = palloc(cover->maxleaves * sizeof(int));
-}
-
-/* ---------- what a leaf asks for ---------- */
-
-/* How values of a type compare with each other. */
-Comparison
-lh_own_comparison(LhType type)
-{
-	switch (type)
-	{
-		case LH_TEXT:
-		case LH_TEXT_ARRAY:
-			return COMPARE_TEXT;
-		case LH_BOOLEAN:
-			return COMPARE_BOOLEAN;
-		case LH_BIGINT:
-			return COMPARE_BIGINT;
-		case LH_NUMERIC:
-			return COMPARE_NUMERIC;
-		case LH_DATE:
-			return COMPARE_DATE;
-		case LH_TIMESTAMPTZ:
-			return COMPARE_TIMESTAMPTZ;
-	}
-	elog(ERROR, "unknown field type %d", (int) type);
-	return COMPARE_TEXT;
-}
-
-static LhType
-field_type(const LhCover *cover, const LhLeaf *leaf)
-{
-	return cover->set->fields[leaf->field].type;
-}
-
-/* A comparison with a value of the field's own type: the only ones that have keys. */
-static bool
-is_plain(const LhCover *cover, const LhLeaf *leaf)
-{
-	return leaf->kind != LEAF_CONSTANT && leaf->other < 0 && leaf->clock == NULL &&
-		(leaf->kind != LEAF_DISTINCT || leaf->negated) &&
-		((leaf->kind != LEAF_COMPARE && leaf->kind != LEAF_DISTINCT) ||
-		 leaf->comparison == lh_own_comparison(field_type(cover, leaf)));
-}
-
-/* What a comparison must find to be what its program asks for; see eval_comparison(). */
-static int
-wanted_order(const LhLeaf *leaf)
-{
-	int			accept = leaf->accept;
-
-	if (leaf->bias != 0)
-	{
-		bool		equal = accept & (leaf->bias < 0 ? ACCEPT_LESS : ACCEPT_GREATER);
-
-		accept = (accept & ~ACCEPT_EQUAL) | (equal ? ACCEPT_EQUAL : 0);
-	}
-	return leaf->negated ? accept ^ (ACCEPT_LESS | ACCEPT_EQUAL | ACCEPT_GREATER) : accept;
-}
-
-static bool
-is_comparison(const LhLeaf *leaf)
-{
-	return leaf->kind == LEAF_COMPARE || leaf->kind == LEAF_DISTINCT;
-}
-
-/* The field's values are on one shelf by value, not by place on a line. */
-static bool
-is_hashed(LhType type)
-{
-	return type == LH_TEXT || type == LH_BIGINT || type == LH_BOOLEAN || type == LH_TEXT_ARRAY;
-}
-
-static bool
-is_range(const LhCover *cover, const LhLeaf *leaf)
-{
-	int			wanted;
-
-	if (!is_comparison(leaf) || !is_plain(cover, leaf))
-		return false;
-	wanted = wanted_order(leaf);
-	switch (field_type(cover, leaf))
-	{
-		case LH_BIGINT:
-			return wanted != ACCEPT_EQUAL && wanted != 0 &&
-				(wanted & (ACCEPT_LESS | ACCEPT_GREATER)) != (ACCEPT_LESS | ACCEPT_GREATER);
-		case LH_NUMERIC:
-		case LH_DATE:
-		case LH_TIMESTAMPTZ:
-			return wanted != 0 &&
-				(wanted & (ACCEPT_LESS | ACCEPT_GREATER)) != (ACCEPT_LESS | ACCEPT_GREATER);
-		default:
-			return false;
-	}
-}
-
-/*
- * The values that a leaf asks a field for, if it asks for some of few: their number, or -1.  For @>
- * one of them will do.
- */
-static int
-asked_values(const LhCover *cover, const LhLeaf *leaf, const Datum **values)
-{
-	if (!is_plain(cover, leaf) || !is_hashed(field_type(cover, leaf)))
-		return -1;
-	*values = leaf->items;
-	switch ((LeafKind) leaf->kind)
-	{
-		case LEAF_COMPARE:
-		case LEAF_DISTINCT:
-			*values = &leaf->operand;
-			return wanted_order(leaf) == ACCEPT_EQUAL ? 1 : wanted_order(leaf) == 0 ? 0 : -1;
-		case LEAF_IN:
-		case LEAF_ANY:
-		case LEAF_OVERLAP:
-			return leaf->negated ? -1 : leaf->nitems;
-		case LEAF_CONTAINS:
-			if (leaf->negated)
-				return -1;
-			return leaf->has_null ? 0 : leaf->nitems > 0 ? 1 : -1;
-		default:
-			return -1;
-	}
-}
-
-/*
- * The literal before the first wildcard of a pattern, or after the last one, into buffer.  Returns its
- * length; wildcards says how many there are.
- */
-static int
-pattern_affix(const LhLeaf *leaf, bool suffix, char *buffer, int *wildcards)
-{
-	const char *pattern = VARDATA_ANY(DatumGetPointer(leaf->operand));
-	const char *end = pattern + VARSIZE_ANY_EXHDR(DatumGetPointer(leaf->operand));
-	int			len = 0;
-
-	*wildcards = 0;
-	for (; pattern < end; pattern++)
-	{
-		if (*pattern == '%' || *pattern == '_')
-		{
-			(*wildcards)++;
-			if (suffix)
-				len = 0;
-			continue;
-		}
-		if (*pattern == '\\' && pattern + 1 < end)
-			pattern++;
-		if (suffix || *wildcards == 0)
-			buffer[len++] = *pattern;
-	}
-	return len;
-}
-
-static bool
-is_pattern(const LhLeaf *leaf)
-{
-	return (leaf->kind == LEAF_LIKE || leaf->kind == LEAF_ILIKE) && !leaf->negated;
-}
-
-/* ---------- booleans ---------- */
-
-/* Which of false, true and null (bits 0, 1, 2) are what the leaf's program asks for. */
-static int
-boolean_states(LhCover *cover, const LhLeaf *leaf)
-{
-	LhLeaf		alone = *leaf;
-	LhProgram	program = {0};
-	int			states = 0;
-
-	alone.jump[0][false] = JUMP_NO;
-	alone.jump[0][true] = JUMP_YES;
-	program.leaves = &alone;
-	program.nleaves = 1;
-	for (int state = 0; state < 3; state++)
-	{
-		if (state < 2)
-			lh_fields_set(cover->probe, leaf->field, BoolGetDatum(state));
-		else
-			lh_fields_set_null(cover->probe, leaf->field);
-		if (lh_program_is_true(&program, cover->probe, NULL))
-			states |= 1 << state;
-	}
-	return states;
-}
-
-/* ---------- costs ---------- */
-
-/* Take note of the values that a rule asks for. */
-void
-lh_cover_learn(LhCover *cover, const LhProgram *program)
-{
-	for (int i = 0; i < program->nleaves; i++)
-	{
-		const LhLeaf *leaf = &program->leaves[i];
-		const Datum *values;
-		int			n = asked_values(cover, leaf, &values);
-
-		if (n > 0 && cover->values[leaf->field] == NULL)
-		{
-			cover->values[leaf->field] = palloc(sizeof(hyperLogLogState));
-			initHyperLogLog(cover->values[leaf->field], 10);
-		}
-		for (int v = 0; v < n; v++)
-			addHyperLogLog(cover->values[leaf->field],
-						   field_type(cover, leaf) == LH_BIGINT || field_type(cover, leaf) == LH_BOOLEAN ?
-						   lh_hash_int64(DatumGetInt64(values[v])) :
-						   lh_hash_string(VARDATA_ANY(DatumGetPointer(values[v])),
-										  VARSIZE_ANY_EXHDR(DatumGetPointer(values[v]))));
-	}
-}
-
-static double
-value_cost(LhCover *cover, int field)
-{
-	if (cover->share[field] == 0)
-		cover->share[field] = 1.0 / (1.5 + estimateHyperLogLog(cover->values[field]));
-	return cover->share[field];
-}
-
-static double
-pattern_cost(const LhLeaf *leaf)
-{
-	char	   *buffer = palloc(VARSIZE_ANY_EXHDR(DatumGetPointer(leaf->operand)) + 1);
-	int			wildcards;
-	int			len = Max(pattern_affix(leaf, false, buffer, &wildcards),
-						  pattern_affix(leaf, true, buffer, &wildcards));
-
-	pfree(buffer);
-	return len == 0 ? NO_KEY : 1.0 / (2 + 4 * len);
-}
-
-static double
-leaf_cost(LhCover *cover, const LhLeaf *leaf)
-{
-	const Datum *values;
-	int			n;
-
-	if (!is_plain(cover, leaf))
-		return NO_KEY;
-	if (field_type(cover, leaf) == LH_BOOLEAN)
-	{
-		int			states = boolean_states(cover, leaf);
-
-		return states == 7 ? NO_KEY : COST_BOOLEAN * pg_number_of_ones[states];
-	}
-	if (leaf->kind == LEAF_NULL)
-		return leaf->negated ? NO_KEY : COST_NULL;
-	n = asked_values(cover, leaf, &values);
-	if (n >= 0)
-		return n == 0 ? 0 : n * value_cost(cover, leaf->field);
-	if (is_pattern(leaf))
-		return pattern_cost(leaf);
-	if (leaf->kind == LEAF_IN && !leaf->negated)
-		return leaf->nitems * COST_POINT;
-	if (is_range(cover, leaf))
-		return wanted_order(leaf) == ACCEPT_EQUAL ? COST_POINT : COST_ONE_SIDED;
-	if (is_comparison(leaf) && !is_hashed(field_type(cover, leaf)) && wanted_order(leaf) == 0)
-		return 0;
-	return NO_KEY;
 }
 
 /* ---------- runs ---------- */
@@ -371,55 +74,6 @@ find_runs(LhCover *cover)
 
 		cover->run[i] = goes_on ? cover->run[i - 1] : i;
 	}
-}
-
-/* Narrow a range to what the leaf leaves of it.  Returns false if nothing is left. */
-static bool
-narrow(const LhCover *cover, const LhLeaf *leaf, LhKey *key)
-{
-	Comparison	comparison = leaf->comparison;
-	int			wanted = wanted_order(leaf);
-	int			end = wanted & ACCEPT_EQUAL ? LH_END_ON : LH_END_BESIDE;
-	int			order;
-
-	if (!(wanted & ACCEPT_LESS))
-	{
-		order = key->low_end == LH_END_OPEN ? 1 : lh_compare(comparison, leaf->operand, key->value);
-		if (order > 0 || (order == 0 && end == LH_END_BESIDE))
-		{
-			key->value = leaf->operand;
-			key->low_end = end;
-		}
-	}
-	if (!(wanted & ACCEPT_GREATER))
-	{
-		order = key->high_end == LH_END_OPEN ? -1 : lh_compare(comparison, leaf->operand, key->high);
-		if (order < 0 || (order == 0 && end == LH_END_BESIDE))
-		{
-			key->high = leaf->operand;
-			key->high_end = end;
-		}
-	}
-	if (key->low_end == LH_END_OPEN || key->high_end == LH_END_OPEN)
-		return true;
-	order = lh_compare(comparison, key->value, key->high);
-	return order < 0 || (order == 0 && key->low_end == LH_END_ON && key->high_end == LH_END_ON);
-}
-
-/* The range of a leaf's field within its run; false if it is empty. */
-static bool
-run_range(const LhCover *cover, int i, LhKey *range)
-{
-	const LhLeaf *leaves = cover->program->leaves;
-	bool		any = true;
-
-	memset(range, 0, sizeof(LhKey));
-	for (int j = cover->run[i]; j < cover->program->nleaves && cover->run[j] == cover->run[i]; j++)
-	{
-		if (leaves[j].field == leaves[i].field && is_range(cover, &leaves[j]))
-			any &= narrow(cover, &leaves[j], range);
-	}
-	return any;
 }
 
 /* ---------- the cover ---------- */
@@ -482,16 +136,7 @@ choose(LhCover *cover)
 	find_runs(cover);
 	for (int i = 0; i < n; i++)
 	{
-		LhKey		range;
-
-		cover->cost[i] = leaf_cost(cover, &cover->program->leaves[i]);
-		if (cover->cost[i] == COST_ONE_SIDED && is_range(cover, &cover->program->leaves[i]))
-		{
-			if (!run_range(cover, i, &range))
-				cover->cost[i] = 0;
-			else if (range.low_end != LH_END_OPEN && range.high_end != LH_END_OPEN)
-				cover->cost[i] = COST_BETWEEN;
-		}
+		cover->cost[i] = lh_leaf_cost(cover, i);
 		cover->chosen[i] = cover->cost[i] >= 0;
 	}
 	if (!is_cover(cover))
@@ -514,79 +159,6 @@ choose(LhCover *cover)
 	return true;
 }
 
-/* ---------- keys ---------- */
-
-static LhKey *
-add_key(LhCover *cover, LhKeyKind kind, int field, bool exact, Datum value)
-{
-	LhKey	   *key = palloc0(sizeof(LhKey));
-
-	key->kind = kind;
-	key->field = field;
-	key->posting = cover->posting | (exact ? LH_POSTING_EXACT : 0);
-	key->value = value;
-	key->next = cover->keys;
-	cover->keys = key;
-	return key;
-}
-
-static void
-add_boolean(LhCover *cover, const LhLeaf *leaf, bool exact)
-{
-	int			states = boolean_states(cover, leaf);
-
-	for (int state = 0; state < 2; state++)
-	{
-		if (states & (1 << state))
-			add_key(cover, LH_KEY_VALUE, leaf->field, exact, BoolGetDatum(state));
-	}
-	if (states & 4)
-		add_key(cover, LH_KEY_NULL, leaf->field, exact, (Datum) 0);
-}
-
-/*
- * Without wildcard, LIKE is equality.  With one, the longer end of the pattern is the key.  Only
- * 'literal%' asks nothing else: a suffix must also begin where a character does.
- */
-static void
-add_pattern(LhCover *cover, const LhLeaf *leaf, bool exact)
-{
-	int			size = VARSIZE_ANY_EXHDR(DatumGetPointer(leaf->operand));
-	char	   *prefix = palloc(size + 1);
-	char	   *suffix = palloc(size + 1);
-	bool		folded = leaf->kind == LEAF_ILIKE;
-	int			wildcards;
-	int			prefix_len = pattern_affix(leaf, false, prefix, &wildcards);
-	int			suffix_len = pattern_affix(leaf, true, suffix, &wildcards);
-	bool		open_end = size > 0 &&
-		VARDATA_ANY(DatumGetPointer(leaf->operand))[size - 1] == '%' && suffix_len == 0;
-
-	if (wildcards == 0 && !folded)
-		add_key(cover, LH_KEY_VALUE, leaf->field, exact,
-				lh_arena_text(cover->arena, prefix, prefix_len));
-	else if (prefix_len >= suffix_len)
-		add_key(cover, folded ? LH_KEY_FOLDED_PREFIX : LH_KEY_PREFIX, leaf->field,
-				exact && wildcards == 1 && open_end,
-				lh_arena_text(cover->arena, prefix, prefix_len));
-	else
-		add_key(cover, folded ? LH_KEY_FOLDED_SUFFIX : LH_KEY_SUFFIX, leaf->field, false,
-				lh_arena_text(cover->arena, suffix, suffix_len));
-	pfree(prefix);
-	pfree(suffix);
-}
-
-static void
-add_points(LhCover *cover, const LhLeaf *leaf, bool exact)
-{
-	for (int i = 0; i < leaf->nitems; i++)
-	{
-		LhKey	   *key = add_key(cover, LH_KEY_RANGE, leaf->field, exact, leaf->items[i]);
-
-		key->low_end = key->high_end = LH_END_ON;
-		key->high = leaf->items[i];
-	}
-}
-
 /* Whether the rule is one range of one field and nothing else. */
 static bool
 is_one_range(const LhCover *cover)
@@ -596,55 +168,16 @@ is_one_range(const LhCover *cover)
 	for (int i = 0; i < program->nleaves; i++)
 	{
 		if (cover->run[i] != 0 || program->leaves[i].field != program->leaves[0].field ||
-			!is_range(cover, &program->leaves[i]))
+			!lh_leaf_is_range(cover, &program->leaves[i]))
 			return false;
 	}
 	return true;
 }
 
-static void
-add_range(LhCover *cover, int i, bool exact)
-{
-	LhKey		range;
-	LhKey	   *key;
-
-	if (!run_range(cover, i, &range))
-		return;
-	key = add_key(cover, LH_KEY_RANGE, cover->program->leaves[i].field,
-				  exact || is_one_range(cover), range.value);
-	key->high = range.high;
-	key->low_end = range.low_end;
-	key->high_end = range.high_end;
-}
-
-static void
-add_leaf_keys(LhCover *cover, int i, bool exact)
-{
-	const LhLeaf *leaf = &cover->program->leaves[i];
-	const Datum *values;
-	int			n;
-
-	if (field_type(cover, leaf) == LH_BOOLEAN)
-		add_boolean(cover, leaf, exact);
-	else if (leaf->kind == LEAF_NULL)
-		add_key(cover, LH_KEY_NULL, leaf->field, exact, (Datum) 0);
-	else if ((n = asked_values(cover, leaf, &values)) >= 0)
-	{
-		exact &= leaf->kind != LEAF_CONTAINS || leaf->nitems == 1;
-		for (int v = 0; v < n; v++)
-			add_key(cover, LH_KEY_VALUE, leaf->field, exact, values[v]);
-	}
-	else if (is_pattern(leaf))
-		add_pattern(cover, leaf, exact);
-	else if (leaf->kind == LEAF_IN)
-		add_points(cover, leaf, exact);
-	else if (is_range(cover, leaf))
-		add_range(cover, i, exact);
-}
-
 /*
  * The keys of a rule; none if it can't be true.  Where each leaf leads straight to YES, the rule is an
- * OR of them, and a key that says all about its leaf says all about the rule.
+ * OR of them, and a key that says all about its leaf says all about the rule; so does the common range
+ * of leaves that are nothing but ranges of one field.
  */
 LhKey *
 lh_cover_keys(LhCover *cover, const LhProgram *program, uint32 rule)
@@ -654,15 +187,16 @@ lh_cover_keys(LhCover *cover, const LhProgram *program, uint32 rule)
 	begin_rule(cover, program);
 	cover->posting = rule;
 	if (program->nleaves == 0)
-		return add_key(cover, LH_KEY_NONE, 0, true, (Datum) 0);
+		return lh_cover_add_key(cover, LH_KEY_NONE, 0, true, (Datum) 0);
 	if (!choose(cover))
-		return add_key(cover, LH_KEY_NONE, 0, false, (Datum) 0);
+		return lh_cover_add_key(cover, LH_KEY_NONE, 0, false, (Datum) 0);
 	for (int i = 0; i < program->nleaves; i++)
 		exact &= program->leaves[i].jump[0][true] == JUMP_YES;
+	exact |= is_one_range(cover);
 	for (int i = 0; i < program->nleaves; i++)
 	{
 		if (cover->chosen[i])
-			add_leaf_keys(cover, i, exact);
+			lh_leaf_keys(cover, i, exact);
 	}
 	return cover->keys;
 }

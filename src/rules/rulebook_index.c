@@ -130,7 +130,7 @@ static void
 build_values(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 {
 	LhArena    *arena = &builder->book->arena;
-	LhType		type = builder->set->fields[shelf->field].type;
+	LhType		type = shelf->type;
 	LhEntry    *rough;
 	uint32		nslots;
 
@@ -207,7 +207,7 @@ compare_bounds(const void *a, const void *b, void *comparison)
 static void
 collect_bounds(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 {
-	Comparison	comparison = lh_own_comparison(builder->set->fields[shelf->field].type);
+	Comparison	comparison = lh_own_comparison(shelf->type);
 	Datum	   *bounds = palloc(bucket->nkeys * 2 * sizeof(Datum));
 	int			n = 0;
 
@@ -259,7 +259,7 @@ places_of(const LhShelf *shelf, Comparison comparison, const LhKey *key, int *lo
 static void
 hang_ranges(Builder *builder, LhShelf *shelf, const Bucket *bucket, uint32 *fill)
 {
-	Comparison	comparison = lh_own_comparison(builder->set->fields[shelf->field].type);
+	Comparison	comparison = lh_own_comparison(shelf->type);
 	int			nplaces = 2 * shelf->nbounds + 1;
 
 	for (LhKey *key = bucket->first; key; key = key->next)
@@ -331,6 +331,7 @@ build_list(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 static void
 build_shelf(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 {
+	shelf->type = builder->set->fields[shelf->field].type;
 	shelf->lowest = rule_of(bucket->first);
 	switch ((LhKeyKind) shelf->kind)
 	{

@@ -1,8 +1,9 @@
 /*
  * src/rules/rulebook_index.h
  *
- * The inside of a rulebook, for the files that build its index and search it: rulebook_cover.c finds
- * keys of a rule, rulebook_index.c files rules under them, rulebook_match.c looks a row up.
+ * The inside of a rulebook, for the files that build its index and search it: rulebook_key.c knows the
+ * keys of a leaf, rulebook_cover.c those of a rule, rulebook_index.c files rules under their keys, and
+ * rulebook_match.c looks a row up.
  *
  * The rule of the index: if a rule is true of a row, the row has one of the keys it is filed under.
  * The other way round nothing is promised, unless a posting says so (LH_POSTING_EXACT).
@@ -12,6 +13,8 @@
 
 #include "rules/criteria_eval.h"
 #include "rules/rulebook.h"
+
+#include "lib/hyperloglog.h"
 
 typedef enum LhKeyKind
 {
@@ -69,7 +72,8 @@ typedef struct LhEntry
  */
 typedef struct LhShelf
 {
-	uint8		kind;
+	uint8		kind;			/* LhKeyKind */
+	uint8		type;			/* LhType of the field */
 	int16		field;
 	uint32		lowest;			/* the first rule on it */
 	uint32		nkeys;
@@ -115,6 +119,29 @@ struct LhRulebook
 	bool		has_now;		/* lh_rulebook_set_now() was called */
 };
 
+#define LH_NO_KEY	(-1.0)
+
+/* What finds the keys of rules, one after another, while an index is built. */
+typedef struct LhCover
+{
+	const LhFieldSet *set;
+	LhArena    *arena;
+	LhFields   *probe;			/* all null, but for one field being asked about */
+	hyperLogLogState **values;	/* of each field: the values that rules ask for */
+	double	   *share;			/* of each field: what one value costs; 0: not known yet */
+
+	/* of the rule at hand */
+	const LhProgram *program;
+	int			maxleaves;
+	double	   *cost;			/* of each leaf, or LH_NO_KEY */
+	bool	   *chosen;
+	bool	   *reached;
+	int		   *run;			/* see find_runs() */
+	int		   *order;
+	uint32		posting;
+	LhKey	   *keys;
+} LhCover;
+
 static inline bool
 lh_rule_is_true(const LhProgram *program, const LhFields *row, TimestampTz *valid_until)
 {
@@ -126,13 +153,16 @@ lh_rule_is_true(const LhProgram *program, const LhFields *row, TimestampTz *vali
 extern void *lh_arena_alloc(LhArena *arena, Size size, Size align);
 extern Datum lh_arena_text(LhArena *arena, const char *data, int len);
 
-/* rulebook_cover.c */
-typedef struct LhCover LhCover;
-
+/* rulebook_key.c */
 extern Comparison lh_own_comparison(LhType type);
-
-extern LhCover *lh_cover_create(const LhFieldSet *set, LhArena *arena);
 extern void lh_cover_learn(LhCover *cover, const LhProgram *program);
+extern LhKey *lh_cover_add_key(LhCover *cover, LhKeyKind kind, int field, bool exact, Datum value);
+extern bool lh_leaf_is_range(const LhCover *cover, const LhLeaf *leaf);
+extern double lh_leaf_cost(LhCover *cover, int i);
+extern void lh_leaf_keys(LhCover *cover, int i, bool exact);
+
+/* rulebook_cover.c */
+extern LhCover *lh_cover_create(const LhFieldSet *set, LhArena *arena);
 extern LhKey *lh_cover_keys(LhCover *cover, const LhProgram *program, uint32 rule);
 
 /* rulebook_index.c */

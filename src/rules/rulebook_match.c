@@ -19,7 +19,6 @@
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 
 typedef struct Search
 {
@@ -118,9 +117,8 @@ ask_list(Search *search, const uint32 *postings, uint32 n)
 static inline void
 ask_entry(Search *search, const LhShelf *shelf, const LhEntry *entry)
 {
-	if ((entry->head & LH_POSTING_RULE) >= search->best)
-		return;
-	ask(search, entry->head);
+	if ((entry->head & LH_POSTING_RULE) < search->best)
+		ask(search, entry->head);
 	ask_list(search, shelf->postings + entry->rest, entry->nrest);
 }
 
@@ -137,8 +135,8 @@ find_string(Search *search, const LhShelf *shelf, const char *data, int len)
 		const LhEntry *entry = &shelf->slots[slot];
 		const char *value = DatumGetPointer(entry->value);
 
-		if (entry->hash == hash && VARSIZE_ANY_EXHDR(value) == len &&
-			memcmp(VARDATA_ANY(value), data, len) == 0)
+		if (entry->hash == hash && (entry->head & LH_POSTING_RULE) < search->best &&
+			VARSIZE_ANY_EXHDR(value) == len && memcmp(VARDATA_ANY(value), data, len) == 0)
 		{
 			ask_entry(search, shelf, entry);
 			return;
@@ -215,9 +213,9 @@ find_affixes(Search *search, const LhShelf *shelf, const char *data, int len)
 
 /* The place of a value on the line: 2i + 1 if it is bound i, 2i if it lies below it. */
 static int
-place_of(const LhShelf *shelf, LhType type, Datum value)
+place_of(const LhShelf *shelf, Datum value)
 {
-	Comparison	comparison = lh_own_comparison(type);
+	Comparison	comparison = lh_own_comparison(shelf->type);
 	int			low = 0;
 	int			high = shelf->nbounds;
 
@@ -237,35 +235,45 @@ place_of(const LhShelf *shelf, LhType type, Datum value)
 }
 
 static void
-find_range(Search *search, const LhShelf *shelf, LhType type, Datum value)
+find_range(Search *search, const LhShelf *shelf, Datum value)
 {
 	int			nplaces = 2 * shelf->nbounds + 1;
 
-	for (int node = place_of(shelf, type, value) + nplaces; node > 0; node /= 2)
+	for (int node = place_of(shelf, value) + nplaces; node > 0; node /= 2)
 		ask_list(search, shelf->postings + shelf->starts[node],
 				 shelf->starts[node + 1] - shelf->starts[node]);
 }
 
 static void
-find_value(Search *search, const LhShelf *shelf, LhType type, Datum datum)
+find_text(Search *search, const LhShelf *shelf, Datum datum)
 {
-	text	   *value;
+	text	   *value = lh_plain_text(datum);
 
-	if (type == LH_BIGINT)
-		find_integer(search, shelf, DatumGetInt64(datum));
-	else if (type == LH_BOOLEAN)
-		find_integer(search, shelf, DatumGetBool(datum));
-	else if (type == LH_TEXT_ARRAY)
-		find_elements(search, shelf, datum);
+	if (shelf->kind == LH_KEY_VALUE)
+		find_string(search, shelf, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 	else
+		find_affixes(search, shelf, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	if ((Pointer) value != DatumGetPointer(datum))
+		pfree(value);
+}
+
+static void
+find_value(Search *search, const LhShelf *shelf, Datum datum)
+{
+	switch ((LhType) shelf->type)
 	{
-		value = DatumGetTextPP(datum);
-		if (shelf->kind == LH_KEY_VALUE)
-			find_string(search, shelf, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-		else
-			find_affixes(search, shelf, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-		if ((Pointer) value != DatumGetPointer(datum))
-			pfree(value);
+		case LH_BIGINT:
+			find_integer(search, shelf, DatumGetInt64(datum));
+			break;
+		case LH_BOOLEAN:
+			find_integer(search, shelf, DatumGetBool(datum));
+			break;
+		case LH_TEXT_ARRAY:
+			find_elements(search, shelf, datum);
+			break;
+		default:
+			find_text(search, shelf, datum);
+			break;
 	}
 }
 
@@ -288,9 +296,9 @@ search_shelves(Search *search)
 		else if (shelf->kind == LH_KEY_NULL)
 			ask_list(search, shelf->postings, shelf->npostings);
 		else if (shelf->kind == LH_KEY_RANGE)
-			find_range(search, shelf, row->set->fields[shelf->field].type, row->values[shelf->field]);
+			find_range(search, shelf, row->values[shelf->field]);
 		else
-			find_value(search, shelf, row->set->fields[shelf->field].type, row->values[shelf->field]);
+			find_value(search, shelf, row->values[shelf->field]);
 	}
 }
 

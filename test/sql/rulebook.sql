@@ -99,6 +99,17 @@ $$;
 create function book(rules int, deep int) returns criteria[] language sql volatile as
 $$ select array_agg(case when random() < 0.01 then null else rule(1 + (i + floor(random() * deep)::int) % deep)::criteria end) from generate_series(1, rules) i $$;
 
+-- many places on one line, and many values of one field
+create function long_book(rules int) returns criteria[] language sql volatile as
+$$
+    select array_agg(case i % 4
+            when 0 then format('n between %s and %s', low, low + floor(random() * 60)::int)
+            when 1 then format('n %s %s and t = %L', one_of('<', '<=', '>', '>='), low, word())
+            when 2 then format('n in (%s, %s) or x = %s', low, low + 3, low / 2.0)
+            else format('u = %L and not n %s %s', word() || low % 20, one_of('<', '<=', '>', '>='), low) end::criteria)
+    from generate_series(1, rules) i, lateral (select floor(random() * 500)::int + i % 1 as low) l
+$$;
+
 create procedure fill(rows int, nulls float) language sql as
 $$
     delete from item;
@@ -146,6 +157,16 @@ begin
         select run.pairs + c.pairs, run.matched + c.matched, run.differing + c.differing into pairs, matched, differing
             from compare(book(1 + (i * 7) % rules, depth)) c;
     end loop;
+end
+$$;
+
+create function run_long(rules int, out pairs bigint, out matched bigint, out differing bigint) language plpgsql as
+$$
+begin
+    call fill(rows => 24, nulls => 0.1);
+    update item set n = floor(random() * 520)::int where random() < 0.8;
+    update item set u = word() || n % 20, x = n / 2.0 where random() < 0.7;
+    select * into pairs, matched, differing from compare(long_book(rules));
 end
 $$;
 
@@ -206,6 +227,18 @@ select setseed(0.5);
 select pairs, matched > 10000 as many_match, differing from run(books => 30, rules => 150, depth => 1);
 select pairs, matched > 10000 as many_match, differing from run(books => 50, rules => 90, depth => 2);
 select pairs, matched > 5000 as many_match, differing from run(books => 40, rules => 60, depth => 4);
+select pairs, matched > 500 as many_match, differing from run_long(1500);
+
+-- Two ends at one place, ways around one end, a value twice, ends that no whole number reaches.
+call fill(rows => 200, nulls => 0.1);
+select pairs, matched > 500 as many_match, differing from compare(array[
+    'n <= 3 and n < 3', 'n < 3 and n <= 3', 'n >= 3 and n > 3', 'n > 3 and n >= 3', 'n between 3 and 3', 'n > 3 and n < 3',
+    'n > 2 and n < 3', 'n > 2.5 and n < 3.5', 'n = 2.5', 'n is not distinct from 2.5', 'n <> 2.5', 'n in (2.5, 3)', 'n >= 1e30', 'n < 1e30',
+    '(t like ''%a%'' or n > 1) and n < 3', '(n > 1 or t like ''%a%'') and n < 3', 'n < 3 and (n > 1 or n > 2)', '(n > 1 and n < 3) or (x > 1 and x < 3)',
+    't in (''a'', ''a'')', 't = ''a'' or t = ''a'' or u = ''a''', 't in (''a'', ''b'') and t in (''b'', ''ab'')', 'a && array[''a'', ''a'']', 'a @> array[''a'', ''b'']',
+    'x = ''NaN''', 'x > ''Infinity''', 'x <= ''-Infinity''', 'x = 3', 'd = date ''infinity''', 'd > date ''2026-11-01'' and d < date ''2026-11-03''',
+    'ts >= timestamptz ''-infinity''', 't like ''a\%%''', 't ilike ''AB%''', 't like ''%ab'' or t like ''ab%''', 't like ''''', 'b is unknown or n is null',
+    'false', 'true', 'not true or n = 1']::criteria[]);
 select pairs > 2000 as many, moving > 200 as many_move, differing from run_until(books => 50, rules => 40, depth => 3);
 
 -- No rules, a rule for everybody, and what is no rule.
