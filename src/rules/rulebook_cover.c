@@ -17,12 +17,13 @@
 #include "miscadmin.h"
 
 LhCover *
-lh_cover_create(const LhFieldSet *set, LhArena *arena)
+lh_cover_create(const LhFieldSet *set, LhArena *arena, LhIndex *index)
 {
 	LhCover    *cover = palloc0(sizeof(LhCover));
 
 	cover->set = set;
 	cover->arena = arena;
+	cover->index = index;
 	cover->probe = lh_fields_create(set);
 	cover->values = palloc0(set->nfields * sizeof(hyperLogLogState *));
 	cover->share = palloc0(set->nfields * sizeof(double));
@@ -34,6 +35,7 @@ begin_rule(LhCover *cover, const LhProgram *program)
 {
 	cover->program = program;
 	cover->keys = NULL;
+	cover->guard = 0;
 	if (program->nleaves <= cover->maxleaves)
 		return;
 	cover->maxleaves = Max(program->nleaves, 64);
@@ -185,7 +187,7 @@ lh_cover_keys(LhCover *cover, const LhProgram *program, uint32 rule)
 	bool		exact = true;
 
 	begin_rule(cover, program);
-	cover->posting = rule;
+	cover->rule = rule;
 	if (program->nleaves == 0)
 		return lh_cover_add_key(cover, LH_KEY_NONE, 0, true, (Datum) 0);
 	if (!choose(cover))
@@ -195,8 +197,10 @@ lh_cover_keys(LhCover *cover, const LhProgram *program, uint32 rule)
 	exact |= is_one_range(cover);
 	for (int i = 0; i < program->nleaves; i++)
 	{
-		if (cover->chosen[i])
-			lh_leaf_keys(cover, i, exact);
+		if (!cover->chosen[i])
+			continue;
+		cover->guard = lh_leaf_guard(cover, i);
+		lh_leaf_keys(cover, i, exact);
 	}
 	return cover->keys;
 }

@@ -24,6 +24,7 @@ typedef struct Bucket
 typedef struct Builder
 {
 	LhRulebook *book;
+	LhIndex    *index;
 	const LhFieldSet *set;
 	Bucket	   *buckets;		/* [field * LH_KEY_KINDS + kind] */
 } Builder;
@@ -31,30 +32,23 @@ typedef struct Builder
 static uint32
 rule_of(const LhKey *key)
 {
-	return key->posting & LH_POSTING_RULE;
+	return key->rule & LH_POSTING_RULE;
+}
+
+static LhPosting
+posting_of(const LhKey *key)
+{
+	LhPosting	posting = {key->rule, key->guard};
+
+	return posting;
 }
 
 /* ---------- values ---------- */
 
 static bool
-is_integer(LhType type)
-{
-	return type == LH_BIGINT || type == LH_BOOLEAN;
-}
-
-static uint32
-hash_value(LhType type, Datum value)
-{
-	if (is_integer(type))
-		return lh_hash_int64(DatumGetInt64(value));
-	return lh_hash_string(VARDATA_ANY(DatumGetPointer(value)),
-						  VARSIZE_ANY_EXHDR(DatumGetPointer(value)));
-}
-
-static bool
 same_value(LhType type, Datum a, Datum b)
 {
-	if (is_integer(type))
+	if (type == LH_BIGINT || type == LH_BOOLEAN)
 		return DatumGetInt64(a) == DatumGetInt64(b);
 	return lh_compare(COMPARE_TEXT, a, b) == 0;
 }
@@ -104,13 +98,13 @@ count_values(LhShelf *shelf, LhType type, const Bucket *bucket)
 	make_slots(&scratch, rough, slots_for(bucket->nkeys));
 	for (LhKey *key = bucket->first; key; key = key->next)
 	{
-		uint32		hash = hash_value(type, key->value);
+		uint32		hash = lh_hash_value(type, key->value);
 		LhEntry    *entry = find_entry(&scratch, type, hash, key->value);
 
 		if (entry->head == LH_POSTING_EMPTY)
 		{
 			entry->hash = hash;
-			entry->head = key->posting;
+			entry->head = key->rule;
 			entry->nrest = 0;
 			entry->value = key->value;
 			nvalues++;
@@ -119,7 +113,7 @@ count_values(LhShelf *shelf, LhType type, const Bucket *bucket)
 			continue;
 		else
 			entry->nrest++;
-		entry->rest = key->posting;		/* the last one, for now */
+		entry->rest = key->rule;	/* the last one, for now */
 	}
 	shelf->nkeys = nvalues;
 	shelf->nslots = slots_for(nvalues);
@@ -152,15 +146,15 @@ build_values(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 	}
 	pfree(rough);
 
-	shelf->postings = lh_arena_alloc(arena, shelf->npostings * sizeof(uint32), sizeof(uint32));
+	shelf->postings = lh_arena_alloc(arena, shelf->npostings * sizeof(LhPosting), sizeof(uint32));
 	for (LhKey *key = bucket->first; key; key = key->next)
 	{
-		LhEntry    *entry = find_entry(shelf, type, hash_value(type, key->value), key->value);
-		uint32	   *rest = shelf->postings + entry->rest;
+		LhEntry    *entry = find_entry(shelf, type, lh_hash_value(type, key->value), key->value);
+		LhPosting  *rest = shelf->postings + entry->rest;
 
 		if ((entry->head & LH_POSTING_RULE) != rule_of(key) &&
-			(entry->nrest == 0 || (rest[entry->nrest - 1] & LH_POSTING_RULE) != rule_of(key)))
-			rest[entry->nrest++] = key->posting;
+			(entry->nrest == 0 || (rest[entry->nrest - 1].rule & LH_POSTING_RULE) != rule_of(key)))
+			rest[entry->nrest++] = posting_of(key);
 	}
 }
 
@@ -280,7 +274,7 @@ hang_ranges(Builder *builder, LhShelf *shelf, const Bucket *bucket, uint32 *fill
 			while (n-- > 0)
 			{
 				if (fill)
-					shelf->postings[fill[nodes[n]]++] = key->posting;
+					shelf->postings[fill[nodes[n]]++] = posting_of(key);
 				else
 					shelf->starts[nodes[n] + 1]++;
 			}
@@ -304,7 +298,7 @@ build_ranges(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 		shelf->starts[i + 1] += shelf->starts[i];
 
 	shelf->npostings = shelf->starts[nnodes];
-	shelf->postings = lh_arena_alloc(arena, shelf->npostings * sizeof(uint32), sizeof(uint32));
+	shelf->postings = lh_arena_alloc(arena, shelf->npostings * sizeof(LhPosting), sizeof(uint32));
 	fill = palloc(nnodes * sizeof(uint32));
 	memcpy(fill, shelf->starts, nnodes * sizeof(uint32));
 	hang_ranges(builder, shelf, bucket, fill);
@@ -317,13 +311,14 @@ build_ranges(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 static void
 build_list(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 {
-	shelf->postings = lh_arena_alloc(&builder->book->arena, bucket->nkeys * sizeof(uint32), sizeof(uint32));
+	shelf->postings = lh_arena_alloc(&builder->book->arena, bucket->nkeys * sizeof(LhPosting),
+									 sizeof(uint32));
 	for (LhKey *key = bucket->first; key; key = key->next)
 	{
 		/* a rule may ask for null twice */
 		if (shelf->npostings == 0 ||
-			(shelf->postings[shelf->npostings - 1] & LH_POSTING_RULE) != rule_of(key))
-			shelf->postings[shelf->npostings++] = key->posting;
+			(shelf->postings[shelf->npostings - 1].rule & LH_POSTING_RULE) != rule_of(key))
+			shelf->postings[shelf->npostings++] = posting_of(key);
 	}
 	shelf->nkeys = 1;
 }
@@ -387,7 +382,7 @@ static void
 find_keys(Builder *builder)
 {
 	LhRulebook *book = builder->book;
-	LhCover    *cover = lh_cover_create(builder->set, &book->arena);
+	LhCover    *cover = lh_cover_create(builder->set, &book->arena, builder->index);
 
 	for (int i = 0; i < book->nrules; i++)
 	{
@@ -415,7 +410,7 @@ lh_index_build(LhRulebook *book, const LhFieldSet *set)
 	MemoryContext caller = MemoryContextSwitchTo(scratch);
 	LhIndex    *index = MemoryContextAllocZero(book->mcxt, sizeof(LhIndex));
 	int			nbuckets = Max(set->nfields, 1) * LH_KEY_KINDS;
-	Builder		builder = {book, set, NULL};
+	Builder		builder = {book, index, set, NULL};
 
 	builder.buckets = palloc0(nbuckets * sizeof(Bucket));
 	find_keys(&builder);

@@ -45,7 +45,8 @@ typedef struct LhKey
 	uint8		low_end;		/* LhEnd */
 	uint8		high_end;
 	int16		field;
-	uint32		posting;
+	uint32		rule;			/* as in a posting */
+	uint32		guard;
 	Datum		value;			/* also the low value of a range */
 	Datum		high;
 } LhKey;
@@ -55,11 +56,26 @@ typedef struct LhKey
 #define LH_POSTING_RULE		0x7FFFFFFF
 #define LH_POSTING_EMPTY	0xFFFFFFFF
 
+/*
+ * A rule in a list.  Of many rules with one key, most ask a second field for a value that the row
+ * hasn't; the guard tells without a look at the rule.  It has the field's number among the index's
+ * guards in its upper 8 bits, counted from 1, and a hash of the value in the others; 0: none.
+ */
+typedef struct LhPosting
+{
+	uint32		rule;
+	uint32		guard;
+} LhPosting;
+
+#define LH_MAX_GUARDS		32
+#define LH_GUARD_HASH		0x00FFFFFF
+#define LH_GUARD_SHIFT		24
+
 /* One value and its rules: the first, then the rest of them within the shelf's postings. */
 typedef struct LhEntry
 {
 	uint32		hash;
-	uint32		head;			/* LH_POSTING_EMPTY: a free slot */
+	uint32		head;			/* a rule as in a posting; LH_POSTING_EMPTY: a free slot */
 	uint32		rest;
 	uint32		nrest;
 	Datum		value;
@@ -77,7 +93,7 @@ typedef struct LhShelf
 	int16		field;
 	uint32		lowest;			/* the first rule on it */
 	uint32		nkeys;
-	uint32	   *postings;
+	LhPosting  *postings;
 	uint32		npostings;
 	uint32		nslots;
 	LhEntry    *slots;
@@ -92,6 +108,8 @@ typedef struct LhIndex
 {
 	int			nshelves;
 	LhShelf    *shelves;		/* in the order in which they are searched */
+	int			nguards;
+	int16		guards[LH_MAX_GUARDS];	/* fields */
 
 	/* of one search: a bit for each rule that was found, or waits to be asked */
 	uint64	   *bits;
@@ -129,6 +147,7 @@ typedef struct LhCover
 	LhFields   *probe;			/* all null, but for one field being asked about */
 	hyperLogLogState **values;	/* of each field: the values that rules ask for */
 	double	   *share;			/* of each field: what one value costs; 0: not known yet */
+	LhIndex    *index;			/* takes the fields of guards */
 
 	/* of the rule at hand */
 	const LhProgram *program;
@@ -138,7 +157,8 @@ typedef struct LhCover
 	bool	   *reached;
 	int		   *run;			/* see find_runs() */
 	int		   *order;
-	uint32		posting;
+	uint32		rule;
+	uint32		guard;			/* for the next keys */
 	LhKey	   *keys;
 } LhCover;
 
@@ -159,10 +179,11 @@ extern void lh_cover_learn(LhCover *cover, const LhProgram *program);
 extern LhKey *lh_cover_add_key(LhCover *cover, LhKeyKind kind, int field, bool exact, Datum value);
 extern bool lh_leaf_is_range(const LhCover *cover, const LhLeaf *leaf);
 extern double lh_leaf_cost(LhCover *cover, int i);
+extern uint32 lh_leaf_guard(LhCover *cover, int i);
 extern void lh_leaf_keys(LhCover *cover, int i, bool exact);
 
 /* rulebook_cover.c */
-extern LhCover *lh_cover_create(const LhFieldSet *set, LhArena *arena);
+extern LhCover *lh_cover_create(const LhFieldSet *set, LhArena *arena, LhIndex *index);
 extern LhKey *lh_cover_keys(LhCover *cover, const LhProgram *program, uint32 rule);
 
 /* rulebook_index.c */
@@ -211,6 +232,16 @@ lh_hash_string(const char *data, int len)
 			word = word << 8 | (unsigned char) *data;
 	}
 	return (uint32) (lh_hash_mix(lh_hash_mix(hash, word), 1) >> 16);
+}
+
+/* A value of the types whose keys are values; it isn't toasted. */
+static inline uint32
+lh_hash_value(LhType type, Datum value)
+{
+	if (type == LH_BIGINT || type == LH_BOOLEAN)
+		return lh_hash_int64(DatumGetInt64(value));
+	return lh_hash_string(VARDATA_ANY(DatumGetPointer(value)),
+						  VARSIZE_ANY_EXHDR(DatumGetPointer(value)));
 }
 
 static inline uint32

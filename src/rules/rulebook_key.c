@@ -276,10 +276,7 @@ lh_cover_learn(LhCover *cover, const LhProgram *program)
 		}
 		for (int v = 0; v < n; v++)
 			addHyperLogLog(cover->values[leaf->field],
-						   field_type(cover, leaf) == LH_BIGINT || field_type(cover, leaf) == LH_BOOLEAN ?
-						   lh_hash_int64(DatumGetInt64(values[v])) :
-						   lh_hash_string(VARDATA_ANY(DatumGetPointer(values[v])),
-										  VARSIZE_ANY_EXHDR(DatumGetPointer(values[v]))));
+						   lh_hash_value(field_type(cover, leaf), values[v]));
 	}
 }
 
@@ -347,6 +344,55 @@ lh_leaf_cost(LhCover *cover, int i)
 	return LH_NO_KEY;
 }
 
+/* ---------- guards ---------- */
+
+/* The number of a field among the guards, from 1; 0: there are too many. */
+static int
+guard_number(LhIndex *index, int field)
+{
+	int			i = 0;
+
+	while (i < index->nguards && index->guards[i] != field)
+		i++;
+	if (i == LH_MAX_GUARDS)
+		return 0;
+	if (i == index->nguards)
+		index->guards[index->nguards++] = field;
+	return i + 1;
+}
+
+/*
+ * The guard of leaf i's keys: another leaf of its run, which must say yes too for a yes of leaf i to
+ * help, that asks a field for one value; the rarest of them.
+ */
+uint32
+lh_leaf_guard(LhCover *cover, int i)
+{
+	const LhLeaf *leaves = cover->program->leaves;
+	const Datum *values;
+	Datum		value = (Datum) 0;
+	int			best = -1;
+	int			number;
+
+	for (int j = cover->run[i]; j < cover->program->nleaves && cover->run[j] == cover->run[i]; j++)
+	{
+		LhType		type;
+
+		if (j == i || cover->cost[j] < 0 || (best >= 0 && cover->cost[j] >= cover->cost[best]))
+			continue;
+		type = field_type(cover, &leaves[j]);
+		if ((type == LH_TEXT || type == LH_BIGINT) && asked_values(cover, &leaves[j], &values) == 1)
+		{
+			best = j;
+			value = values[0];
+		}
+	}
+	if (best < 0 || (number = guard_number(cover->index, leaves[best].field)) == 0)
+		return 0;
+	return (uint32) number << LH_GUARD_SHIFT |
+		(lh_hash_value(field_type(cover, &leaves[best]), value) & LH_GUARD_HASH);
+}
+
 /* ---------- keys ---------- */
 
 LhKey *
@@ -356,7 +402,8 @@ lh_cover_add_key(LhCover *cover, LhKeyKind kind, int field, bool exact, Datum va
 
 	key->kind = kind;
 	key->field = field;
-	key->posting = cover->posting | (exact ? LH_POSTING_EXACT : 0);
+	key->rule = cover->rule | (exact ? LH_POSTING_EXACT : 0);
+	key->guard = exact ? 0 : cover->guard;
 	key->value = value;
 	key->next = cover->keys;
 	cover->keys = key;

@@ -30,7 +30,12 @@ typedef struct Search
 	uint64	   *bits;
 	uint32		low_word;		/* of bits that may be set */
 	uint32		high_word;
+	uint32		resolved;		/* a bit for each guard whose field was looked at */
+	uint32		guards[LH_MAX_GUARDS];
 } Search;
+
+/* what no guard asks for: the field is null */
+#define GUARD_NULL	PG_UINT32_MAX
 
 /* ---------- the bits ---------- */
 
@@ -82,12 +87,12 @@ next_bit(const Search *search, uint32 rule)
 /* ---------- rules ---------- */
 
 static inline void
-ask(Search *search, uint32 posting)
+ask(Search *search, uint32 flagged)
 {
-	uint32		rule = posting & LH_POSTING_RULE;
+	uint32		rule = flagged & LH_POSTING_RULE;
 
 	CHECK_FOR_INTERRUPTS();
-	if (!(posting & LH_POSTING_EXACT))
+	if (!(flagged & LH_POSTING_EXACT))
 	{
 		const LhProgram *program = &search->book->programs[rule];
 
@@ -107,11 +112,51 @@ ask(Search *search, uint32 posting)
 		search->best = rule;
 }
 
-static inline void
-ask_list(Search *search, const uint32 *postings, uint32 n)
+/* Look up the field of a guard, once for a row. */
+static void
+resolve(Search *search, uint32 number)
 {
-	for (uint32 i = 0; i < n && (postings[i] & LH_POSTING_RULE) < search->best; i++)
-		ask(search, postings[i]);
+	int			field = search->book->index->guards[number];
+	Datum		value = search->row->values[field];
+	LhType		type = search->row->set->fields[field].type;
+
+	search->resolved |= 1U << number;
+	if (search->row->isnull[field])
+		search->guards[number] = GUARD_NULL;
+	else if (type == LH_TEXT)
+	{
+		text	   *plain = lh_plain_text(value);
+
+		search->guards[number] = lh_hash_value(type, PointerGetDatum(plain)) & LH_GUARD_HASH;
+		if ((Pointer) plain != DatumGetPointer(value))
+			pfree(plain);
+	}
+	else
+		search->guards[number] = lh_hash_value(type, value) & LH_GUARD_HASH;
+}
+
+/* False: the rule is not true.  True says nothing. */
+static inline bool
+passes(Search *search, uint32 guard)
+{
+	uint32		number;
+
+	if (guard == 0)
+		return true;
+	number = (guard >> LH_GUARD_SHIFT) - 1;
+	if (!(search->resolved & (1U << number)))
+		resolve(search, number);
+	return search->guards[number] == (guard & LH_GUARD_HASH);
+}
+
+static inline void
+ask_list(Search *search, const LhPosting *postings, uint32 n)
+{
+	for (uint32 i = 0; i < n && (postings[i].rule & LH_POSTING_RULE) < search->best; i++)
+	{
+		if (passes(search, postings[i].guard))
+			ask(search, postings[i].rule);
+	}
 }
 
 static inline void
@@ -315,6 +360,7 @@ begin(Search *search, const LhRulebook *book, const LhFields *row, bool all, Tim
 	search->bits = book->index->bits;
 	search->low_word = PG_UINT32_MAX;
 	search->high_word = 0;
+	search->resolved = 0;
 	if (book->index->dirty)
 		memset(search->bits, 0, (book->nrules / 64 + 1) * sizeof(uint64));
 	book->index->dirty = true;
