@@ -38,6 +38,15 @@
 	(pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
+/* 16 made it possible to touch summarizing indexes only */
+#if PG_VERSION_NUM >= 160000
+#define lh_insert_index_tuples(target, slot, estate) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, false)
+#else
+#define lh_insert_index_tuples(target, slot, estate) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
+#endif
+
 /* 18 lets a module say its name and version */
 #ifdef PG_MODULE_MAGIC_EXT
 #define LH_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "lead_handoff", .version = LH_VERSION)

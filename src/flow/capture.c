@@ -7,14 +7,14 @@
  * that another lead could need, and fails only if the inbox itself can't be written.
  *
  * Arguments: the source's name, then its key columns.  Which table may feed which source is decided by
- * handoff.source, in the very statement that writes: a trigger left on a table that was renamed away,
+ * handoff.source, looked up before anything is written: a trigger left on a table that was renamed away,
  * or made by somebody on a table of his own, inserts nothing and warns.
  *
  * An UPDATE gives the keys of the new rows, and of an old row only if it differs from that of the new
  * row at its place.  Rows of the two transition tables need not correspond, but the shortcut is safe
  * whatever the order: the key that is left out is that of a new row.
  */
-#include "lead_handoff.h"
+#include "flow/inbox.h"
 
 #include "access/genam.h"
 #include "access/table.h"
@@ -38,14 +38,11 @@
 
 PG_FUNCTION_INFO_V1(lh_capture);
 
-#define KEYS_PER_INSERT	8192
 #define MAX_KEY_COLUMNS	8
 
-static LhStatement insert_keys = {
-	"insert into handoff.inbox (source, raw_key, op, xid, at) "
-	"select s.name, k.key, $3, $4, $5 from handoff.source s, unnest($2) as k(key) "
-	"where s.name = $1 and s.schema_name = $6 and s.table_name = $7",
-	7, {TEXTOID, TEXTARRAYOID, CHAROID, XID8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
+static LhStatement find_source = {
+	"select from handoff.source where name = $1 and schema_name = $2 and table_name = $3",
+	3, {TEXTOID, TEXTOID, TEXTOID}
 };
 
 /* After TRUNCATE every key that we know of the source has changed. */
@@ -78,6 +75,8 @@ typedef struct Capture
 	MemoryContext keys_cxt;		/* reset after each insert */
 	char	  **keys;
 	int			nkeys;
+	bool		looked_up;
+	bool		attached;		/* if looked up */
 	uint64		captured;		/* rows seen */
 	uint64		written;		/* rows that reached the inbox */
 } Capture;
@@ -181,21 +180,35 @@ key_of(Capture *capture, TupleTableSlot *slot)
 	return json.data;
 }
 
+/* Is this table the source whose name the trigger has? */
+static bool
+is_attached(Capture *capture)
+{
+	Datum		values[3];
+
+	if (!capture->looked_up)
+	{
+		values[0] = CStringGetTextDatum(capture->source);
+		values[1] = CStringGetTextDatum(capture->schema);
+		values[2] = CStringGetTextDatum(capture->table);
+		capture->attached = lh_run_latest(&find_source, values, NULL) > 0;
+		capture->looked_up = true;
+	}
+	return capture->attached;
+}
+
 static void
 write_keys(Capture *capture)
 {
-	Datum		values[7];
+	LhInboxRow	row = {.source = capture->source,.op = capture->op,.at = capture->at};
 
-	if (capture->nkeys > 0)
+	if (capture->nkeys > 0 && is_attached(capture))
 	{
-		values[0] = CStringGetTextDatum(capture->source);
-		values[1] = lh_text_array(capture->keys, capture->nkeys);
-		values[2] = CharGetDatum(capture->op);
-		values[3] = FullTransactionIdGetDatum(GetTopFullTransactionId());
-		values[4] = TimestampTzGetDatum(capture->at);
-		values[5] = CStringGetTextDatum(capture->schema);
-		values[6] = CStringGetTextDatum(capture->table);
-		capture->written += lh_run_latest(&insert_keys, values, NULL);
+		MemoryContext save = MemoryContextSwitchTo(capture->keys_cxt);
+
+		lh_inbox_insert(&row, capture->keys, capture->nkeys);
+		MemoryContextSwitchTo(save);
+		capture->written += capture->nkeys;
 	}
 	capture->nkeys = 0;
 	MemoryContextReset(capture->keys_cxt);
@@ -205,7 +218,7 @@ write_keys(Capture *capture)
 static void
 make_room(Capture *capture)
 {
-	if (capture->nkeys >= KEYS_PER_INSERT)
+	if (capture->nkeys >= LH_INBOX_KEYS - 1)
 		write_keys(capture);
 }
 
@@ -366,7 +379,7 @@ begin_capture(Capture *capture, TriggerData *trigger)
 	capture->at = GetCurrentTimestamp();
 	capture->keys_cxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff captured keys",
 											  ALLOCSET_DEFAULT_SIZES);
-	capture->keys = palloc_array(char *, KEYS_PER_INSERT + 1);
+	capture->keys = palloc_array(char *, LH_INBOX_KEYS);
 }
 
 Datum
