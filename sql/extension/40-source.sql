@@ -74,7 +74,7 @@ $$;
 comment on function handoff.mapping_targets(text, text) is
     'What columns of a source of that kind can be mapped to (built-in fields, version, deleted, fields of the contracts), with the plain column names that are taken for each, best first.';
 
-create function handoff.suggest_mapping(tab text, kind text, contract text default null) returns jsonb
+create function handoff.guess_mapping(rel regclass, kind text, contract text) returns jsonb
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
@@ -83,12 +83,21 @@ as $$
         select distinct on (t.target) t.target, a.attname
         from handoff.mapping_targets($2, $3) t
         join pg_attribute a
-            on a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped
+            on a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
             and handoff.plain_name(a.attname) = any(t.synonyms)
         order by t.target,
                  array_position(t.synonyms, handoff.plain_name(a.attname)),
                  a.attnum
     ) found
+$$;
+comment on function handoff.guess_mapping(regclass, text, text) is
+    'What suggest_mapping() says, of a table that is known already: it asks for no right to its schema. Internal.';
+
+create function handoff.suggest_mapping(tab text, kind text, contract text default null) returns jsonb
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select handoff.guess_mapping($1::regclass, $2, $3)
 $$;
 comment on function handoff.suggest_mapping(text, text, text) is
     'Guesses by their names what the columns of a table (schema-qualified) mean for a source of that kind: target -> column.';
@@ -367,7 +376,7 @@ begin
             using errcode = 'LH020', hint = 'Give this one a prefix of its own, for example key_prefix => ''hs:''.';
     end if;
     mapped := case when jsonb_typeof(mapping) <> 'object' then mapping
-        else handoff.suggest_mapping(rel::text, kind, contract) || coalesce(mapping, '{}') end;
+        else handoff.guess_mapping(rel, kind, contract) || coalesce(mapping, '{}') end;
     perform handoff.check_mapping(rel, kind, mapped, contract);
     indexed := exists (
         select from pg_index i
@@ -462,10 +471,9 @@ as $$
     update handoff.source s
     set mapping = found.mapping || s.mapping
     from (
-        select o.name, handoff.suggest_mapping(format('%I.%I', o.schema_name, o.table_name), o.kind, o.contract) as mapping
+        select o.name, handoff.guess_mapping(handoff.source_table(o.name), o.kind, o.contract) as mapping
         from handoff.source o
         where coalesce(o.contract, $1) = $1
-          and to_regclass(format('%I.%I', o.schema_name, o.table_name)) is not null
     ) found
     where found.name = s.name and found.mapping || s.mapping <> s.mapping
 $$;
@@ -547,6 +555,7 @@ revoke all on function handoff.capture() from public;
 revoke all on function handoff.drain_at_commit() from public;
 revoke all on function handoff.plain_name(text) from public;
 revoke all on function handoff.mapping_targets(text, text) from public;
+revoke all on function handoff.guess_mapping(regclass, text, text) from public;
 revoke all on function handoff.suggest_mapping(text, text, text) from public;
 revoke all on function handoff.check_mapping(regclass, text, jsonb, text) from public;
 revoke all on function handoff.attachable(text) from public;

@@ -138,7 +138,7 @@ as $$
     where s.name = $1
 $$;
 comment on function handoff.source_table(text) is
-    'The table of a source; NULL: there is none of that name. Unlike to_regclass() it asks for no right to its schema. Internal to doctor().';
+    'The table of a source; NULL: there is none of that name. Unlike to_regclass() it asks for no right to its schema. Internal.';
 
 create function handoff.may_compare(source_name text) returns boolean
     language sql stable
