@@ -15,6 +15,7 @@ return case
     when name in ('lead_key', 'raw_key') then $$'00Q5g00000' || lpad(to_hex(:g::bigint), 8, '0')$$
     when value is null or value = 'null' then 'null::' || type
     when type = 'timestamp with time zone' then 'clock_timestamp()'
+    when type = 'uuid' then 'gen_random_uuid()'
     when type like '%[]' then format('%L::%s', translate(value::text, '[]', '{}'), type)
     when type = 'jsonb' then format('%L::jsonb', value)
     else format('%L::%s', value #>> '{}', type)
