@@ -405,13 +405,15 @@ static LhStatement claim_own = {
 	2, {XID8OID, INT8OID}
 };
 
+/* By its place: looked for by xid, it would be behind all those that a long transaction keeps from vacuum. */
 static LhStatement delete_wake = {
-	"delete from handoff.wake where xid = $1", 1, {XID8OID}
+	"delete from handoff.wake where ctid = $1", 1, {TIDOID}
 };
 
 static void
-drain_own(void)
+drain_own(ItemPointer wake)
 {
+	Datum		place = PointerGetDatum(wake);
 	Datum		values[2] = {FullTransactionIdGetDatum(GetTopFullTransactionId()),
 	Int64GetDatum(lh_inline_limit + 1)};
 	LhDrainResult result = {0};
@@ -427,7 +429,7 @@ drain_own(void)
 		items = take_items(&n);
 		lh_drain_items(items, n, GetCurrentTimestamp(), n, &result);
 	}
-	lh_run(&delete_wake, values, NULL);
+	lh_run(&delete_wake, &place, NULL);
 }
 
 /* A decision that could not be made now: no harm done, but the reason should be found. */
@@ -468,7 +470,7 @@ lh_drain_at_commit(PG_FUNCTION_ARGS)
 		lh_set_local("lock_timeout", INLINE_LOCK_TIMEOUT);
 		lh_deadline = GetCurrentTimestamp() + INLINE_DEADLINE_MS * INT64CONST(1000);
 		SPI_connect();
-		drain_own();
+		drain_own(&((TriggerData *) fcinfo->context)->tg_trigtuple->t_self);
 		SPI_finish();
 		lh_deadline = 0;
 		lh_leave(&world);
