@@ -19,7 +19,7 @@ use Test::More;
 use Time::HiRes 'time';
 
 my $data = ($ENV{LH_DATA} // "$FindBin::RealBin/../../../shared/data") . '/uci_bank/bank-additional-full.csv';
-plan skip_all => "no $data" unless -r $data;
+plan skip_all => "the UCI Bank data is not there: $data" unless -r $data;
 
 my $bank = "$FindBin::RealBin/../bank";
 my $node = start_node('bank');
