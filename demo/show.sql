@@ -44,18 +44,22 @@ where leg = 'mql_to_sdr' and rep is not null
 group by rep
 order by median_hours;
 
-\echo == what the generator knows beside what the extension has counted
-select 'accepted' as what,
-       (select count(*) from demo.act where call = 'accept' and result = 'done') as truth,
-       (select count(*) from handoff.handoff where accepted_how = 'explicit') as extension
-union all
-select 'calls, mails, messages',
-       (select count(*) from crm."Task" where "Type" in ('Call', 'Email', 'LinkedIn')),
-       (select sum(touches) from handoff.handoff)
-union all
-select 'opportunities',
-       (select count(*) from crm."Opportunity"),
-       (select count(*) from handoff.opportunity);
+\echo == from lead to customer: handoff.funnel
+select coalesce(leg, '') as leg, step, leads, of_leads, of_handed from handoff.funnel order by leg nulls first, position;
+
+\echo == how fast they are touched, pool by pool: handoff.speed_to_lead
+select leg, pool, handed, touched, within_1h, within_24h,
+       round(median_seconds / 3600.0, 1) as median_hours, round(p90_seconds / 3600.0, 1) as p90_hours
+from handoff.speed_to_lead
+order by leg, pool;
+
+\echo == why they are rejected: handoff.rejection_reason
+select leg, outcome, code, rejection_rate as rate, rejection_rate_num as handoffs
+from handoff.rejection_reason
+order by leg, handoffs desc;
+
+\echo == what the feed knows beside what the extension has counted
+select * from demo.check_counts;
 
 -- a deal with a history
 select l.lead_key

@@ -66,6 +66,7 @@ for day in 2026-02-01 2026-03-01 2026-04-01 2026-05-01 2026-06-01 2026-07-01; do
 done
 demo_psql -c "alter database demo set lead_handoff.view_time = '2026-07-01 00:00:00+00'" -c 'analyze'
 
+demo_psql <demo/check.sql
 demo_psql <demo/show.sql
 say "done in $SECONDS seconds"
 

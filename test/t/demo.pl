@@ -1,0 +1,47 @@
+# test/t/demo.pl: the demo's feed in small: six months of a made-up CRM, worked by made-up people.
+# What the extension has counted of it equals what the feed's own tables say.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use LeadHandoff;
+use Test::More;
+
+my $demo = "$FindBin::RealBin/../../demo";
+my $node = start_node('main');
+
+sub run_file
+{
+	my ($file, $before) = @_;
+	open(my $in, '<', $file) or die "$file: $!";
+	local $/;
+	$node->safe_psql('demo', ($before // '') . <$in>);
+	return;
+}
+
+$node->safe_psql('postgres', 'create database demo');
+$node->safe_psql('postgres', 'alter database demo set jit = off');
+$node->safe_psql('postgres', 'alter database demo set lead_handoff.inline_limit = 0');
+run_file($_, 'set demo.leads = 600;') foreach sort glob("$demo/[0-9]*.sql");
+run_file("$demo/session.sql", 'set lead_handoff.inline_limit = 0;');
+$node->safe_psql('demo', q(call demo.run('2026-07-01', '12 hours')));
+$node->safe_psql('demo', q(alter database demo set lead_handoff.view_time = '2026-07-01 00:00:00+00'));
+run_file("$demo/check.sql");
+
+my $counts = $node->safe_psql('demo', 'select what, truth, extension from demo.check_counts');
+foreach (split(/\n/, $counts))
+{
+	my ($what, $truth, $extension) = split(/\|/);
+	cmp_ok($extension, '==', $truth, "$what: $truth");
+}
+cmp_ok(scalar(split(/\n/, $counts)), '>=', 5, 'several things were counted');
+is($node->safe_psql('demo', q(select string_agg(stage, ' ' order by position) from handoff.journey where entered = 0)),
+	'', 'every stage was entered');
+is($node->safe_psql('demo', q(select count(*) from handoff.quarantine)), '0', 'nothing is in quarantine');
+is($node->safe_psql('demo', q(select count(*) from handoff.inbox)), '0', 'nothing waits');
+is($node->safe_psql('demo', q(select what from handoff.doctor() where severity = 'error')), '', 'the doctor is content');
+
+$node->stop;
+done_testing();
