@@ -21,7 +21,7 @@ create function handoff.template(name text)
 returns jsonb
 language c stable strict
 as 'MODULE_PATHNAME', 'lh_template';
-comment on function handoff.template(text) is 'A contract that comes with the extension, as the JSON document that handoff.import() takes. Error 42704: no such template; the hint lists them.';
+comment on function handoff.template(text) is 'A contract that comes with the extension, as JSON: under definition the document that handoff.import() takes, beside it the pools and calendars it names; handoff.load_template() uses all of it. Error 42704: no such template; the hint lists them.';
 revoke all on function handoff.template(text) from public;
 
 create function handoff.teardown(really boolean default false)

@@ -2,7 +2,7 @@
  * src/rules/rulebook.h
  *
  * A rulebook is a list of criteria compiled for one set of fields.  Its answers are those of checking
- * every rule in order; how it gets there is nobody else's business (a plain loop to begin with).
+ * every rule in order; how it gets there is nobody else's business (an index for large books, a plain loop for small ones).
  *
  * Names and types are checked at compile time (ERRCODE_LH_UNKNOWN_FIELD, ERRCODE_LH_FIELD_TYPE);
  * matching raises nothing that depends on data.
