@@ -62,6 +62,18 @@ create operator handoff.+ (
 );
 comment on operator handoff.+ (handoff.heat, handoff.heat) is 'sum of two heats of one half-life';
 
+-- Order: int64 order is the order of the points, so int8's own functions compare, sort and hash.
+
+create function handoff.heat_lt(handoff.heat, handoff.heat) returns boolean
+    language internal immutable strict leakproof parallel safe as 'int8lt';
+comment on function handoff.heat_lt(handoff.heat, handoff.heat) is
+    'Is a heat worth less than another one of the same half-life, at any moment?';
+
+create function handoff.heat_le(handoff.heat, handoff.heat) returns boolean
+    language internal immutable strict leakproof parallel safe as 'int8le';
+comment on function handoff.heat_le(handoff.heat, handoff.heat) is
+    'Is a heat worth at most as much as another one of the same half-life, at any moment?';
+
 create function handoff.heat_eq(handoff.heat, handoff.heat) returns boolean
     language internal immutable strict leakproof parallel safe as 'int8eq';
 comment on function handoff.heat_eq(handoff.heat, handoff.heat) is
@@ -72,6 +84,38 @@ create function handoff.heat_ne(handoff.heat, handoff.heat) returns boolean
 comment on function handoff.heat_ne(handoff.heat, handoff.heat) is
     'Do two heats differ in any bit?';
 
+create function handoff.heat_ge(handoff.heat, handoff.heat) returns boolean
+    language internal immutable strict leakproof parallel safe as 'int8ge';
+comment on function handoff.heat_ge(handoff.heat, handoff.heat) is
+    'Is a heat worth at least as much as another one of the same half-life, at any moment?';
+
+create function handoff.heat_gt(handoff.heat, handoff.heat) returns boolean
+    language internal immutable strict leakproof parallel safe as 'int8gt';
+comment on function handoff.heat_gt(handoff.heat, handoff.heat) is
+    'Is a heat worth more than another one of the same half-life, at any moment?';
+
+create operator handoff.< (
+    leftarg = handoff.heat,
+    rightarg = handoff.heat,
+    function = handoff.heat_lt,
+    commutator = operator(handoff.>),
+    negator = operator(handoff.>=),
+    restrict = pg_catalog.scalarltsel,
+    join = pg_catalog.scalarltjoinsel
+);
+comment on operator handoff.< (handoff.heat, handoff.heat) is 'fewer points, at any moment';
+
+create operator handoff.<= (
+    leftarg = handoff.heat,
+    rightarg = handoff.heat,
+    function = handoff.heat_le,
+    commutator = operator(handoff.>=),
+    negator = operator(handoff.>),
+    restrict = pg_catalog.scalarlesel,
+    join = pg_catalog.scalarlejoinsel
+);
+comment on operator handoff.<= (handoff.heat, handoff.heat) is 'at most as many points, at any moment';
+
 create operator handoff.= (
     leftarg = handoff.heat,
     rightarg = handoff.heat,
@@ -79,7 +123,9 @@ create operator handoff.= (
     commutator = operator(handoff.=),
     negator = operator(handoff.<>),
     restrict = pg_catalog.eqsel,
-    join = pg_catalog.eqjoinsel
+    join = pg_catalog.eqjoinsel,
+    hashes,
+    merges
 );
 comment on operator handoff.= (handoff.heat, handoff.heat) is 'same heat';
 
@@ -94,6 +140,65 @@ create operator handoff.<> (
 );
 comment on operator handoff.<> (handoff.heat, handoff.heat) is 'different heat';
 
+create operator handoff.>= (
+    leftarg = handoff.heat,
+    rightarg = handoff.heat,
+    function = handoff.heat_ge,
+    commutator = operator(handoff.<=),
+    negator = operator(handoff.<),
+    restrict = pg_catalog.scalargesel,
+    join = pg_catalog.scalargejoinsel
+);
+comment on operator handoff.>= (handoff.heat, handoff.heat) is 'at least as many points, at any moment';
+
+create operator handoff.> (
+    leftarg = handoff.heat,
+    rightarg = handoff.heat,
+    function = handoff.heat_gt,
+    commutator = operator(handoff.<),
+    negator = operator(handoff.<=),
+    restrict = pg_catalog.scalargtsel,
+    join = pg_catalog.scalargtjoinsel
+);
+comment on operator handoff.> (handoff.heat, handoff.heat) is 'more points, at any moment';
+
+create function handoff.heat_cmp(handoff.heat, handoff.heat) returns int
+    language internal immutable strict leakproof parallel safe as 'btint8cmp';
+comment on function handoff.heat_cmp(handoff.heat, handoff.heat) is
+    'Below, equal to or above 0 as the first heat is worth less, the same or more than the second one of the same half-life.';
+
+create operator class handoff.heat_ops default for type handoff.heat using btree as
+    operator 1 handoff.<,
+    operator 2 handoff.<=,
+    operator 3 handoff.=,
+    operator 4 handoff.>=,
+    operator 5 handoff.>,
+    function 1 handoff.heat_cmp(handoff.heat, handoff.heat),
+    function 2 (handoff.heat, handoff.heat) pg_catalog.btint8sortsupport(internal),
+    function 4 (handoff.heat, handoff.heat) pg_catalog.btequalimage(oid);
+comment on operator class handoff.heat_ops using btree is
+    'Order of heats of one half-life: that of their points at any moment, so an index stays right as time passes.';
+comment on operator family handoff.heat_ops using btree is 'order of heats';
+
+create function handoff.heat_hash(handoff.heat) returns int
+    language internal immutable strict parallel safe as 'hashint8';
+comment on function handoff.heat_hash(handoff.heat) is
+    'Hash of a heat.';
+
+create function handoff.heat_hash_extended(handoff.heat, bigint) returns bigint
+    language internal immutable strict parallel safe as 'hashint8extended';
+comment on function handoff.heat_hash_extended(handoff.heat, bigint) is
+    'Hash of a heat in 64 bits, with a seed.';
+
+create operator class handoff.heat_ops default for type handoff.heat using hash as
+    operator 1 handoff.=,
+    function 1 handoff.heat_hash(handoff.heat),
+    function 2 handoff.heat_hash_extended(handoff.heat, bigint);
+comment on operator class handoff.heat_ops using hash is 'heats that are the same to the last bit';
+comment on operator family handoff.heat_ops using hash is 'heats that are the same to the last bit';
+
+-- Aggregates
+
 create aggregate handoff.sum(handoff.heat) (
     sfunc = handoff.heat_add,
     stype = handoff.heat,
@@ -103,7 +208,41 @@ create aggregate handoff.sum(handoff.heat) (
 comment on aggregate handoff.sum(handoff.heat) is
     'The sum of heats of one half-life; NULL of none. The order of the rows may change the last bits.';
 
+create function handoff.heat_smaller(handoff.heat, handoff.heat) returns handoff.heat
+    language internal immutable strict parallel safe as 'int8smaller';
+comment on function handoff.heat_smaller(handoff.heat, handoff.heat) is
+    'The smaller of two heats of one half-life.';
+
+create function handoff.heat_larger(handoff.heat, handoff.heat) returns handoff.heat
+    language internal immutable strict parallel safe as 'int8larger';
+comment on function handoff.heat_larger(handoff.heat, handoff.heat) is
+    'The larger of two heats of one half-life.';
+
+create aggregate handoff.min(handoff.heat) (
+    sfunc = handoff.heat_smaller,
+    stype = handoff.heat,
+    combinefunc = handoff.heat_smaller,
+    sortop = operator(handoff.<),
+    parallel = safe
+);
+comment on aggregate handoff.min(handoff.heat) is
+    'The smallest of heats of one half-life; NULL of none. Read from the end of an index where there is one.';
+
+create aggregate handoff.max(handoff.heat) (
+    sfunc = handoff.heat_larger,
+    stype = handoff.heat,
+    combinefunc = handoff.heat_larger,
+    sortop = operator(handoff.>),
+    parallel = safe
+);
+comment on aggregate handoff.max(handoff.heat) is
+    'The largest of heats of one half-life; NULL of none. Read from the end of an index where there is one.';
+
 revoke all on function handoff.heat(double precision, timestamptz, interval) from public;
 revoke all on function handoff.points(handoff.heat, timestamptz, interval) from public;
 revoke all on function handoff.falls_to(handoff.heat, double precision, interval) from public;
 revoke all on function handoff.sum(handoff.heat) from public;
+revoke all on function handoff.heat_smaller(handoff.heat, handoff.heat) from public;
+revoke all on function handoff.heat_larger(handoff.heat, handoff.heat) from public;
+revoke all on function handoff.min(handoff.heat) from public;
+revoke all on function handoff.max(handoff.heat) from public;

@@ -168,6 +168,139 @@ from sample a
 	join sample b on b.n = a.n + 1 and b.half_life is not distinct from a.half_life,
 	lateral (select a.at + (random() * 20 - 10) * least(b.at - a.at, 40 * coalesce(a.half_life, '1 day')) as t) m;
 
+--
+-- Order
+--
+-- of one half-life, that of the exact points: their logarithm grows with the level, whatever the moment.
+-- Where two are closer than the last bit, either order will do.
+create temp table exact as
+select n, half_life, heat, points, at,
+	case when points < 0 then -1 else 1 end * (pg_temp.log2(abs(points)) + pg_temp.half_lives(at, us) + 4194304) as level
+from sample;
+select count(*) > 2000 as samples,
+	bool_and(by_heat is null or by_heat <= level + 1e-12) as order_of_exact_points
+from (select *, lag(level) over (partition by half_life order by heat) as by_heat from exact) e;
+
+-- each operator, against the numbers: samples of all sizes, the ends, neighbours of one bit, equal ones
+create temp table edge as
+select row_number() over (order by heat) as n, heat, pg_temp.raw(heat) as raw
+from (select heat from sample where n % 40 = 0
+	union all select unnest(array['0', '0', '2^0', '2^0.000000000001', '2^-0.000000000001', '-2^0', '-2^0.000000000001',
+		'2^4194303.999999999999', '-2^4194303.999999999999', '2^-4194303.999999999999', '-2^-4194303.999999999999',
+		'2^5.5', '2^5.5', '-2^5.5', '-2^5.5']::handoff.heat[])) h;
+create function pg_temp.wrong(a handoff.heat, b handoff.heat, x bigint, y bigint) returns text language sql immutable as $$
+	select nullif(concat_ws(' ',
+		case when (a operator(handoff.<) b) <> (x < y) then '<' end,
+		case when (a operator(handoff.<=) b) <> (x <= y) then '<=' end,
+		case when (a operator(handoff.=) b) <> (x = y) then '=' end,
+		case when (a operator(handoff.<>) b) <> (x <> y) then '<>' end,
+		case when (a operator(handoff.>=) b) <> (x >= y) then '>=' end,
+		case when (a operator(handoff.>) b) <> (x > y) then '>' end,
+		case when sign(handoff.heat_cmp(a, b)) <> case when x < y then -1 when x > y then 1 else 0 end then 'cmp' end,
+		case when handoff.heat_smaller(a, b) operator(handoff.<>) case when x < y then a else b end then 'smaller' end,
+		case when handoff.heat_larger(a, b) operator(handoff.<>) case when x > y then a else b end then 'larger' end,
+		case when x = y and (handoff.heat_hash(a) <> handoff.heat_hash(b)
+			or handoff.heat_hash_extended(a, 7) <> handoff.heat_hash_extended(b, 7)) then 'hash' end,
+		case when handoff.heat_hash_extended(a, 0) & 4294967295 <> handoff.heat_hash(a)::bigint & 4294967295 then 'hash extended' end), '')
+$$;
+select count(*) > 10000 as pairs, count(pg_temp.wrong(a.heat, b.heat, a.raw, b.raw)) as wrong
+from edge a, edge b;
+select bool_and((a operator(handoff.<) b) is null and (a operator(handoff.=) b) is null and handoff.heat_cmp(a, b) is null) as nulls
+from (values ('2^1'::handoff.heat, null::handoff.heat), (null, '2^1')) v (a, b);
+
+-- sorting, either way; what text and binary bring back sorts the same
+select bool_and(a = b and a = c and a = d) as sorted
+from (select row_number() over (order by heat, n) as a, row_number() over (order by pg_temp.raw(heat), n) as b,
+		count(*) over () + 1 - row_number() over (order by heat desc, n desc) as c,
+		row_number() over (order by heat::text::handoff.heat, n) as d from sample) o;
+select bool_and(s.place = c.place) as copied_order
+from (select n, row_number() over (order by heat, n) as place from sample) s
+	join (select n, row_number() over (order by heat, n) as place from sample_copy) c using (n);
+
+-- the plans that the operator classes make possible: all give what the numbers give
+create function pg_temp.plan_has(what text, query text) returns boolean language plpgsql as $$
+declare
+	line text;
+begin
+	for line in execute 'explain (costs off) ' || query loop
+		if position(what in line) > 0 then
+			return true;
+		end if;
+	end loop;
+	return false;
+end $$;
+create table heat_order as
+select n, half_life, heat, pg_temp.raw(heat) as raw from sample
+union all select -n, half_life, heat, pg_temp.raw(heat) from sample where n % 3 = 0;
+create index heat_order_btree on heat_order (half_life, heat);
+create index heat_order_only on heat_order (heat);
+create index heat_order_hash on heat_order using hash (heat);
+analyze heat_order;
+create extension amcheck;
+select bt_index_parent_check('heat_order_btree', true), bt_index_parent_check('heat_order_only', true);
+
+create function pg_temp.answer(query text, want text, variadic off text[]) returns table (planned boolean, answer text) language plpgsql as $$
+declare
+	setting text;
+begin
+	foreach setting in array off loop
+		perform set_config('enable_' || setting, 'off', true);
+	end loop;
+	planned := pg_temp.plan_has(want, query);
+	execute query into answer;
+	foreach setting in array off loop
+		perform set_config('enable_' || setting, 'on', true);
+	end loop;
+	return next;
+end $$;
+select method, planned, answer = numbers as right
+from (select count(*)::text as numbers from heat_order a join heat_order b on a.raw = b.raw) n,
+	(values ('hash', 'Hash Join', '{mergejoin,nestloop}'), ('merge', 'Merge Join', '{hashjoin,nestloop}'), ('loop', 'Nested Loop', '{hashjoin,mergejoin}')) m (method, want, off),
+	pg_temp.answer('select count(*) from heat_order a join heat_order b on a.heat operator(handoff.=) b.heat', want, variadic off::text[]);
+select method, planned, answer = numbers as right
+from (select string_agg(k || ':' || n, ' ' order by k) as numbers from (select k, count(*) as n from (select count(*) as k from heat_order group by raw) g group by k) h) n,
+	(values ('hash', 'HashAggregate', '{sort,indexscan,indexonlyscan}'), ('sort', 'GroupAggregate', '{hashagg}')) m (method, want, off),
+	pg_temp.answer($$select string_agg(k || ':' || n, ' ' order by k) from (select k, count(*) as n from (select count(*) as k from heat_order group by heat offset 0) g group by k) h$$, want, variadic off::text[]);
+select bool_and(planned) as btree, bool_and(answer = numbers) as right, count(*)
+from (select heat, half_life, (select count(*)::text from heat_order o where o.raw >= pg_temp.raw(s.heat) and o.half_life is not distinct from s.half_life) as numbers
+	from sample s where n % 50 = 0) n,
+	pg_temp.answer(format('select count(*) from heat_order where heat operator(handoff.>=) %L and half_life %s', heat, coalesce('= ' || quote_literal(half_life), 'is null')),
+		'heat_order_btree', 'seqscan');
+select f, planned, answer::handoff.heat operator(handoff.=) heat as right
+from (select case f when 'min' then (select heat from heat_order order by raw limit 1) else (select heat from heat_order order by raw desc limit 1) end as heat, f
+	from unnest(array['min', 'max']) f) n,
+	pg_temp.answer(format('select handoff.%I(heat) from heat_order', f), 'Index Only Scan', 'seqscan');
+
+drop index heat_order_only;
+select bool_and(planned) as hash_index, bool_and(answer = numbers) as right, count(*)
+from (select heat, (select count(*)::text from heat_order o where o.raw = pg_temp.raw(s.heat)) as numbers from sample s where n % 50 = 0) n,
+	pg_temp.answer(format('select count(*) from heat_order where heat operator(handoff.=) %L', heat), 'heat_order_hash', 'seqscan', 'indexonlyscan');
+
+-- an index range of one half-life is what points() filters, at any moment, to the last bits of a limit
+select bool_and(by_index = by_points) as same, count(*) as questions, max(by_index) > 100 as some, min(by_index) as none
+from (select at, lim, half_life from half_life, unnest(array['1990-01-01Z', '2011-05-05 05:05Z', '2026-07-01Z', '2060-01-01Z']::timestamptz[]) at,
+		unnest(array[-300, -0.01, 0.001, 1, 25, 4000]) lim) q,
+	lateral (select count(*) as by_index from heat_order o
+		where o.half_life is not distinct from q.half_life and o.heat operator(handoff.>=) handoff.heat(lim, q.at, q.half_life)) i,
+	lateral (select count(*) as by_points from heat_order o
+		where o.half_life is not distinct from q.half_life and handoff.points(o.heat, q.at, o.half_life) >= lim) p;
+
+-- a hash partition finds its rows again: the extended hash
+create table heat_part (heat handoff.heat) partition by hash (heat);
+create table heat_part_0 partition of heat_part for values with (modulus 2, remainder 0);
+create table heat_part_1 partition of heat_part for values with (modulus 2, remainder 1);
+insert into heat_part select heat from sample;
+select (select count(*) from heat_part_0) > 1000 and (select count(*) from heat_part_1) > 1000 as spread,
+	bool_and(exists (select from heat_part p where p.heat operator(handoff.=) s.heat)) as found
+from sample s;
+
+-- equal heats are kept once (deduplicated)
+create table heat_same as select '2^5.5'::handoff.heat as heat from generate_series(1, 20000);
+create index heat_same_btree on heat_same (heat);
+create index heat_same_each on heat_same (heat) with (deduplicate_items = off);
+select pg_relation_size('heat_same_btree') * 2 < pg_relation_size('heat_same_each') as deduplicated;
+drop table heat_order, heat_part, heat_same;
+
 -- falls_to: the first microsecond below, and where the formula says, to half a bit of the heat
 create temp table fall as
 select s.*, handoff.falls_to(heat, threshold::float8, half_life) as falls
@@ -223,17 +356,6 @@ set max_parallel_workers_per_gather = 2;
 set min_parallel_table_scan_size = 0;
 set parallel_setup_cost = 0;
 set parallel_tuple_cost = 0;
-create function pg_temp.plan_has(what text, query text) returns boolean language plpgsql as $$
-declare
-	line text;
-begin
-	for line in execute 'explain (costs off) ' || query loop
-		if position(what in line) > 0 then
-			return true;
-		end if;
-	end loop;
-	return false;
-end $$;
 select pg_temp.plan_has('Partial Aggregate', $$select handoff.sum(handoff.heat(points::float8, at, '30 days')) from heat_event$$) as parallel;
 select abs(handoff.points(handoff.sum(handoff.heat(points::float8, at, '30 days')), '2026-01-01Z', '30 days')::numeric
 	- sum(points * pg_temp.weight(at, 2592000000000))) / sum(abs(points) * pg_temp.weight(at, 2592000000000)) < 1e-9 as partial_sums
