@@ -37,6 +37,9 @@ create table handoff.lead (
 ) with (fillfactor = 80);
 create index lead_source on handoff.lead (source, raw_key);
 create index lead_stage on handoff.lead (stage);
+-- who is hot: heats are in order within one half-life, at any moment (handoff.hot_leads())
+create index lead_intent on handoff.lead (half_life, intent);
+create index lead_account on handoff.lead (account_key) where account_key is not null;
 comment on table handoff.lead is 'One row a lead: its state now. Written by the drain only; the event log folds to the same.';
 comment on column handoff.lead.lead_key is 'Key of the lead: the source''s key prefix and the row''s key.';
 comment on column handoff.lead.source is 'handoff.source.name it came from.';

@@ -74,3 +74,38 @@ comment on column handoff.journey.leads is 'Leads in it now.';
 comment on column handoff.journey.entered is 'Stays begun in it, ever.';
 comment on column handoff.journey.left_it is 'Stays that have ended.';
 comment on column handoff.journey.median_stay_seconds is 'Median length in seconds of the stays that have ended; NULL: none has.';
+
+create view handoff.account_intent as
+select g.account_key,
+       g.half_life,
+       g.leads,
+       g.warm_leads,
+       g.intent,
+       round(handoff.points(g.intent, t.now, g.half_life)::numeric, 6)::double precision as points,
+       g.hottest_lead,
+       round(handoff.points(g.hottest_intent, t.now, g.half_life)::numeric, 6)::double precision as hottest_points,
+       g.last_trigger_at
+from (
+    select l.account_key,
+           l.half_life,
+           count(*) as leads,
+           count(*) filter (where l.intent operator(handoff.>) '0') as warm_leads,
+           handoff.sum(l.intent) as intent,
+           (array_agg(l.lead_key order by l.intent desc, l.lead_key collate "C"))[1] as hottest_lead,
+           handoff.max(l.intent) as hottest_intent,
+           max(l.trigger_at) as last_trigger_at
+    from handoff.lead l
+    where l.account_key is not null and l.deleted_at is null
+    group by l.account_key, l.half_life
+) g
+cross join lateral (select (select handoff.view_time()) as now) t;
+comment on view handoff.account_intent is 'Intent of an account: the sum of its people''s. One row an account and half-life (heats of different half-lives can''t be added; an account has two rows while a contract with another half-life takes over). Deleted leads and leads without an account are left out. handoff.hot_accounts() ranks accounts, over all half-lives.';
+comment on column handoff.account_intent.account_key is 'Account that the CRM names.';
+comment on column handoff.account_intent.half_life is 'Half-life of the points; NULL: they stand still.';
+comment on column handoff.account_intent.leads is 'Leads of the account with that half-life.';
+comment on column handoff.account_intent.warm_leads is 'Those among them whose intent is above 0.';
+comment on column handoff.account_intent.intent is 'Sum of lead.intent over them, the contract''s limits of intent not applied; handoff.points(intent, at, half_life) gives points at another moment.';
+comment on column handoff.account_intent.points is 'What that is worth at handoff.view_time(), in points rounded to a millionth.';
+comment on column handoff.account_intent.hottest_lead is 'lead_key of the one with the most intent; among equals the first in order of key.';
+comment on column handoff.account_intent.hottest_points is 'Its intent at handoff.view_time(), in points rounded to a millionth.';
+comment on column handoff.account_intent.last_trigger_at is 'Time of the newest input of any of them.';
