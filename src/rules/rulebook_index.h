@@ -104,6 +104,13 @@ typedef struct LhShelf
 	uint32	   *starts;
 } LhShelf;
 
+/* What a search knows of its row for guards. */
+typedef struct LhLooked
+{
+	uint32		fields;			/* a bit for each guard whose field was looked at */
+	uint32		hashes[LH_MAX_GUARDS];
+} LhLooked;
+
 typedef struct LhIndex
 {
 	int			nshelves;
@@ -111,8 +118,9 @@ typedef struct LhIndex
 	int			nguards;
 	int16		guards[LH_MAX_GUARDS];	/* fields */
 
-	/* of one search: a bit for each rule that was found, or waits to be asked */
-	uint64	   *bits;
+	/* of one search */
+	LhLooked	looked;
+	uint64	   *bits;			/* of each rule: it was found, or waits to be asked */
 	bool		dirty;			/* a search was broken off */
 } LhIndex;
 

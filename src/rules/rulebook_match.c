@@ -30,8 +30,7 @@ typedef struct Search
 	uint64	   *bits;
 	uint32		low_word;		/* of bits that may be set */
 	uint32		high_word;
-	uint32		resolved;		/* a bit for each guard whose field was looked at */
-	uint32		guards[LH_MAX_GUARDS];
+	LhLooked   *looked;
 } Search;
 
 /* what no guard asks for: the field is null */
@@ -116,23 +115,24 @@ ask(Search *search, uint32 flagged)
 static void
 resolve(Search *search, uint32 number)
 {
+	uint32	   *hash = &search->looked->hashes[number];
 	int			field = search->book->index->guards[number];
 	Datum		value = search->row->values[field];
 	LhType		type = search->row->set->fields[field].type;
 
-	search->resolved |= 1U << number;
+	search->looked->fields |= 1U << number;
 	if (search->row->isnull[field])
-		search->guards[number] = GUARD_NULL;
+		*hash = GUARD_NULL;
 	else if (type == LH_TEXT)
 	{
 		text	   *plain = lh_plain_text(value);
 
-		search->guards[number] = lh_hash_value(type, PointerGetDatum(plain)) & LH_GUARD_HASH;
+		*hash = lh_hash_value(type, PointerGetDatum(plain)) & LH_GUARD_HASH;
 		if ((Pointer) plain != DatumGetPointer(value))
 			pfree(plain);
 	}
 	else
-		search->guards[number] = lh_hash_value(type, value) & LH_GUARD_HASH;
+		*hash = lh_hash_value(type, value) & LH_GUARD_HASH;
 }
 
 /* False: the rule is not true.  True says nothing. */
@@ -144,9 +144,9 @@ passes(Search *search, uint32 guard)
 	if (guard == 0)
 		return true;
 	number = (guard >> LH_GUARD_SHIFT) - 1;
-	if (!(search->resolved & (1U << number)))
+	if (!(search->looked->fields & (1U << number)))
 		resolve(search, number);
-	return search->guards[number] == (guard & LH_GUARD_HASH);
+	return search->looked->hashes[number] == (guard & LH_GUARD_HASH);
 }
 
 static inline void
@@ -360,7 +360,8 @@ begin(Search *search, const LhRulebook *book, const LhFields *row, bool all, Tim
 	search->bits = book->index->bits;
 	search->low_word = PG_UINT32_MAX;
 	search->high_word = 0;
-	search->resolved = 0;
+	search->looked = &book->index->looked;
+	search->looked->fields = 0;
 	if (book->index->dirty)
 		memset(search->bits, 0, (book->nrules / 64 + 1) * sizeof(uint64));
 	book->index->dirty = true;

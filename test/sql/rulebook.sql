@@ -239,6 +239,12 @@ select pairs, matched > 500 as many_match, differing from compare(array[
     'x = ''NaN''', 'x > ''Infinity''', 'x <= ''-Infinity''', 'x = 3', 'd = date ''infinity''', 'd > date ''2026-11-01'' and d < date ''2026-11-03''',
     'ts >= timestamptz ''-infinity''', 't like ''a\%%''', 't ilike ''AB%''', 't like ''%ab'' or t like ''ab%''', 't like ''''', 'b is unknown or n is null',
     'false', 'true', 'not true or n = 1']::criteria[]);
+-- Many rules under one value, told apart by a second and a third field, and rows that differ in nothing else:
+-- what was noted of one row's fields must not be believed of the next one's.
+call fill(rows => 300, nulls => 0.1);
+update item set t = one_of('a', 'b', 'ab', 'ba'), u = one_of('a', 'b', 'ab', 'ba'), n = floor(random() * 6) where random() < 0.9;
+select pairs, matched > 200 as many_match, differing from compare((select array_agg(format('t = %L and u = %L and n = %s', t, u, n)::criteria)
+    from unnest('{a,b,ab,ba}'::text[]) t, unnest('{a,b,ab,ba}'::text[]) u, generate_series(0, 5) n));
 select pairs > 2000 as many, moving > 200 as many_move, differing from run_until(books => 50, rules => 40, depth => 3);
 
 -- No rules, a rule for everybody, and what is no rule.
