@@ -219,6 +219,16 @@ lh_text_array(char *const *texts, int n)
 }
 
 Datum
+lh_time_array(const TimestampTz *times, int n)
+{
+	Datum	   *elements = palloc_array(Datum, Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = TimestampTzGetDatum(times[i]);
+	return lh_array(TIMESTAMPTZOID, elements, n);
+}
+
+Datum
 lh_text_datum(const char *text)
 {
 	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);

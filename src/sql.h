@@ -11,7 +11,7 @@
 #include "executor/spi.h"
 #include "utils/jsonb.h"
 
-#define LH_MAX_PARAMS	32
+#define LH_MAX_PARAMS	40
 
 /*
  * A statement with its plan, kept for the session.  Declare it static; name every relation with its
@@ -67,6 +67,7 @@ extern void lh_rows_add(LhRows *rows, const Datum *values, const bool *isnull);
 extern uint64 lh_rows_flush(LhRows *rows);	/* runs the statement if there are rows, then empties */
 
 extern Datum lh_array(Oid type, Datum *values, int n);
+extern Datum lh_time_array(const TimestampTz *times, int n);
 extern Datum lh_text_array(char *const *texts, int n);
 extern Datum lh_text_datum(const char *text);	/* NULL gives 0; pair it with isnull */
 

@@ -23,6 +23,8 @@ create table handoff.lead (
     cycle          int not null,
     cycle_since    timestamptz not null,
     intent_since   timestamptz not null default '-infinity',
+    folded_at      timestamptz,
+    booked_at      timestamptz,
     trigger        text not null,
     trigger_at     timestamptz not null,
     version        timestamptz,
@@ -60,6 +62,8 @@ comment on column handoff.lead.signals is 'Names of the signal rules that hold, 
 comment on column handoff.lead.cycle is 'Number of the present run through the journey; rises when a recycled lead passes the first leg again.';
 comment on column handoff.lead.cycle_since is 'When that cycle began.';
 comment on column handoff.lead.intent_since is 'Activities up to then give no intent: a recycle reset it; -infinity: all do.';
+comment on column handoff.lead.folded_at is 'Time of the newest activity that group_heat has points of; newer ones can be added to it, older ones make it be folded anew. -infinity: there are none; NULL: it is to be folded anew.';
+comment on column handoff.lead.booked_at is 'Newest booking of a meeting among its activities; NULL: none.';
 comment on column handoff.lead.trigger is 'What the newest input was: row, activity, review, contract.';
 comment on column handoff.lead.trigger_at is 'Time of the newest input: the activity''s time, else the row''s version, else its capture.';
 comment on column handoff.lead.version is 'Newest version time seen of the source row, if one is mapped. Older rows are ignored.';
@@ -129,6 +133,7 @@ create table handoff.activity (
     contract_id  int,
     primary key (lead_key, source, activity_key)
 );
+create index activity_lead_at on handoff.activity (lead_key, at);
 create index activity_source_key on handoff.activity (source, activity_key);
 comment on table handoff.activity is 'What a lead did and what was done with it, one row an activity; kept also before its lead is known.';
 comment on column handoff.activity.lead_key is 'Lead it belongs to.';

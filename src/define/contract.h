@@ -189,6 +189,18 @@ typedef struct LhBand
 	int			min_score;
 } LhBand;
 
+/*
+ * A value of intent or score that decides something: a band's minimum, an operand in the criteria of a
+ * stage, transition, gate or validation.  Whoever decays past it is to be decided again.
+ */
+typedef struct LhThreshold
+{
+	bool		of_score;		/* else of intent */
+	bool		above;			/* it is passed on leaving the value itself, else on coming below it */
+	int			field;			/* position in lead_set that has the value; -1: it is the number */
+	double		value;
+} LhThreshold;
+
 typedef enum LhMeaning
 {
 	LH_MEANS_SIGNAL,
@@ -259,6 +271,8 @@ typedef struct LhContract
 	LhActivityRule *meaning_rules;
 	int			nbands;
 	LhBand	   *bands;
+	int			nthresholds;
+	LhThreshold *thresholds;
 
 	int			nstages;
 	LhStage    *stages;
@@ -287,10 +301,14 @@ typedef struct LhContract
 	bool		accept_on_meeting;
 	bool		accept_on_opportunity;
 	bool		counts_recycle_days;	/* a rule asks for days_since_recycle, which changes daily */
+	bool		clocked_activities; /* what an activity gives may change by time alone */
 } LhContract;
 
 /* The contract of that id; error LH012 if there is none. Lives until the session ends or it changes. */
 extern const LhContract *lh_contract(int contract_id);
+
+/* threshold.c: fill in the thresholds; everything else is loaded. */
+extern void lh_contract_find_thresholds(LhContract *contract);
 
 /* contract_load.c: read it anew, into a context of its own below the current one. */
 extern LhContract *lh_contract_load(int contract_id);

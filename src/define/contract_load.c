@@ -553,6 +553,9 @@ lh_contract_load(int contract_id)
 	load_standards(contract);
 	load_paths(contract);
 	load_dispositions(contract);
+	lh_contract_find_thresholds(contract);
+	contract->clocked_activities = lh_rulebook_has_clock(contract->intent.book) ||
+		lh_rulebook_has_clock(contract->meaning.book);
 	MemoryContextSwitchTo(save);
 	return contract;
 }

@@ -139,7 +139,11 @@ lh_start_recycle(Journey *journey, LhLeadHandoff *handoff, int path_no, Timestam
 	LhJson		extra;
 
 	if (path->reset_intent)
+	{
 		lead->intent_since = decision->now;
+		lead->fold.at = DT_NOEND;
+		decision->valid_until = Min(decision->valid_until, decision->now + USECS_PER_SEC);
+	}
 	if (lead->cycle >= path->max_cycles && path->exhausted_to >= 0)
 	{
 		lh_move(journey, path->exhausted_to, LH_RECYCLED, -1, "exhausted");

@@ -20,18 +20,19 @@
 
 #define LEAD_COLUMNS \
 	"lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, fit, " \
-	"half_life, score, band, cycle, cycle_since, intent_since, trigger, trigger_at, version, blocked_since, gate_code, " \
+	"half_life, score, band, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, version, blocked_since, gate_code, " \
 	"first_seen_at, decided_at, deleted_at, last_seq, handoffs, intent, group_heat, signals, blocked_fields"
 
 #define LEAD_ROWS \
 	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, " \
-	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30) as u(" LEAD_COLUMNS ")"
+	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32) as u(" LEAD_COLUMNS ")"
 
 #define LEAD_TYPES \
 	{ \
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, \
 		TIMESTAMPTZARRAYOID, JSONBARRAYOID, INT8ARRAYOID, \
 		INTERVALARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, \
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, \
 		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, \
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT4ARRAYOID, \
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID \
@@ -41,11 +42,11 @@
 static LhStatement insert_leads = {
 	"insert into handoff.lead (" LEAD_COLUMNS ") "
 	"select u.lead_key, u.source, u.raw_key, u.person_key, u.account_key, u.contract_id, u.stage, u.stage_since, "
-	"u.fields, u.fit, u.half_life, u.score, u.band, u.cycle, u.cycle_since, u.intent_since, u.trigger, u.trigger_at, u.version, "
+	"u.fields, u.fit, u.half_life, u.score, u.band, u.cycle, u.cycle_since, u.intent_since, u.folded_at, u.booked_at, u.trigger, u.trigger_at, u.version, "
 	"u.blocked_since, u.gate_code, u.first_seen_at, u.decided_at, u.deleted_at, u.last_seq, u.handoffs, "
 	"u.intent::handoff.heat, u.group_heat::handoff.heat[], u.signals::text[], u.blocked_fields::text[] "
 	LEAD_ROWS,
-	30, LEAD_TYPES
+	32, LEAD_TYPES
 };
 
 static LhStatement update_leads = {
@@ -53,12 +54,12 @@ static LhStatement update_leads = {
 	"source = u.source, raw_key = u.raw_key, person_key = u.person_key, account_key = u.account_key, "
 	"contract_id = u.contract_id, stage = u.stage, stage_since = u.stage_since, fields = u.fields, fit = u.fit, "
 	"half_life = u.half_life, score = u.score, band = u.band, cycle = u.cycle, cycle_since = u.cycle_since, "
-	"intent_since = u.intent_since, trigger = u.trigger, trigger_at = u.trigger_at, version = u.version, "
+	"intent_since = u.intent_since, folded_at = u.folded_at, booked_at = u.booked_at, trigger = u.trigger, trigger_at = u.trigger_at, version = u.version, "
 	"blocked_since = u.blocked_since, gate_code = u.gate_code, decided_at = u.decided_at, "
 	"deleted_at = u.deleted_at, last_seq = u.last_seq, handoffs = u.handoffs, intent = u.intent::handoff.heat, "
 	"group_heat = u.group_heat::handoff.heat[], signals = u.signals::text[], blocked_fields = u.blocked_fields::text[] "
 	LEAD_ROWS " where l.lead_key = u.lead_key",
-	30, LEAD_TYPES
+	32, LEAD_TYPES
 };
 
 /* One row of parameters, filled from left to right. */
@@ -154,6 +155,8 @@ add_lead(LhRows *rows, const LhLead *lead, const LhContract *contract)
 	put_int(&row, lead->cycle);
 	put_time(&row, lead->cycle_since);
 	put_time(&row, lead->intent_since);
+	put_time_unless(&row, lead->fold.at, DT_NOEND);
+	put_time_unless(&row, lead->booked_at, DT_NOBEGIN);
 	put_text(&row, lead->trigger);
 	put_time(&row, lead->trigger_at);
 	put_time_unless(&row, lead->version, DT_NOBEGIN);
@@ -165,7 +168,7 @@ add_lead(LhRows *rows, const LhLead *lead, const LhContract *contract)
 	put_bigint(&row, lead->last_seq);
 	put_int(&row, list_length(lead->handoffs));
 	put_text(&row, lh_heat_text(lead->intent));
-	put_heats(&row, lead->group_heat, lead->ngroups);
+	put_heats(&row, lead->fold.heats, lead->ngroups);
 	put_texts(&row, lead->signals, lead->nsignals, false);
 	put_texts(&row, lead->blocked_fields, lead->nblocked, true);
 	add(rows, &row);

@@ -216,6 +216,7 @@ lock_leads(LhBatch *batch, char *const *keys, int n)
 	{
 		batch->leads[i].input.version = DT_NOBEGIN;
 		batch->leads[i].input.activity_at = batch->activity_at == 0 ? DT_NOBEGIN : batch->activity_at;
+		batch->leads[i].input.changed_since = batch->activity_at == 0 ? DT_NOEND : batch->activity_at;
 		batch->leads[i].input.action = batch->action;
 	}
 }
@@ -345,10 +346,55 @@ decide_lead(LhBatch *batch, LhBatchLead *slot, const LhActivities *activities,
 	batch->decided++;
 }
 
+/*
+ * Leads of which an activity has changed, but that nothing decides now: what is kept of their activities
+ * is not true any more.
+ */
+static void
+forget_folds(LhBatch *batch)
+{
+	static LhStatement statement = {
+		"update handoff.lead set folded_at = null where lead_key = any($1)", 1, {TEXTARRAYOID}
+	};
+	char	  **keys = palloc_array(char *, batch->nleads + 1);
+	int			n = 0;
+	Datum		value;
+
+	for (int i = 0; i < batch->nleads; i++)
+		if (!batch->leads[i].decide && batch->leads[i].input.changed_since != DT_NOEND)
+			keys[n++] = batch->leads[i].lead_key;
+	if (n == 0)
+		return;
+	value = lh_text_array(keys, n);
+	lh_run(&statement, &value, NULL);
+}
+
+/* The leads that a contract decides, and from when on it needs their activities. */
+static int
+need_activities(LhBatch *batch, const LhContract *contract, char **keys, TimestampTz *since)
+{
+	int			n = 0;
+
+	lh_set_zone(contract->zone);
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhBatchLead *slot = &batch->leads[i];
+
+		if (!slot->decide || slot->contract != contract)
+			continue;
+		slot->input.activities_since = lh_activities_needed_since(contract, &slot->lead, &slot->input,
+																  batch->now);
+		keys[n] = slot->lead_key;
+		since[n++] = slot->input.activities_since;
+	}
+	return n;
+}
+
 static void
 decide_all(LhBatch *batch)
 {
 	char	  **keys = palloc_array(char *, batch->nleads + 1);
+	TimestampTz *since = palloc_array(TimestampTz, batch->nleads + 1);
 	int			n = 0;
 	List	   *contracts = NIL;
 	LhActivities *activities;
@@ -356,12 +402,12 @@ decide_all(LhBatch *batch)
 	ListCell   *lc;
 
 	find_contracts(batch, &contracts);
-	for (int i = 0; i < batch->nleads; i++)
-		if (batch->leads[i].decide)
-			keys[n++] = batch->leads[i].lead_key;
+	forget_folds(batch);
+	foreach(lc, contracts)
+		n += need_activities(batch, lfirst(lc), keys + n, since + n);
 	if (n == 0)
 		return;
-	activities = lh_activities_read(keys, n);
+	activities = lh_activities_read(keys, since, n);
 	opportunities = lh_opportunities_read(keys, n);
 	foreach(lc, contracts)
 	{

@@ -379,18 +379,36 @@ compute_state_fields(LhDecision *decision)
 	compute_handoff_fields(decision);
 }
 
+static bool
+is_booking(const LhContract *contract, const LhActivity *activity)
+{
+	for (int r = 0; r < contract->meaning.n; r++)
+		if (activity->means[r] && contract->meaning_rules[r].meaning == LH_MEANS_BOOKED)
+			return true;
+	return false;
+}
+
 static void
 judge_activities(LhDecision *decision)
 {
-	for (int i = 0; i < decision->input->nactivities; i++)
+	LhLead	   *lead = decision->lead;
+	const LhInput *input = decision->input;
+	TimestampTz booked_at = input->activities_since == DT_NOBEGIN ? DT_NOBEGIN : lead->booked_at;
+
+	for (int i = 0; i < input->nactivities; i++)
 	{
-		LhActivity *activity = &decision->input->activities[i];
+		LhActivity *activity = &input->activities[i];
 
 		lh_judge_activity(decision->contract, activity, &decision->valid_until);
 		/* one that is dated later counts from then on */
 		if (activity->at > decision->now)
 			decision->valid_until = Min(decision->valid_until, activity->at);
+		else if (is_booking(decision->contract, activity))
+			booked_at = Max(booked_at, activity->at);
 	}
+	if (booked_at != lead->booked_at)
+		decision->effects->changed = true;
+	lead->booked_at = booked_at;
 }
 
 static void
@@ -435,6 +453,7 @@ compute_score(LhDecision *decision)
 	LhLead	   *lead = decision->lead;
 	const LhInput *input = decision->input;
 	LhScore    *score = lh_score_create(contract);
+	LhFold		start = {.at = lead->intent_since};
 	char	  **signals;
 	int			nsignals;
 	Datum		intent;
@@ -443,9 +462,10 @@ compute_score(LhDecision *decision)
 	lh_score_fit(contract, lead->row, score, &decision->valid_until, decision->trace);
 	lh_set_bigint_field(decision, "fit", score->fit);
 
-	lh_score_intent(contract, input->activities, input->nactivities, lead->intent_since,
-					decision->now, score,
-					&decision->valid_until, decision->trace);
+	if (input->activities_since != DT_NOBEGIN)
+		start = lead->fold;
+	lh_score_intent(contract, input->activities, input->nactivities, &start, decision->now, score,
+					decision->trace);
 	lh_score_signals(contract, input->activities, input->nactivities, decision->now,
 					 lead->cycle_since, score, &decision->valid_until, decision->trace);
 	intent = DirectFunctionCall1(float8_numeric, Float8GetDatum(score->intent_points));
@@ -457,6 +477,7 @@ compute_score(LhDecision *decision)
 	lh_score_band(contract, score, decision->trace);
 	lh_set_bigint_field(decision, "score", score->score);
 	lh_set_text_field(decision, "band", score->band < 0 ? NULL : contract->bands[score->band].name);
+	lh_watch_decay(contract, lead->row, score, decision->now, &decision->valid_until);
 }
 
 /*
@@ -468,14 +489,17 @@ given_again(const LhDecision *decision, int r)
 {
 	const LhInput *input = decision->input;
 	const LhLead *lead = decision->lead;
+	const LhActivityRule *rule = &decision->contract->meaning_rules[r];
+	TimestampTz since = Max(lead->stage_since,
+							lh_signal_since(rule, decision->now, lead->cycle_since));
 	int			count = 0;
 
 	if (lh_open_handoff(lead) != NULL || input->activity_at <= lead->stage_since)
 		return false;
-	for (int i = input->nactivities - 1; i >= 0 && input->activities[i].at > lead->stage_since; i--)
+	for (int i = input->nactivities - 1; i >= 0 && input->activities[i].at > since; i--)
 		if (input->activities[i].means[r] && input->activities[i].at <= decision->now)
 			count++;
-	return count >= decision->contract->meaning_rules[r].min_count;
+	return count >= rule->min_count;
 }
 
 /* Which signals hold now and did not at the decision before, or were given again. */
@@ -537,7 +561,7 @@ score_detail(const LhDecision *decision)
 	lh_json_close(&json);
 	lh_json_open(&json, "groups");
 	for (int i = 0; i < contract->nintent_groups; i++)
-		lh_json_text(&json, contract->intent_groups[i].name, lh_heat_text(score->group_heat[i]));
+		lh_json_text(&json, contract->intent_groups[i].name, lh_heat_text(score->fold.heats[i]));
 	lh_json_close(&json);
 	return lh_json_end(&json);
 }
@@ -554,18 +578,19 @@ keep_score(LhDecision *decision)
 
 	find_entered_signals(decision);
 	signal_names(decision, &signals, &nsignals);
+	lead->fold.at = score->fold.at;
 	if (lead->exists &&
 		lead->fit == score->fit && lead->intent == score->intent &&
 		lead->score == score->score && same_text(lead->band, band) &&
 		lead->ngroups == contract->nintent_groups &&
-		memcmp(lead->group_heat, score->group_heat, sizeof(LhHeat) * lead->ngroups) == 0 &&
+		memcmp(lead->fold.heats, score->fold.heats, sizeof(LhHeat) * lead->ngroups) == 0 &&
 		same_texts(lead->signals, lead->nsignals, signals, nsignals))
 		return;
 
 	lead->fit = score->fit;
 	lead->intent = score->intent;
 	lead->ngroups = contract->nintent_groups;
-	lead->group_heat = score->group_heat;
+	lead->fold.heats = score->fold.heats;
 	lead->score = score->score;
 	lead->band = band;
 	lead->signals = signals;

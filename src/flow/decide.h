@@ -123,7 +123,8 @@ typedef struct LhLead
 	int64		fit;
 	LhHeat		intent;
 	int			ngroups;
-	LhHeat	   *group_heat;
+	LhFold		fold;			/* what intent is made of; at DT_NOEND: fold it anew */
+	TimestampTz booked_at;		/* newest booking of a meeting; DT_NOBEGIN: none */
 	int64		score;
 	char	   *band;			/* NULL: none */
 	int			nsignals;
@@ -160,10 +161,12 @@ typedef struct LhInput
 	TimestampTz seen_at;
 	TimestampTz since;			/* of the source: older leads pass no leg */
 
-	/* all activities of the lead, in order of (at, source, key) */
+	/* activities of the lead after activities_since, in order of (at, source, key) */
+	TimestampTz activities_since;	/* DT_NOBEGIN: all there are; see horizon.c */
 	int			nactivities;
 	LhActivity *activities;
 	TimestampTz activity_at;	/* newest that is new to this decision; DT_NOBEGIN: none */
+	TimestampTz changed_since;	/* earliest that is new, changed or gone; DT_NOEND: none is */
 
 	int			nopportunities;
 	LhOpportunity *opportunities;
@@ -229,6 +232,11 @@ extern TimestampTz lh_after(TimestampTz at, const Interval *span);
 extern void lh_set_text_field(LhDecision *decision, const char *field, const char *value);
 extern void lh_set_bigint_field(LhDecision *decision, const char *field, int64 value);
 extern char *lh_get_text_field(const LhDecision *decision, const char *field);
+
+/* horizon.c: which activities a decision needs */
+extern TimestampTz lh_activities_needed_since(const LhContract *contract, const LhLead *lead,
+											  const LhInput *input, TimestampTz now);
+extern bool lh_knows_activities(const LhDecision *decision, const LhHandoff *h);
 
 /* handover.c: a handoff's life */
 extern LhLeadHandoff *lh_open_handoff(const LhLead *lead);	/* NULL: none */

@@ -62,7 +62,9 @@ explanation_of(const char *lead_key)
 	LhLead	   *lead;
 	LhSource   *source;
 	const LhContract *contract;
-	LhInput		input = {.version = DT_NOBEGIN,.activity_at = DT_NOBEGIN};
+	LhInput		input = {
+		.version = DT_NOBEGIN,.activities_since = DT_NOBEGIN,.activity_at = DT_NOBEGIN,.changed_since = DT_NOEND
+	};
 	LhEffects	effects = {0};
 	LhTrace		trace = {NIL};
 	TimestampTz now = view_time();
@@ -74,7 +76,7 @@ explanation_of(const char *lead_key)
 	lh_contract_set_now(contract, now);
 	lh_lead_bind(lead, contract);
 	input.since = source->since;
-	input.nactivities = lh_activities_of(lh_activities_read(&key, 1), lead_key, contract,
+	input.nactivities = lh_activities_of(lh_activities_read(&key, &input.activities_since, 1), lead_key, contract,
 										 &input.activities);
 	input.nopportunities = lh_opportunities_of(lh_opportunities_read(&key, 1), lead_key,
 											   &input.opportunities);

@@ -144,22 +144,10 @@ begin_cycle(LhDecision *decision, int leg)
 static TimestampTz
 booked_before(const LhDecision *decision)
 {
-	const LhInput *input = decision->input;
 	LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, true);
-	TimestampTz since = last == NULL ? DT_NOBEGIN : last->h.closed_at;
+	TimestampTz booked_at = decision->lead->booked_at;
 
-	for (int i = input->nactivities - 1; i >= 0; i--)
-	{
-		const LhActivity *activity = &input->activities[i];
-
-		if (activity->at > decision->now || activity->at <= since)
-			continue;
-		for (int r = 0; r < decision->contract->meaning.n; r++)
-			if (activity->means[r] &&
-				decision->contract->meaning_rules[r].meaning == LH_MEANS_BOOKED)
-				return activity->at;
-	}
-	return LH_NOT_YET;
+	return booked_at > (last == NULL ? DT_NOBEGIN : last->h.closed_at) ? booked_at : LH_NOT_YET;
 }
 
 static LhLeadHandoff *

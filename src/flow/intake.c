@@ -230,6 +230,7 @@ take_leads(LhBatch *batch, LhSourceItems *group)
 			values[0] = CStringGetTextDatum(contact);
 			values[1] = CStringGetTextDatum(item->lead_key);
 			lh_rows_add(&aliases, values, NULL);
+			slot->input.changed_since = DT_NOBEGIN; /* the contact's activities become its own */
 		}
 		if (opportunity != NULL)
 		{
@@ -369,7 +370,7 @@ static LhStatement upsert_activities = {
 	"on conflict (lead_key, source, activity_key) do update "
 	"set at = excluded.at, fields = excluded.fields, contract_id = null "
 	"where (a.at, a.fields) is distinct from (excluded.at, excluded.fields) "
-	"returning a.lead_key, a.at",
+	"returning a.lead_key, a.at, a.activity_key",
 	6, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, JSONBARRAYOID}
 };
 
@@ -409,6 +410,24 @@ take_changed(LhBatch *batch, uint64 n)
 			continue;
 		slot->decide = slot->decide || slot->exists;
 		slot->input.activity_at = Max(slot->input.activity_at, at);
+	}
+}
+
+/* Leads with an activity that is gone, or, where those in the answer were held before, has changed. */
+static void
+take_changed_activities(LhBatch *batch, uint64 n, const Pairs *held)
+{
+	take_changed(batch, n);
+	for (uint64 i = 0; i < n; i++)
+	{
+		LhBatchLead *slot = lh_batch_lead(batch, lh_get_text(i, 1));
+		TimestampTz at = lh_get_time(i, 2, DT_NOBEGIN);
+
+		if (slot == NULL)
+			continue;
+		if (held != NULL && pair_value(held, lh_get_text(i, 3)) != NULL)
+			at = DT_NOBEGIN;	/* it may have been earlier */
+		slot->input.changed_since = Min(slot->input.changed_since, at);
 	}
 }
 
@@ -459,8 +478,8 @@ take_activities(LhBatch *batch, LhSourceItems *group)
 													   rows[i].row->set->nfields));
 		lh_rows_add(&kept, values, NULL);
 	}
-	take_changed(batch, lh_rows_flush(&gone));
-	take_changed(batch, lh_rows_flush(&kept));
+	take_changed_activities(batch, lh_rows_flush(&gone), NULL);
+	take_changed_activities(batch, lh_rows_flush(&kept), &holders);
 }
 
 static void

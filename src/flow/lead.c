@@ -17,7 +17,7 @@
 
 #define LEAD_COLUMNS \
 	"select lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, " \
-	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, intent_since, trigger, trigger_at, version, " \
+	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, version, " \
 	"blocked_since, blocked_fields, gate_code, first_seen_at, decided_at, deleted_at, last_seq, handoffs " \
 	"from handoff.lead where lead_key = any($1) order by lead_key collate \"C\""
 
@@ -58,9 +58,11 @@ static LhStatement read_opportunities = {
 };
 
 static LhStatement read_activities = {
-	"select lead_key, source, activity_key, at, fields, meanings, points, contract_id from handoff.activity "
-	"where lead_key = any($1) order by lead_key collate \"C\", at, source collate \"C\", activity_key collate \"C\"",
-	1, {TEXTARRAYOID}
+	"select a.lead_key, a.source, a.activity_key, a.at, a.fields, a.meanings, a.points, a.contract_id "
+	"from unnest($1, $2) as u(lead_key, since) "
+	"join handoff.activity a on a.lead_key = u.lead_key and a.at > u.since "
+	"order by a.lead_key collate \"C\", a.at, a.source collate \"C\", a.activity_key collate \"C\"",
+	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 /* Keys --------------------------------------------------------------------------------------- */
@@ -173,6 +175,8 @@ lh_lead_init(LhLead *lead, const char *lead_key, const char *source, const char 
 	lead->lead_key = pstrdup(lead_key);
 	lead->source = pstrdup(source);
 	lead->raw_key = pstrdup(raw_key);
+	lead->fold.at = DT_NOEND;
+	lead->booked_at = DT_NOBEGIN;
 	lead->version = DT_NOBEGIN;
 	lead->blocked_since = DT_NOEND;
 	lead->deleted_at = DT_NOEND;
@@ -198,13 +202,15 @@ take_lead(LhLead *lead, uint64 row, bool *has_handoffs)
 	lead->fields = next_jsonb(&reader);
 	lead->fit = next_bigint(&reader);
 	lead->intent = next_bigint(&reader);
-	lead->ngroups = next_heats(&reader, &lead->group_heat);
+	lead->ngroups = next_heats(&reader, &lead->fold.heats);
 	lead->score = next_bigint(&reader);
 	lead->band = next_text(&reader);
 	lead->nsignals = next_texts(&reader, &lead->signals);
 	lead->cycle = next_int(&reader);
 	lead->cycle_since = next_time(&reader, DT_NOBEGIN);
 	lead->intent_since = next_time(&reader, DT_NOBEGIN);
+	lead->fold.at = next_time(&reader, DT_NOEND);
+	lead->booked_at = next_time(&reader, DT_NOBEGIN);
 	lead->trigger = next_text(&reader);
 	lead->trigger_at = next_time(&reader, DT_NOBEGIN);
 	lead->version = next_time(&reader, DT_NOBEGIN);
@@ -367,12 +373,14 @@ struct LhActivities
 };
 
 LhActivities *
-lh_activities_read(char *const *lead_keys, int n)
+lh_activities_read(char *const *lead_keys, const TimestampTz *since, int n)
 {
-	Datum		keys = lh_text_array(lead_keys, n);
 	LhActivities *all = palloc_object(LhActivities);
+	Datum		values[2];
 
-	all->n = lh_run(&read_activities, &keys, NULL);
+	values[0] = lh_text_array(lead_keys, n);
+	values[1] = lh_time_array(since, n);
+	all->n = lh_run(&read_activities, values, NULL);
 	all->rows = palloc0_array(StoredActivity, Max(all->n, 1));
 	for (int i = 0; i < all->n; i++)
 	{

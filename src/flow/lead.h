@@ -30,11 +30,12 @@ extern void lh_lead_init(LhLead *lead, const char *lead_key, const char *source,
 
 /*
  * Activities of one lead, in order of (at, source, key), bound to the contract.  lh_activities_read()
- * reads those of many leads at once; a lead's are then taken by its key.
+ * reads those of many leads at once, of each those after a moment of its own; a lead's are then taken
+ * by its key.
  */
 typedef struct LhActivities LhActivities;
 
-extern LhActivities *lh_activities_read(char *const *lead_keys, int n);
+extern LhActivities *lh_activities_read(char *const *lead_keys, const TimestampTz *since, int n);
 extern int	lh_activities_of(const LhActivities *all, const char *lead_key,
 							 const LhContract *contract, LhActivity **activities);
 

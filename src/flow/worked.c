@@ -194,7 +194,12 @@ lh_worked(LhDecision *decision)
 	if (decision->lead->handoffs == NIL)
 		return;
 	foreach(lc, decision->lead->handoffs)
-		count_touches(decision, &((LhLeadHandoff *) lfirst(lc))->h);
+	{
+		LhHandoff  *h = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		if (lh_knows_activities(decision, h))
+			count_touches(decision, h);
+	}
 	count_opportunities(decision);
 	foreach(lc, decision->lead->handoffs)
 	{
@@ -284,6 +289,8 @@ lh_judge_slas(LhDecision *decision)
 		LhSlaClock *clock = lfirst(lc);
 		LhLeadHandoff *handoff = list_nth(decision->lead->handoffs, clock->handoff_no - 1);
 
+		if (!lh_knows_activities(decision, &handoff->h))
+			continue;			/* over, and nothing about it is new */
 		for (int i = 0; i < contract->sla.n; i++)
 			if (strcmp(contract->slas[i].name, clock->name) == 0)
 			{

@@ -198,6 +198,12 @@ lh_rulebook_set_now(LhRulebook *book, TimestampTz now)
 		lh_program_set_now(&book->programs[book->clocked[i]], now);
 }
 
+bool
+lh_rulebook_has_clock(const LhRulebook *book)
+{
+	return book->nclocked > 0;
+}
+
 /* ---------- answers ---------- */
 
 LhTruth

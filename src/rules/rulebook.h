@@ -27,6 +27,9 @@ extern LhRulebook *lh_rulebook_compile(MemoryContext parent, const LhFieldSet *s
  */
 extern void lh_rulebook_set_now(LhRulebook *book, TimestampTz now);
 
+/* Does any rule ask for now() or current_date? */
+extern bool lh_rulebook_has_clock(const LhRulebook *book);
+
 /*
  * Match.  valid_until, if not NULL, is lowered to the first moment at which an answer given here may
  * change by time alone; the caller starts it at DT_NOEND.  It may be early, never late.

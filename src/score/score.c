@@ -5,10 +5,12 @@
  *
  * Fit is a sum over the rules that match the lead as it is.  Intent is a fold over its activities in
  * order of (at, source, key): each adds its points to its rules' groups at its own time, each group is
- * clamped to its limits at that moment, and decays in between.  The fold works on plain amounts, so
- * that whole points stay whole; heats are made of them at the end.  Since it always starts from the
- * beginning, activities that come late, changed, twice or not at all any more give the same value as
- * if they had come in order.
+ * clamped to its limits at that moment, and decays in between.
+ *
+ * The fold is one of heats, step by step: what it has come to after any activity is all that the next
+ * one needs.  So a decision may go on from where the one before stopped, if all that is new is newer;
+ * and one that starts from the beginning, because an activity came late, changed or is gone, comes to
+ * the same bits.
  */
 #include "score/score.h"
 
@@ -16,6 +18,7 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 /* Points are compared and rounded to a millionth: far above the error of a heat, far below a point. */
@@ -27,7 +30,7 @@ lh_score_create(const LhContract *contract)
 	LhScore    *score = palloc0_object(LhScore);
 
 	score->hits = palloc0_array(int, Max(contract->fit.n, 1));
-	score->group_heat = palloc0_array(LhHeat, Max(contract->nintent_groups, 1));
+	score->fold.heats = palloc0_array(LhHeat, Max(contract->nintent_groups, 1));
 	score->signals = palloc0_array(bool, Max(contract->meaning.n, 1));
 	score->band = -1;
 	return score;
@@ -127,34 +130,36 @@ lh_judge_activity(const LhContract *contract, LhActivity *activity, TimestampTz 
 
 /* Intent ------------------------------------------------------------------------------------- */
 
-/* What is left of an amount after span microseconds. */
+/* A heat in points; what does not decay is whole, and stays so. */
 static double
-decay(double amount, int64 span, int64 half_life)
+points_at(LhHeat heat, TimestampTz at, int64 half_life)
 {
-	if (half_life == 0 || amount == 0)
-		return amount;
-	return amount * exp2(-(double) span / (double) half_life);
+	double		points = lh_heat_points(heat, at, half_life);
+
+	return half_life == 0 ? rint(points) : points;
 }
 
-/* The amount of one group when its newest activity had been added, and when that was. */
-static double
+/* What a group has come to, from start on; *at is raised to the newest activity that gave it points. */
+static LhHeat
 fold_group(const LhContract *contract, int group, const LhActivity *activities, int n,
-		   TimestampTz since, TimestampTz *at)
+		   const LhFold *start, TimestampTz *at)
 {
 	const LhGroup *limits = &contract->intent_groups[group];
-	double		amount = 0;
+	LhHeat		heat = start->heats == NULL ? 0 : start->heats[group];
 
-	*at = 0;
 	for (int i = 0; i < n; i++)
 	{
-		if (activities[i].group_points[group] == 0 || activities[i].at <= since)
+		const LhActivity *activity = &activities[i];
+		double		amount;
+
+		if (activity->group_points[group] == 0 || activity->at <= start->at)
 			continue;
-		amount = decay(amount, activities[i].at - *at, contract->half_life);
-		amount = clamp_double(amount + activities[i].group_points[group],
-							  limits->min_points, limits->max_points);
-		*at = activities[i].at;
+		amount = points_at(heat, activity->at, contract->half_life) + activity->group_points[group];
+		heat = lh_heat_of(clamp_double(amount, limits->min_points, limits->max_points),
+						  activity->at, contract->half_life);
+		*at = Max(*at, activity->at);
 	}
-	return amount;
+	return heat;
 }
 
 static void
@@ -175,31 +180,9 @@ trace_intent(const LhContract *contract, const LhActivity *activities, int n,
 					 psprintf("%.2f points now", points[i]));
 }
 
-/*
- * The score changes with every half point that intent passes on its way down.  Decisions see intent in
- * millionths: the clock is for the moment at which that is below the half point, not at it.
- */
-static void
-watch_decay(const LhContract *contract, const LhScore *score, TimestampTz now,
-			TimestampTz *valid_until)
-{
-	double		points = lh_heat_points(score->intent, now, contract->half_life);
-	double		next;
-	TimestampTz at;
-
-	if (contract->half_life == 0 || points <= 0)
-		return;
-	next = floor(rint(points * MILLION) / MILLION * 2) / 2;
-	if (next <= 0)
-		return;
-	at = lh_heat_falls_to(score->intent, next - 0.75 / MILLION, contract->half_life);
-	*valid_until = Min(*valid_until, Max(at, now + USECS_PER_SEC));
-}
-
 void
 lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
-				TimestampTz since, TimestampTz now, LhScore *score,
-				TimestampTz *valid_until, LhTrace *trace)
+				const LhFold *start, TimestampTz now, LhScore *score, LhTrace *trace)
 {
 	double	   *points = palloc0_array(double, Max(contract->nintent_groups, 1));
 	double		total = 0;
@@ -207,19 +190,18 @@ lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
 	/* what is dated later has not happened yet */
 	while (n > 0 && activities[n - 1].at > now)
 		n--;
+	score->fold.at = start->at;
 	for (int i = 0; i < contract->nintent_groups; i++)
 	{
-		TimestampTz at;
-		double		amount = fold_group(contract, i, activities, n, since, &at);
+		LhHeat		heat = fold_group(contract, i, activities, n, start, &score->fold.at);
 
-		score->group_heat[i] = lh_heat_of(amount, at, contract->half_life);
-		score->intent = lh_heat_add(score->intent, score->group_heat[i]);
-		points[i] = decay(amount, now - at, contract->half_life);
+		score->fold.heats[i] = heat;
+		score->intent = lh_heat_add(score->intent, heat);
+		points[i] = points_at(heat, now, contract->half_life);
 		total += points[i];
 	}
 	score->intent_points = rint(clamp_double(total, contract->min_intent, contract->max_intent) *
 								MILLION) / MILLION;
-	watch_decay(contract, score, now, valid_until);
 	if (trace != NULL)
 		trace_intent(contract, activities, n, points, trace);
 	pfree(points);
@@ -236,6 +218,12 @@ add_interval(TimestampTz at, const Interval *span, int sign)
 												   IntervalPGetDatum(span)));
 }
 
+TimestampTz
+lh_signal_since(const LhActivityRule *rule, TimestampTz now, TimestampTz cycle_since)
+{
+	return rule->within == NULL ? cycle_since : add_interval(now, rule->within, -1);
+}
+
 /*
  * Does signal rule hold: min_count matching activities in (since, now]?  It stops to hold when the
  * oldest of the newest min_count leaves the window; one still to come may make it hold.
@@ -244,7 +232,7 @@ static bool
 signal_holds(const LhActivityRule *rule, int r, const LhActivity *activities, int n,
 			 TimestampTz now, TimestampTz cycle_since, TimestampTz *valid_until)
 {
-	TimestampTz since = rule->within == NULL ? cycle_since : add_interval(now, rule->within, -1);
+	TimestampTz since = lh_signal_since(rule, now, cycle_since);
 	int			count = 0;
 
 	for (int i = n - 1; i >= 0; i--)
@@ -304,5 +292,64 @@ lh_score_band(const LhContract *contract, LhScore *score, LhTrace *trace)
 		if (holds && score->band < 0)
 			score->band = i;
 		lh_trace_add(trace, "band", band->name, NULL, holds ? LH_TRUE : LH_FALSE, NULL);
+	}
+}
+
+/* Decay -------------------------------------------------------------------------------------- */
+
+/* The number that a threshold stands for, on the scale of intent; false: none for this row. */
+static bool
+threshold_value(const LhThreshold *threshold, const LhFields *row, int64 fit, double *value)
+{
+	*value = threshold->value;
+	if (threshold->field >= 0)
+	{
+		LhType		type = row->set->fields[threshold->field].type;
+		Datum		datum = row->values[threshold->field];
+
+		if (row->isnull[threshold->field])
+			return false;
+		*value = type == LH_BIGINT ? (double) DatumGetInt64(datum) :
+			DatumGetFloat8(DirectFunctionCall1(numeric_float8, datum));
+		if (!isfinite(*value))
+			return false;
+	}
+	/* the score is fit and intent, rounded half up: from 9.5 on it is 10 */
+	if (threshold->of_score)
+		*value = (threshold->above ? floor(*value) + 1 : ceil(*value)) - fit - 0.5;
+	return true;
+}
+
+/*
+ * Decisions see intent in millionths.  A threshold is passed by what rounds to a millionth beyond it,
+ * and the moment is for a place clearly inside that one: a quarter of a millionth off its edge.
+ */
+void
+lh_watch_decay(const LhContract *contract, const LhFields *row, const LhScore *score,
+			   TimestampTz now, TimestampTz *valid_until)
+{
+	bool		falls = score->intent > 0;	/* else it rises, from below 0 */
+	LhHeat		heat = falls ? score->intent : -score->intent;
+	double		points = lh_heat_points(heat, now, contract->half_life);
+
+	if (contract->half_life == 0 || heat == 0)
+		return;
+	for (int i = 0; i < contract->nthresholds; i++)
+	{
+		const LhThreshold *threshold = &contract->thresholds[i];
+		bool		above = threshold->above && !threshold->of_score;
+		double		value;
+		double		passed;
+
+		if (!threshold_value(threshold, row, score->fit, &value))
+			continue;
+		if (falls)
+			passed = value + (above ? 0.25 : -0.75) / MILLION;
+		else
+			passed = -value + (above ? -0.75 : 0.25) / MILLION;
+		if (passed > 0 && passed <= points)
+			*valid_until = Min(*valid_until,
+							   Max(lh_heat_falls_to(heat, passed, contract->half_life),
+								   now + USECS_PER_SEC));
 	}
 }

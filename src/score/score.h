@@ -1,8 +1,8 @@
 /*
  * src/score/score.h
  *
- * Points: how well a lead fits, and how much it wants.  Pure functions over a loaded contract; every
- * one lowers *valid_until to the moment its answer may change by time alone.
+ * Points: how well a lead fits, and how much it wants.  Pure functions over a loaded contract; those
+ * that take a valid_until lower it to the moment their answer may change by time alone.
  */
 #ifndef LH_SCORE_H
 #define LH_SCORE_H
@@ -30,13 +30,20 @@ typedef struct LhActivity
 	char	  **stored_meanings;
 } LhActivity;
 
+/* What activities up to a moment, in order of (at, source, key), have given each intent group. */
+typedef struct LhFold
+{
+	TimestampTz at;				/* of the newest of them; later ones can be added */
+	LhHeat	   *heats;			/* NULL: nothing */
+} LhFold;
+
 typedef struct LhScore
 {
 	int64		fit;
 	int			nhits;
 	int		   *hits;			/* fit rules that matched */
 	LhHeat		intent;
-	LhHeat	   *group_heat;		/* by intent group */
+	LhFold		fold;			/* by intent group */
 	double		intent_points;	/* at now, to a millionth, within the contract's limits */
 	bool	   *signals;		/* by activity rule; true only for signals */
 	int64		score;
@@ -50,13 +57,19 @@ extern void lh_judge_activity(const LhContract *contract, LhActivity *activity,
 extern void lh_score_fit(const LhContract *contract, const LhFields *row, LhScore *score,
 						 TimestampTz *valid_until, LhTrace *trace);
 
-/* Activities in order of (at, source, key); only those after since give points. */
+/* Activities in order of (at, source, key); those after start->at give points, from what it has on. */
 extern void lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
-							TimestampTz since, TimestampTz now, LhScore *score,
-							TimestampTz *valid_until, LhTrace *trace);
+							const LhFold *start, TimestampTz now, LhScore *score, LhTrace *trace);
+/* Activities up to the moment returned don't count for a signal. */
+extern TimestampTz lh_signal_since(const LhActivityRule *rule, TimestampTz now,
+								   TimestampTz cycle_since);
 extern void lh_score_signals(const LhContract *contract, const LhActivity *activities, int n,
 							 TimestampTz now, TimestampTz cycle_since, LhScore *score,
 							 TimestampTz *valid_until, LhTrace *trace);
 extern void lh_score_band(const LhContract *contract, LhScore *score, LhTrace *trace);
+
+/* When intent, by decay alone, passes the next value that something in the contract asks for. */
+extern void lh_watch_decay(const LhContract *contract, const LhFields *row, const LhScore *score,
+						   TimestampTz now, TimestampTz *valid_until);
 
 #endif							/* LH_SCORE_H */

@@ -192,9 +192,28 @@ do $$ begin
         perform handoff.tick(timestamptz '2026-04-17' + n * interval '12 hours');
     end loop;
 end $$;
-select is_empty($$ select lead_key, l.score, e.score, l.band, e.band, l.signals, e.signals from handoff.lead l join pg_temp.expected('2026-05-07', '7 days') e using (lead_key)
-                   where (l.score, l.band, array(select unnest(l.signals) order by 1)) is distinct from (e.score, e.band, e.signals) $$,
-    'three weeks later, with nothing but clocks: scores, bands and signals have come down in time');
+select is_empty($$ select lead_key, l.band, e.band, l.signals, e.signals, i.intent, e.intent
+                   from handoff.lead l join pg_temp.expected('2026-05-07', '7 days') e using (lead_key)
+                   cross join lateral (select least(100, greatest(0, handoff.points(l.intent, '2026-05-07', l.half_life))) as intent) i
+                   where (l.band, array(select unnest(l.signals) order by 1)) is distinct from (e.band, e.signals) or abs(i.intent - e.intent) > 1e-6 $$,
+    'three weeks later, with nothing but clocks: bands and signals have come down in time');
+select is_empty($$ select l.lead_key, l.score, l.decided_at from handoff.lead l
+                   where l.score <> l.fit + floor(least(100, greatest(0, handoff.points(l.intent, l.decided_at, l.half_life))) + 0.5) $$,
+    'and the score that is kept is that of the newest decision');
+-- a lead that stays above 30 points for long is not looked at each time it loses one
+select cmp_ok((select count(*) from handoff.event where type = 'scored' and at > '2026-04-17' and at <= '2026-05-07'), '<', 600::bigint,
+    'decided only when something depends on it');
+-- what is kept of a lead's activities is what they come to when they are folded anew
+create temp table kept as select lead_key, intent, group_heat, folded_at, booked_at, last_seq from handoff.lead;
+do $$ begin
+    update handoff.lead set folded_at = null;
+    insert into handoff.inbox (source, raw_key, op, xid, at) select source, raw_key, 'R', pg_current_xact_id(), '2026-05-07' from handoff.lead;
+    perform handoff.tick('2026-05-07');
+end $$;
+select is((select count(*) from kept where folded_at > '-infinity'), 150::bigint, 'every lead has a fold');
+select is_empty($$ select lead_key from kept except select l.lead_key from kept k join handoff.lead l using (lead_key)
+                   where (l.intent::text, l.group_heat::text, l.booked_at) is not distinct from (k.intent::text, k.group_heat::text, k.booked_at) $$,
+    'folded one by one or all at once: the same to the last bit');
 select is_empty($$ select d.what from handoff.doctor() d where d.severity = 'error' union all select v.lead_key || ' ' || v.what from handoff.verify() v $$, 'all is well');
 
 select * from finish();

@@ -1,0 +1,74 @@
+/*
+ * src/flow/horizon.c
+ *
+ * Which of a lead's activities a decision has to see.
+ *
+ * From all of them everything can be made anew, and sometimes must be.  But most decisions come of one
+ * activity that is newer than all the others, about a lead that may have thousands.  What the older
+ * ones gave is kept with the lead: the fold of its intent and its newest booking; and of handoffs that
+ * are over, counts and verdicts.  Then only those activities are read that are newer than the fold,
+ * may still make a signal hold, or belong to a handoff that is open or that something new belongs to.
+ */
+#include "flow/decide.h"
+
+#include "utils/timestamp.h"
+
+/* Is what is kept with the lead of use: by this version, and older than all that is new? */
+static bool
+can_go_on(const LhContract *contract, const LhLead *lead, const LhInput *input)
+{
+	return lead->exists && lead->deleted_at == DT_NOEND &&
+		lead->contract_id == contract->contract_id &&
+		lead->ngroups == contract->nintent_groups &&
+		!contract->clocked_activities &&
+		lead->fold.at != DT_NOEND && input->changed_since > lead->fold.at &&
+		input->action == NULL;	/* an action may open again what is over */
+}
+
+static TimestampTz
+signals_need_since(const LhContract *contract, const LhLead *lead, TimestampTz now)
+{
+	TimestampTz since = DT_NOEND;
+
+	for (int i = 0; i < contract->meaning.n; i++)
+		if (contract->meaning_rules[i].meaning == LH_MEANS_SIGNAL)
+			since = Min(since, lh_signal_since(&contract->meaning_rules[i], now, lead->cycle_since));
+	return since;
+}
+
+static TimestampTz
+handoffs_need_since(const LhLead *lead, TimestampTz changed_since)
+{
+	TimestampTz since = DT_NOEND;
+	ListCell   *lc;
+
+	foreach(lc, lead->handoffs)
+	{
+		const LhHandoff *h = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		if (h->closed_at == LH_NOT_YET || h->closed_at >= changed_since)
+			since = Min(since, h->handed_at - 1);
+	}
+	return since;
+}
+
+/* Those after the moment returned; DT_NOBEGIN: all. */
+TimestampTz
+lh_activities_needed_since(const LhContract *contract, const LhLead *lead, const LhInput *input,
+						   TimestampTz now)
+{
+	TimestampTz since = lead->fold.at;
+
+	if (!can_go_on(contract, lead, input))
+		return DT_NOBEGIN;
+	now = Max(now, lead->decided_at);
+	since = Min(since, signals_need_since(contract, lead, now));
+	return Min(since, handoffs_need_since(lead, input->changed_since));
+}
+
+/* Has the decision seen all activities of a handoff? */
+bool
+lh_knows_activities(const LhDecision *decision, const LhHandoff *h)
+{
+	return h->handed_at > decision->input->activities_since;
+}
