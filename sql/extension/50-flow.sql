@@ -37,12 +37,12 @@ return coalesce(nullif(current_setting('lead_handoff.view_time', true), '')::tim
 comment on function handoff.view_time() is
     'The moment that views take for now: the setting lead_handoff.view_time, else the statement''s time.';
 
-create function handoff.explain(lead_key text)
+create function handoff.explain(lead_key text, as_of timestamptz default null)
     returns table (step text, name text, criteria text, result boolean, points bigint, note text)
-    language c volatile strict
+    language c volatile
     as 'MODULE_PATHNAME', 'lh_explain';
-comment on function handoff.explain(text) is
-    'Every rule that the contract in force looks at for a lead, in order of the decision, with the fields it has now, at the moment handoff.view_time(): what it asks, whether it holds (NULL: unknown), its points. It decides nothing. Errors: LH040 (no such lead), LH012 (no contract in force).';
+comment on function handoff.explain(text, timestamptz) is
+    'Every rule that a decision about a lead looks at, in the order of the decision: what it asks, whether it holds (NULL: unknown), its points; the fields it is asked of; what each activity gave, cut off by which limit, and what is left of it. as_of NULL: under the contract in force, with what is known now, at handoff.view_time(). Else as the decisions up to then had it: version, fields, stage and handoffs from the log, activities that they knew (with the content they have now). It decides nothing. Errors: LH040 (no such lead, or not yet at as_of), LH012 (no contract in force), 22004 (lead_key is null).';
 
 create function handoff.matches(criteria handoff.criteria, fields jsonb, version int, at timestamptz default now())
     returns boolean
@@ -67,6 +67,7 @@ as $$
                                          e.detail ->> 'intent', coalesce(e.detail ->> 'band', 'none'))
                when 'stage' then format('%s -> %s on %s%s', e.detail ->> 'from', e.detail ->> 'to', e.detail ->> 'event',
                                         coalesce(', passing ' || e.leg, ''))
+               when 'reset' then 'intent begins anew'
                when 'gated' then format('held before %s: %s', coalesce(e.detail ->> 'leg', 'its way back'), e.detail ->> 'code')
                when 'released' then format('no longer held: %s', e.detail ->> 'code')
                when 'blocked' then format('lacks %s', (select string_agg(f, ', ') from jsonb_array_elements_text(e.detail -> 'fields') f))
@@ -102,6 +103,6 @@ revoke all on function handoff.tick(timestamptz, int) from public;
 revoke all on function handoff.pause() from public;
 revoke all on function handoff.resume() from public;
 revoke all on function handoff.view_time() from public;
-revoke all on function handoff.explain(text) from public;
+revoke all on function handoff.explain(text, timestamptz) from public;
 revoke all on function handoff.matches(handoff.criteria, jsonb, int, timestamptz) from public;
 revoke all on function handoff.history(text) from public;

@@ -4,7 +4,7 @@
 -- user runs when in doubt. verify() folds the log of a lead and compares the result with its state: it
 -- decides nothing anew, so it holds whatever contract was in force when.
 
-create function handoff.folded(lead_key text default null)
+create function handoff.folded(lead_key text default null, as_of timestamptz default 'infinity')
     returns table (
         lead_key       text,
         first_type     text,
@@ -12,7 +12,10 @@ create function handoff.folded(lead_key text default null)
         last_seq       bigint,
         contract_id    int,
         cycle          int,
+        cycle_since    timestamptz,
         stage          text,
+        stage_since    timestamptz,
+        intent_since   timestamptz,
         scored         jsonb,
         gate_code      text,
         blocked_fields jsonb,
@@ -23,7 +26,7 @@ create function handoff.folded(lead_key text default null)
     set search_path = pg_catalog, pg_temp
 as $$
     with log as (
-        select e.* from handoff.event e where $1 is null or e.lead_key = $1
+        select e.* from handoff.event e where ($1 is null or e.lead_key = $1) and e.at <= $2
     ), newest_field as (
         select distinct on (l.lead_key, n.key) l.lead_key, n.key, n.value
         from log l
@@ -41,8 +44,11 @@ as $$
            max(l.seq),
            (array_agg(l.contract_id order by l.seq desc))[1],
            (array_agg(l.cycle order by l.seq desc))[1],
+           case when max(l.cycle) > 1 then (array_agg(l.at order by l.cycle desc, l.seq))[1] else '-infinity' end,
            (array_agg(coalesce(l.detail ->> 'to', l.detail ->> 'stage') order by l.seq desc)
                filter (where l.type in ('created', 'stage')))[1],
+           max(l.at) filter (where l.type in ('created', 'stage')),
+           coalesce(max(l.at) filter (where l.type = 'reset'), '-infinity'),
            (array_agg(l.detail order by l.seq desc) filter (where l.type = 'scored'))[1],
            (array_agg(case l.type when 'gated' then l.detail ->> 'code' end order by l.seq desc)
                filter (where l.type in ('gated', 'released')))[1],
@@ -54,10 +60,10 @@ as $$
     left join field f on f.lead_key = l.lead_key
     group by l.lead_key
 $$;
-comment on function handoff.folded(text) is
-    'The state that the log of a lead (NULL: of every lead) adds up to. Internal to verify().';
+comment on function handoff.folded(text, timestamptz) is
+    'The state that the log of a lead (NULL: of every lead) up to a moment adds up to. Internal to verify() and explain().';
 
-create function handoff.folded_handoffs(lead_key text default null)
+create function handoff.folded_handoffs(lead_key text default null, as_of timestamptz default 'infinity')
     returns table (lead_key text, handoff_no int, columns jsonb)
     language sql stable
     set search_path = pg_catalog, pg_temp
@@ -68,13 +74,13 @@ as $$
                e.lead_key, (e.detail ->> 'handoff')::int as handoff_no, s.key, s.value
         from handoff.event e
         cross join lateral jsonb_each(e.detail -> 'set') s
-        where e.detail ? 'set' and ($1 is null or e.lead_key = $1)
+        where e.detail ? 'set' and ($1 is null or e.lead_key = $1) and e.at <= $2
         order by e.lead_key, (e.detail ->> 'handoff')::int, s.key, e.seq desc
     ) n
     group by n.lead_key, n.handoff_no
 $$;
-comment on function handoff.folded_handoffs(text) is
-    'The columns that the log of a lead (NULL: of every lead) adds up to for each of its handoffs. Internal to verify().';
+comment on function handoff.folded_handoffs(text, timestamptz) is
+    'The columns that the log of a lead (NULL: of every lead) up to a moment adds up to for each of its handoffs. Internal to verify() and explain().';
 
 create function handoff.verify(lead_key text default null)
     returns table (lead_key text, what text, by_log text, by_state text)
@@ -91,8 +97,10 @@ as $$
         ('last_seq', f.last_seq::text, l.last_seq::text),
         ('contract_id', f.contract_id::text, l.contract_id::text),
         ('cycle', f.cycle::text, l.cycle::text),
+        ('cycle_since', f.cycle_since::text, l.cycle_since::text),
         ('stage', f.stage, l.stage),
         ('open stay', h.stage || ' since ' || h.entered_at, l.stage || ' since ' || l.stage_since),
+        ('intent_since', f.intent_since::text, l.intent_since::text),
         ('fit', f.scored ->> 'fit', l.fit::text),
         ('intent', f.scored ->> 'heat', l.intent::text),
         ('score', f.scored ->> 'score', l.score::text),
@@ -414,8 +422,8 @@ return array[
 comment on function handoff.reader_views() is
     'Views that hold no personal data: what access reader may read.';
 
-revoke all on function handoff.folded(text) from public;
-revoke all on function handoff.folded_handoffs(text) from public;
+revoke all on function handoff.folded(text, timestamptz) from public;
+revoke all on function handoff.folded_handoffs(text, timestamptz) from public;
 revoke all on function handoff.verify(text) from public;
 revoke all on function handoff.source_table(text) from public;
 revoke all on function handoff.may_compare(text) from public;

@@ -127,6 +127,7 @@ create table handoff.activity (
     activity_key text not null,
     at           timestamptz not null,
     seen_at      timestamptz not null,
+    taken_at     timestamptz not null,
     fields       jsonb not null,
     meanings     text[] not null default '{}',
     points       int not null default 0,
@@ -141,6 +142,7 @@ comment on column handoff.activity.source is 'handoff.source.name it came from.'
 comment on column handoff.activity.activity_key is 'Key of its row in that source.';
 comment on column handoff.activity.at is 'When it happened, by the source.';
 comment on column handoff.activity.seen_at is 'When it was captured (clock time).';
+comment on column handoff.activity.taken_at is 'The now of the decision that it was first known to (p_now of the tick, else clock time).';
 comment on column handoff.activity.fields is 'Its fields: at, kind, channel, direction, rep and those the contract declares; a NULL field is absent.';
 comment on column handoff.activity.meanings is 'Meanings of the activity rules it matches; a signal as signal:name.';
 comment on column handoff.activity.points is 'Intent points of the rules it matches, before caps and decay.';

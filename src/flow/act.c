@@ -142,6 +142,8 @@ lh_start_recycle(Journey *journey, LhLeadHandoff *handoff, int path_no, Timestam
 	{
 		lead->intent_since = decision->now;
 		lead->fold.at = DT_NOEND;
+		lh_json_begin(&extra);
+		lh_decision_event(decision, "reset", NULL, "contract", lh_json_end(&extra));
 		decision->valid_until = Min(decision->valid_until, decision->now + USECS_PER_SEC);
 	}
 	if (lead->cycle >= path->max_cycles && path->exhausted_to >= 0)

@@ -149,9 +149,9 @@ static LhStatement lock_lead = {
 };
 
 static LhStatement write_touch = {
-	"insert into handoff.activity (lead_key, source, activity_key, at, seen_at, fields) "
-	"values ($1, 'api', gen_random_uuid()::text, $2, $3, $4)",
-	4, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID}
+	"insert into handoff.activity (lead_key, source, activity_key, at, seen_at, taken_at, fields) "
+	"values ($1, 'api', gen_random_uuid()::text, $2, $3, $4, $5)",
+	5, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID}
 };
 
 /* touch_lead(lead_key, fields, at, p_now) returns text */
@@ -161,7 +161,7 @@ lh_touch_lead(PG_FUNCTION_ARGS)
 	MemoryContext caller = CurrentMemoryContext;
 	char	   *lead_key = text_arg(fcinfo, 0);
 	char	   *actor = GetUserNameFromId(GetSessionUserId(), false);
-	Datum		values[4];
+	Datum		values[5];
 	TimestampTz now;
 	TimestampTz at;
 	char	   *stage;
@@ -189,7 +189,8 @@ lh_touch_lead(PG_FUNCTION_ARGS)
 				 errmsg("there is no lead \"%s\"", lead_key)));
 	values[1] = TimestampTzGetDatum(at);
 	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[3] = PG_GETARG_DATUM(1);
+	values[3] = TimestampTzGetDatum(now);
+	values[4] = PG_GETARG_DATUM(1);
 	lh_run(&write_touch, values, NULL);
 	stage = MemoryContextStrdup(caller, decide_for(lead_key, now, NULL, at));
 	SPI_finish();

@@ -407,7 +407,7 @@ decide_all(LhBatch *batch)
 		n += need_activities(batch, lfirst(lc), keys + n, since + n);
 	if (n == 0)
 		return;
-	activities = lh_activities_read(keys, since, n);
+	activities = lh_activities_read(keys, since, n, DT_NOEND);
 	opportunities = lh_opportunities_read(keys, n);
 	foreach(lc, contracts)
 	{

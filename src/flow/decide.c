@@ -113,8 +113,8 @@ set_boolean(LhDecision *decision, const char *field, bool value)
 /* Taking in what is new ---------------------------------------------------------------------- */
 
 /* Trimmed, in lower case: the same person under any spelling of his address. */
-static char *
-person_of(const char *email)
+char *
+lh_person_of(const char *email)
 {
 	const char *end;
 
@@ -185,7 +185,7 @@ copy_mapped(const LhDecision *decision)
 		lead->row->isnull[i] = from->isnull[i];
 	}
 	lead->fields = lh_fields_to_jsonb(lead->row, 0, decision->contract->nmapped);
-	lead->person_key = person_of(lh_get_text_field(decision, "email"));
+	lead->person_key = lh_person_of(lh_get_text_field(decision, "email"));
 	lead->account_key = lh_get_text_field(decision, "account_key");
 }
 

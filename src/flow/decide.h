@@ -228,6 +228,7 @@ extern LhEvent *lh_decision_event(LhDecision *decision, const char *type, const 
 								  const char *actor, Jsonb *detail);
 extern void lh_set_clock(LhDecision *decision, LhClockKind kind, const char *name,
 						 TimestampTz due_at);
+extern char *lh_person_of(const char *email);
 extern TimestampTz lh_after(TimestampTz at, const Interval *span);
 extern void lh_set_text_field(LhDecision *decision, const char *field, const char *value);
 extern void lh_set_bigint_field(LhDecision *decision, const char *field, int64 value);

@@ -1,7 +1,7 @@
 /*
  * src/flow/explain.c
  *
- * explain(lead_key): the decision made once more with a trace, and thrown away; and matches() over
+ * explain(lead_key, as_of): the decision made once more with a trace, and thrown away; and matches() over
  * JSON, one criteria under a contract's types.
  */
 #include "flow/lead.h"
@@ -13,37 +13,60 @@
 #include "miscadmin.h"
 #include "sql.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(lh_explain);
 PG_FUNCTION_INFO_V1(lh_matches_jsonb);
 
 static void
-find_lead(const char *lead_key, LhLead **lead, LhSource **source)
+no_such_lead(const char *lead_key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LH_UNKNOWN_LEAD),
+			 errmsg("there is no lead \"%s\"", lead_key),
+			 errhint("A lead's key is its source's key prefix and its row's key; see handoff.lead, handoff.inbox and handoff.quarantine.")));
+}
+
+/* A lead as it is now, and the version that decides it: that of its open handoff, else the one in force. */
+static void
+find_lead(const char *lead_key, LhLead *lead, const LhContract **contract)
 {
 	char	   *key = unconstify(char *, lead_key);
+	LhLead	   *found;
+	LhSource   *source;
+	LhLeadHandoff *open;
 
-	if (lh_leads_read(&key, 1, LH_LOCK_NONE, lead) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_UNKNOWN_LEAD),
-				 errmsg("there is no lead \"%s\"", lead_key),
-				 errhint("A lead's key is its source's key prefix and its row's key; see handoff.lead, handoff.inbox and handoff.quarantine.")));
-	*source = lh_source_load((*lead)->source);
-	if (*source == NULL || (*source)->contract == NULL)
+	if (lh_leads_read(&key, 1, LH_LOCK_NONE, &found) == 0)
+		no_such_lead(lead_key);
+	*lead = *found;
+	source = lh_source_load(lead->source);
+	if (source == NULL || source->contract == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_LH_NO_CONTRACT),
 				 errmsg("no contract in force decides lead \"%s\"", lead_key),
-				 errdetail("Its source is \"%s\".", (*lead)->source),
+				 errdetail("Its source is \"%s\".", lead->source),
 				 errhint("Publish a contract with handoff.publish().")));
+	open = lh_open_handoff(lead);
+	*contract = open == NULL ? source->contract : lh_contract(open->h.contract_id);
 }
 
-/* The version that decides a lead now: that of its open handoff, else the one in force. */
-static const LhContract *
-contract_of(const LhLead *lead, const LhSource *source)
+static void
+find_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead, const LhContract **contract)
 {
-	LhLeadHandoff *open = lh_open_handoff(lead);
+	char	   *key = unconstify(char *, lead_key);
+	char	  **existing;
 
-	return open == NULL ? source->contract : lh_contract(open->h.contract_id);
+	if (!lh_lead_as_of(lead_key, as_of, lead))
+	{
+		if (lh_leads_existing(&key, 1, &existing) == 0)
+			no_such_lead(lead_key);
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_UNKNOWN_LEAD),
+				 errmsg("lead \"%s\" was not known yet at %s", lead_key, timestamptz_to_str(as_of)),
+				 errhint("handoff.history() shows when it was first seen.")));
+	}
+	*contract = lh_contract(lead->contract_id);
 }
 
 /* The moment that views take for now. */
@@ -56,10 +79,67 @@ view_time(void)
 	return lh_get_time(0, 1, 0);
 }
 
-static List *
-explanation_of(const char *lead_key)
+static char *
+value_text(LhType type, Datum value)
 {
-	LhLead	   *lead;
+	Oid			output;
+	bool		is_varlena;
+
+	getTypeOutputInfo(lh_type_oid(type), &output, &is_varlena);
+	return OidOutputFunctionCall(output, value);
+}
+
+/* The fields that all rules are asked of, as they were at the end of the decision. */
+static void
+trace_fields(const LhLead *lead, LhTrace *trace)
+{
+	const LhFieldSet *set = lead->row->set;
+
+	for (int i = 0; i < set->nfields; i++)
+		if (!lead->row->isnull[i])
+			lh_trace_add(trace, "field", set->fields[i].name, NULL, LH_TRUE,
+						 value_text(set->fields[i].type, lead->row->values[i]));
+}
+
+/* Rules of a leg that are asked when it is passed: of these the first that holds counts. */
+static void
+trace_leg(const LhContract *contract, const LhLead *lead, int leg, LhTrace *trace)
+{
+	for (int i = 0; i < contract->route.n; i++)
+		if (contract->routes[i].leg == leg)
+			lh_trace_add(trace, "route", contract->routes[i].name, contract->route.criteria[i],
+						 lh_rulebook_test(contract->route.book, i, lead->row, NULL),
+						 psprintf("leg %s", contract->legs[leg].name));
+	for (int i = 0; i < contract->sla.n; i++)
+		if (contract->slas[i].leg == leg)
+			lh_trace_add(trace, "sla", contract->slas[i].name, contract->sla.criteria[i],
+						 lh_rulebook_test(contract->sla.book, i, lead->row, NULL),
+						 psprintf("leg %s", contract->legs[leg].name));
+}
+
+/* The leg of the open handoff, else those that lead out of the stage it is in. */
+static void
+trace_legs(const LhContract *contract, const LhLead *lead, LhTrace *trace)
+{
+	LhLeadHandoff *open = lh_open_handoff(lead);
+
+	for (int leg = 0; leg < contract->nlegs; leg++)
+	{
+		bool		asked = open != NULL && strcmp(open->h.leg, contract->legs[leg].name) == 0;
+
+		for (int t = 0; t < contract->guard.n && open == NULL; t++)
+			asked = asked || (contract->transitions[t].leg == leg &&
+							  strcmp(contract->stages[contract->transitions[t].from].name, lead->stage) == 0);
+		if (asked)
+			trace_leg(contract, lead, leg, trace);
+	}
+}
+
+/* as_of DT_NOEND: now. */
+static List *
+explanation_of(const char *lead_key, TimestampTz as_of)
+{
+	LhLead		lead;
 	LhSource   *source;
 	const LhContract *contract;
 	LhInput		input = {
@@ -67,21 +147,28 @@ explanation_of(const char *lead_key)
 	};
 	LhEffects	effects = {0};
 	LhTrace		trace = {NIL};
-	TimestampTz now = view_time();
+	LhTrace		fields = {NIL};
+	TimestampTz now = as_of == DT_NOEND ? view_time() : as_of;
 	char	   *key = unconstify(char *, lead_key);
 
-	find_lead(lead_key, &lead, &source);
-	contract = contract_of(lead, source);
+	if (as_of == DT_NOEND)
+		find_lead(lead_key, &lead, &contract);
+	else
+		find_lead_as_of(lead_key, as_of, &lead, &contract);
 	lh_set_zone(contract->zone);
 	lh_contract_set_now(contract, now);
-	lh_lead_bind(lead, contract);
-	input.since = source->since;
-	input.nactivities = lh_activities_of(lh_activities_read(&key, &input.activities_since, 1), lead_key, contract,
-										 &input.activities);
+	lh_lead_bind(&lead, contract);
+	source = lh_source_load(lead.source);
+	input.since = source == NULL ? DT_NOBEGIN : source->since;
+	input.nactivities = lh_activities_of(lh_activities_read(&key, &input.activities_since, 1, as_of),
+										 lead_key, contract, &input.activities);
 	input.nopportunities = lh_opportunities_of(lh_opportunities_read(&key, 1), lead_key,
 											   &input.opportunities);
-	lh_decide(contract, lead, &input, now, &effects, &trace);
-	return trace.rows;
+	lh_opportunities_as_of(input.opportunities, &input.nopportunities, as_of);
+	lh_decide(contract, &lead, &input, now, &effects, &trace);
+	trace_legs(contract, &lead, &trace);
+	trace_fields(&lead, &fields);
+	return list_concat(fields.rows, trace.rows);
 }
 
 static void
@@ -108,16 +195,20 @@ put_row(ReturnSetInfo *rsinfo, const LhTraceRow *row)
 Datum
 lh_explain(PG_FUNCTION_ARGS)
 {
-	char	   *lead_key = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	List	   *rows;
 	ListCell   *lc;
 	LhWorld		world;
 
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("lead_key must not be null")));
 	InitMaterializedSRF(fcinfo, 0);
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	SPI_connect();
-	rows = explanation_of(lead_key);
+	rows = explanation_of(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+						  PG_ARGISNULL(1) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(1));
 	foreach(lc, rows)
 		put_row((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc));
 	SPI_finish();

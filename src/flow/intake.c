@@ -364,14 +364,18 @@ find_of_named(LhSourceItems *group)
 
 /* The columns of a table's change that take_named() gathers. */
 static LhStatement upsert_activities = {
-	"insert into handoff.activity as a (lead_key, source, activity_key, at, seen_at, fields) "
-	"select u.lead_key, u.source, u.activity_key, u.at, u.seen_at, u.fields "
-	"from unnest($1, $2, $3, $4, $5, $6) as u(lead_key, source, activity_key, at, seen_at, fields) "
+	"insert into handoff.activity as a (lead_key, source, activity_key, at, seen_at, taken_at, fields) "
+	"select u.lead_key, u.source, u.activity_key, u.at, u.seen_at, u.taken_at, u.fields "
+	"from unnest($1, $2, $3, $4, $5, $6, $7) as u(lead_key, source, activity_key, at, seen_at, taken_at, fields) "
 	"on conflict (lead_key, source, activity_key) do update "
 	"set at = excluded.at, fields = excluded.fields, contract_id = null "
 	"where (a.at, a.fields) is distinct from (excluded.at, excluded.fields) "
 	"returning a.lead_key, a.at, a.activity_key",
-	6, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, JSONBARRAYOID}
+	7,
+	{
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+		JSONBARRAYOID
+	}
 };
 
 static LhStatement delete_activities = {
@@ -457,7 +461,7 @@ take_activities(LhBatch *batch, LhSourceItems *group)
 	{
 		LhItem	   *item = group->items[i];
 		char	   *holder = pair_value(&holders, item->raw_key);
-		Datum		values[6];
+		Datum		values[7];
 
 		if (!is_settled(batch, item, named[i], holder))
 			continue;
@@ -474,7 +478,8 @@ take_activities(LhBatch *batch, LhSourceItems *group)
 		values[0] = CStringGetTextDatum(named[i]);
 		values[3] = rows[i].row->values[lh_fieldset_find(rows[i].row->set, "at")];
 		values[4] = TimestampTzGetDatum(item->at);
-		values[5] = PointerGetDatum(lh_fields_to_jsonb(rows[i].row, LH_ACTIVITY_FIELDS_FIRST,
+		values[5] = TimestampTzGetDatum(batch->now);
+		values[6] = PointerGetDatum(lh_fields_to_jsonb(rows[i].row, LH_ACTIVITY_FIELDS_FIRST,
 													   rows[i].row->set->nfields));
 		lh_rows_add(&kept, values, NULL);
 	}

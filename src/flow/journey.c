@@ -106,11 +106,23 @@ lh_enter_first_stage(LhDecision *decision)
 	begin_stay(decision, decision->stage, true);
 }
 
+/* Does a rule about the lead as it is hold?  explain() hears of it if there is one. */
+static bool
+holds(LhDecision *decision, const LhRules *rules, int i, const char *step, const char *name)
+{
+	LhTruth		truth = lh_rulebook_test(rules->book, i, decision->lead->row,
+										 &decision->valid_until);
+
+	if (rules->criteria[i] != NULL)
+		lh_trace_add(decision->trace, step, name, rules->criteria[i], truth, NULL);
+	return truth == LH_TRUE;
+}
+
 static bool
 entry_holds(LhDecision *decision, int stage)
 {
-	return lh_rulebook_test(decision->contract->entry.book, stage, decision->lead->row,
-							&decision->valid_until) == LH_TRUE;
+	return holds(decision, &decision->contract->entry, stage, "entry",
+				 decision->contract->stages[stage].name);
 }
 
 /* What it means to have aged into a stage: what the first disposing transition to it means. */
@@ -238,14 +250,9 @@ lh_closed_gate(Journey *journey, int leg)
 	for (int i = 0; i < contract->gate.n; i++)
 	{
 		const LhGate *gate = &contract->gates[i];
-		LhTruth		truth;
 
-		if (gate->leg >= 0 && gate->leg != leg)
-			continue;
-		truth = lh_rulebook_test(contract->gate.book, i, decision->lead->row,
-								 &decision->valid_until);
-		lh_trace_add(decision->trace, "gate", gate->code, contract->gate.criteria[i], truth, NULL);
-		if (truth == LH_TRUE)
+		if ((gate->leg < 0 || gate->leg == leg) &&
+			holds(decision, &contract->gate, i, "gate", gate->code))
 			return gate;
 	}
 	return NULL;
@@ -258,14 +265,12 @@ why_not(Journey *journey, int t)
 	LhDecision *decision = journey->decision;
 	const LhContract *contract = decision->contract;
 	const LhTransition *transition = &contract->transitions[t];
-	const LhFields *row = decision->lead->row;
 
 	if (journey->visited[transition->to])
 		return "stage already visited in this decision";
-	if (lh_rulebook_test(contract->exit.book, transition->from, row,
-						 &decision->valid_until) != LH_TRUE)
+	if (!holds(decision, &contract->exit, transition->from, "exit", decision->lead->stage))
 		return "exit criteria of its stage";
-	if (lh_rulebook_test(contract->guard.book, t, row, &decision->valid_until) != LH_TRUE)
+	if (!holds(decision, &contract->guard, t, "guard", contract->stages[transition->to].name))
 		return "guard";
 	if (!entry_holds(decision, transition->to))
 		return "entry criteria of the next stage";
@@ -283,6 +288,9 @@ is_complete(Journey *journey, const LhTransition *transition)
 										  &journey->decision->contract->stages[transition->to],
 										  &missing);
 
+	for (int i = 0; i < nmissing; i++)
+		lh_trace_add(journey->decision->trace, "required", missing[i], NULL, LH_FALSE,
+					 "missing or not valid");
 	if (nmissing == 0 || (transition->leg >= 0 && journey->pass_incomplete))
 		return true;
 	if (!journey->is_blocked)
@@ -330,7 +338,7 @@ trace_transition(Journey *journey, int t, LhTruth truth, const char *note)
 					 psprintf("%s -> %s (%s)", contract->stages[transition->from].name,
 							  contract->stages[transition->to].name,
 							  lh_cause_name(transition->cause)),
-					 contract->guard.criteria[t], truth, note);
+					 NULL, truth, note);
 }
 
 bool

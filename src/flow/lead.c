@@ -60,9 +60,9 @@ static LhStatement read_opportunities = {
 static LhStatement read_activities = {
 	"select a.lead_key, a.source, a.activity_key, a.at, a.fields, a.meanings, a.points, a.contract_id "
 	"from unnest($1, $2) as u(lead_key, since) "
-	"join handoff.activity a on a.lead_key = u.lead_key and a.at > u.since "
+	"join handoff.activity a on a.lead_key = u.lead_key and a.at > u.since and a.taken_at <= $3 "
 	"order by a.lead_key collate \"C\", a.at, a.source collate \"C\", a.activity_key collate \"C\"",
-	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+	3, {TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID}
 };
 
 /* Keys --------------------------------------------------------------------------------------- */
@@ -373,13 +373,14 @@ struct LhActivities
 };
 
 LhActivities *
-lh_activities_read(char *const *lead_keys, const TimestampTz *since, int n)
+lh_activities_read(char *const *lead_keys, const TimestampTz *since, int n, TimestampTz taken_by)
 {
 	LhActivities *all = palloc_object(LhActivities);
-	Datum		values[2];
+	Datum		values[3];
 
 	values[0] = lh_text_array(lead_keys, n);
 	values[1] = lh_time_array(since, n);
+	values[2] = TimestampTzGetDatum(taken_by);
 	all->n = lh_run(&read_activities, values, NULL);
 	all->rows = palloc0_array(StoredActivity, Max(all->n, 1));
 	for (int i = 0; i < all->n; i++)

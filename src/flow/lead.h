@@ -30,12 +30,13 @@ extern void lh_lead_init(LhLead *lead, const char *lead_key, const char *source,
 
 /*
  * Activities of one lead, in order of (at, source, key), bound to the contract.  lh_activities_read()
- * reads those of many leads at once, of each those after a moment of its own; a lead's are then taken
- * by its key.
+ * reads those of many leads at once, of each those after a moment of its own that decisions up to
+ * taken_by knew; a lead's are then taken by its key.
  */
 typedef struct LhActivities LhActivities;
 
-extern LhActivities *lh_activities_read(char *const *lead_keys, const TimestampTz *since, int n);
+extern LhActivities *lh_activities_read(char *const *lead_keys, const TimestampTz *since, int n,
+										TimestampTz taken_by);
 extern int	lh_activities_of(const LhActivities *all, const char *lead_key,
 							 const LhContract *contract, LhActivity **activities);
 
@@ -45,6 +46,10 @@ typedef struct LhOpportunities LhOpportunities;
 extern LhOpportunities *lh_opportunities_read(char *const *lead_keys, int n);
 extern int	lh_opportunities_of(const LhOpportunities *all, const char *lead_key,
 								LhOpportunity **opportunities);
+
+/* as_of.c: the same as it was; false: there was no such lead yet. */
+extern bool lh_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead);
+extern void lh_opportunities_as_of(LhOpportunity *opportunities, int *n, TimestampTz as_of);
 
 extern int	lh_compare_keys(const void *a, const void *b);	/* qsort of char * */
 extern int	lh_sort_unique(char **keys, int n);

@@ -54,30 +54,6 @@ clamp_double(double value, int min, int max)
 
 /* Fit ---------------------------------------------------------------------------------------- */
 
-static void
-trace_fit(const LhContract *contract, const LhFields *row, const int64 *sums, LhTrace *trace)
-{
-	for (int i = 0; i < contract->fit.n; i++)
-	{
-		const LhScoreRule *rule = &contract->fit_rules[i];
-		LhTraceRow *line = lh_trace_add(trace, "fit", rule->name, contract->fit.criteria[i],
-										lh_rulebook_test(contract->fit.book, i, row, NULL),
-										psprintf("group %s", contract->fit_groups[rule->group].name));
-
-		line->has_points = true;
-		line->points = rule->points;
-	}
-	for (int i = 0; i < contract->nfit_groups; i++)
-	{
-		const LhGroup *group = &contract->fit_groups[i];
-		LhTraceRow *line = lh_trace_add(trace, "fit group", group->name, NULL, LH_TRUE,
-										psprintf("sum " INT64_FORMAT ", clamped", sums[i]));
-
-		line->has_points = true;
-		line->points = clamp_int(sums[i], group->min_points, group->max_points);
-	}
-}
-
 void
 lh_score_fit(const LhContract *contract, const LhFields *row, LhScore *score,
 			 TimestampTz *valid_until, LhTrace *trace)
@@ -97,7 +73,7 @@ lh_score_fit(const LhContract *contract, const LhFields *row, LhScore *score,
 						 contract->fit_groups[i].max_points);
 	score->fit = clamp_int(fit, contract->min_fit, contract->max_fit);
 	if (trace != NULL)
-		trace_fit(contract, row, sums, trace);
+		lh_trace_fit(contract, row, sums, score, trace);
 	pfree(sums);
 }
 
@@ -139,52 +115,40 @@ points_at(LhHeat heat, TimestampTz at, int64 half_life)
 	return half_life == 0 ? rint(points) : points;
 }
 
+LhHeat
+lh_add_points(const LhContract *contract, int group, LhHeat heat, TimestampTz at, int points)
+{
+	const LhGroup *limits = &contract->intent_groups[group];
+	double		amount = points_at(heat, at, contract->half_life) + points;
+
+	return lh_heat_of(clamp_double(amount, limits->min_points, limits->max_points), at,
+					  contract->half_life);
+}
+
 /* What a group has come to, from start on; *at is raised to the newest activity that gave it points. */
 static LhHeat
 fold_group(const LhContract *contract, int group, const LhActivity *activities, int n,
 		   const LhFold *start, TimestampTz *at)
 {
-	const LhGroup *limits = &contract->intent_groups[group];
 	LhHeat		heat = start->heats == NULL ? 0 : start->heats[group];
 
 	for (int i = 0; i < n; i++)
 	{
 		const LhActivity *activity = &activities[i];
-		double		amount;
 
 		if (activity->group_points[group] == 0 || activity->at <= start->at)
 			continue;
-		amount = points_at(heat, activity->at, contract->half_life) + activity->group_points[group];
-		heat = lh_heat_of(clamp_double(amount, limits->min_points, limits->max_points),
-						  activity->at, contract->half_life);
+		heat = lh_add_points(contract, group, heat, activity->at, activity->group_points[group]);
 		*at = Max(*at, activity->at);
 	}
 	return heat;
-}
-
-static void
-trace_intent(const LhContract *contract, const LhActivity *activities, int n,
-			 const double *points, LhTrace *trace)
-{
-	for (int i = 0; i < n; i++)
-	{
-		LhTraceRow *line = lh_trace_add(trace, "activity", activities[i].key, NULL,
-										activities[i].points != 0 ? LH_TRUE : LH_FALSE,
-										psprintf("at %s", timestamptz_to_str(activities[i].at)));
-
-		line->has_points = true;
-		line->points = activities[i].points;
-	}
-	for (int i = 0; i < contract->nintent_groups; i++)
-		lh_trace_add(trace, "intent group", contract->intent_groups[i].name, NULL, LH_TRUE,
-					 psprintf("%.2f points now", points[i]));
 }
 
 void
 lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
 				const LhFold *start, TimestampTz now, LhScore *score, LhTrace *trace)
 {
-	double	   *points = palloc0_array(double, Max(contract->nintent_groups, 1));
+	int			nall = n;
 	double		total = 0;
 
 	/* what is dated later has not happened yet */
@@ -197,14 +161,12 @@ lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
 
 		score->fold.heats[i] = heat;
 		score->intent = lh_heat_add(score->intent, heat);
-		points[i] = points_at(heat, now, contract->half_life);
-		total += points[i];
+		total += points_at(heat, now, contract->half_life);
 	}
 	score->intent_points = rint(clamp_double(total, contract->min_intent, contract->max_intent) *
 								MILLION) / MILLION;
 	if (trace != NULL)
-		trace_intent(contract, activities, n, points, trace);
-	pfree(points);
+		lh_trace_intent(contract, activities, nall, start, now, score, trace);
 }
 
 /* Signals ------------------------------------------------------------------------------------ */
@@ -280,6 +242,8 @@ lh_score_signals(const LhContract *contract, const LhActivity *activities, int n
 void
 lh_score_band(const LhContract *contract, LhScore *score, LhTrace *trace)
 {
+	LhTraceRow *line;
+
 	score->score = score->fit + (int64) floor(score->intent_points + 0.5);
 	score->band = -1;
 	for (int i = 0; i < contract->nbands; i++)
@@ -291,8 +255,12 @@ lh_score_band(const LhContract *contract, LhScore *score, LhTrace *trace)
 
 		if (holds && score->band < 0)
 			score->band = i;
-		lh_trace_add(trace, "band", band->name, NULL, holds ? LH_TRUE : LH_FALSE, NULL);
+		if (trace != NULL)
+			lh_trace_band(band, holds, trace);
 	}
+	line = lh_trace_add(trace, "score", "fit + intent", NULL, LH_TRUE, NULL);
+	line->has_points = true;
+	line->points = score->score;
 }
 
 /* Decay -------------------------------------------------------------------------------------- */

@@ -68,6 +68,18 @@ extern void lh_score_signals(const LhContract *contract, const LhActivity *activ
 							 TimestampTz *valid_until, LhTrace *trace);
 extern void lh_score_band(const LhContract *contract, LhScore *score, LhTrace *trace);
 
+/* What a group comes to by points given at a moment, its limits applied. */
+extern LhHeat lh_add_points(const LhContract *contract, int group, LhHeat heat, TimestampTz at,
+							int points);
+
+/* score_trace.c: for explain() */
+extern void lh_trace_fit(const LhContract *contract, const LhFields *row, const int64 *sums,
+						 const LhScore *score, LhTrace *trace);
+extern void lh_trace_intent(const LhContract *contract, const LhActivity *activities, int n,
+							const LhFold *start, TimestampTz now, const LhScore *score,
+							LhTrace *trace);
+extern void lh_trace_band(const LhBand *band, bool holds, LhTrace *trace);
+
 /* When intent, by decay alone, passes the next value that something in the contract asks for. */
 extern void lh_watch_decay(const LhContract *contract, const LhFields *row, const LhScore *score,
 						   TimestampTz now, TimestampTz *valid_until);
