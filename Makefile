@@ -4,8 +4,9 @@
 #   make test    the same for every suite
 #   make         build only;  make install  copies the extension into the server of PG_CONFIG
 #   make bench   the figures of docs/speed.md;  make matrix  build and test on PostgreSQL 17 and 18
+#   make stress, make fuzz       what takes minutes to try: docs/testing.md
 #
-# The goals that work from a bare machine (demo, test, bench, matrix) are scripts in dev/: they
+# The goals that work from a bare machine (demo, test, bench, matrix, stress, fuzz) are scripts in dev/: they
 # cannot be PGXS goals, because PGXS is one of the things they install.
 
 PG_CONFIG     ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)

@@ -244,6 +244,12 @@ lh_heat_falls_to(LhHeat heat, double points, int64 half_life)
 	level = level_of(heat, &fraction);
 	fraction -= log2(frexp(points, &exponent));
 	level -= exponent;
+	if (fraction >= 1)
+	{
+		/* two half-lives of the longest would not fit */
+		fraction -= 1;
+		level++;
+	}
 	if (pg_mul_s64_overflow(level, half_life, &moment) ||
 		pg_add_s64_overflow(moment, (int64) (fraction * half_life), &moment) ||
 		!IS_VALID_TIMESTAMP(moment))

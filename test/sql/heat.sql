@@ -99,6 +99,8 @@ select handoff.falls_to(handoff.heat(64, '2026-03-01 10:00Z', '14 days'), 16, '1
 	handoff.falls_to(handoff.heat(64, '2026-03-01 10:00Z', '1 day'), 0, '1 day') as zero,
 	handoff.falls_to('2^4194303', 1, '365 days') as after_the_end_of_time,
 	handoff.falls_to('2^-4194303', 1, '365 days') as before_its_beginning;
+-- the longest half-life, and more than one of it between the fractions (found by make fuzz)
+select handoff.falls_to(handoff.heat(0.75, '2000-01-01Z', '106751990 days'), 0.55, '106751990 days') as far_away;
 
 --
 -- Against exact numbers. Half-lives of an hour to a year and none; moments over 30 years.
