@@ -47,6 +47,13 @@
 	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* 18 dropped an argument that nobody set to true any more */
+#if PG_VERSION_NUM >= 180000
+#define lh_executor_run(query, count) ExecutorRun(query, ForwardScanDirection, count)
+#else
+#define lh_executor_run(query, count) ExecutorRun(query, ForwardScanDirection, count, false)
+#endif
+
 /* 18 lets a module say its name and version */
 #ifdef PG_MODULE_MAGIC_EXT
 #define LH_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "lead_handoff", .version = LH_VERSION)

@@ -130,6 +130,15 @@ lh_person_of(const char *email)
 	return str_tolower(email, end - email, DEFAULT_COLLATION_OID);
 }
 
+/* What follows the last @ of a person; NULL: nothing does. */
+char *
+lh_domain_of(const char *person)
+{
+	const char *at = person == NULL ? NULL : strrchr(person, '@');
+
+	return at == NULL ? NULL : pstrdup(at + 1);
+}
+
 static void
 take_newest(LhLead *lead, const char *trigger, TimestampTz at)
 {
@@ -371,10 +380,9 @@ static void
 compute_state_fields(LhDecision *decision)
 {
 	LhLead	   *lead = decision->lead;
-	char	   *at = lead->person_key == NULL ? NULL : strrchr(lead->person_key, '@');
 
 	lh_set_text_field(decision, "stage", lead->stage);
-	lh_set_text_field(decision, "email_domain", at == NULL ? NULL : at + 1);
+	lh_set_text_field(decision, "email_domain", lh_domain_of(lead->person_key));
 	lh_set_bigint_field(decision, "cycle", lead->cycle);
 	compute_handoff_fields(decision);
 }
@@ -409,29 +417,6 @@ judge_activities(LhDecision *decision)
 	if (booked_at != lead->booked_at)
 		decision->effects->changed = true;
 	lead->booked_at = booked_at;
-}
-
-static void
-compute_derived(LhDecision *decision)
-{
-	const LhContract *contract = decision->contract;
-	LhFields   *row = decision->lead->row;
-
-	for (int i = 0; i < contract->derived.n; i++)
-		lh_fields_set_null(row, contract->derived_rows[i].field);
-	for (int i = 0; i < contract->derived.n; i++)
-	{
-		const LhDerived *derived = &contract->derived_rows[i];
-		LhTruth		truth;
-
-		if (!row->isnull[derived->field])
-			continue;
-		truth = lh_rulebook_test(contract->derived.book, i, row, &decision->valid_until);
-		if (truth == LH_TRUE)
-			lh_fields_set(row, derived->field, derived->value);
-		lh_trace_add(decision->trace, "derived", contract->lead_set->fields[derived->field].name,
-					 contract->derived.criteria[i], truth, TextDatumGetCString(derived->value));
-	}
 }
 
 static void
@@ -628,7 +613,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	judge_activities(&decision);
 	lh_worked(&decision);
 	compute_state_fields(&decision);
-	compute_derived(&decision);
+	lh_score_derived(contract, lead->row, NULL, &decision.valid_until, trace);
 	compute_score(&decision);
 	keep_score(&decision);
 	lh_journey(&decision);

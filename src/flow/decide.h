@@ -233,6 +233,8 @@ extern TimestampTz lh_after(TimestampTz at, const Interval *span);
 extern void lh_set_text_field(LhDecision *decision, const char *field, const char *value);
 extern void lh_set_bigint_field(LhDecision *decision, const char *field, int64 value);
 extern char *lh_get_text_field(const LhDecision *decision, const char *field);
+extern char *lh_person_of(const char *email);
+extern char *lh_domain_of(const char *person);
 
 /* horizon.c: which activities a decision needs */
 extern TimestampTz lh_activities_needed_since(const LhContract *contract, const LhLead *lead,

@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "flow/scorer.h"
 #include "flow/source.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -67,16 +68,6 @@ find_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead, const LhC
 				 errhint("handoff.history() shows when it was first seen.")));
 	}
 	*contract = lh_contract(lead->contract_id);
-}
-
-/* The moment that views take for now. */
-static TimestampTz
-view_time(void)
-{
-	static LhStatement statement = {"select handoff.view_time()", 0};
-
-	lh_run(&statement, NULL, NULL);
-	return lh_get_time(0, 1, 0);
 }
 
 static char *
@@ -148,7 +139,7 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 	LhEffects	effects = {0};
 	LhTrace		trace = {NIL};
 	LhTrace		fields = {NIL};
-	TimestampTz now = as_of == DT_NOEND ? view_time() : as_of;
+	TimestampTz now = as_of == DT_NOEND ? lh_view_time_now() : as_of;
 	char	   *key = unconstify(char *, lead_key);
 
 	if (as_of == DT_NOEND)

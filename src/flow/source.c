@@ -188,7 +188,7 @@ append_value(StringInfo sql, Relation rel, const char *column, Oid type)
 	quoted = quote_identifier(column);
 	from = getBaseType(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid);
 	if (from == JSONBOID || from == JSONOID)
-		appendStringInfo(sql, "(t.%s #>> '{}')::%s", quoted, type_name);
+		appendStringInfo(sql, "(t.%s operator(pg_catalog.#>>) '{}')::%s", quoted, type_name);
 	else if (from == TIMESTAMPOID && type == TIMESTAMPTZOID)
 		appendStringInfo(sql, "(t.%s at time zone 'UTC')", quoted);
 	else if (has_cast(from, type))
@@ -261,6 +261,33 @@ build_statement(const LhSource *source, Relation rel)
 		appendStringInfo(&sql, "k%d, ", i + 1);
 	appendStringInfo(&sql, "ord) join %s t on %s",
 					 quote_qualified_identifier(source->schema_name, source->table_name), keys.data);
+	return sql.data;
+}
+
+/*
+ * The whole table as lh_score_rows() reads it: the key columns, whether the row is marked deleted, and
+ * the mapped fields asked for; each value as the drain reads it.
+ */
+char *
+lh_source_select(const LhSource *source, Relation rel, const bool *asked)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "select ");
+	for (int i = 0; i < source->nkeys; i++)
+		appendStringInfo(&sql, "t.%s, ", quote_identifier(source->key_columns[i]));
+	append_value(&sql, rel, mapped_column(source, "deleted"), BOOLOID);
+	for (int i = 0; i < nmapped(source); i++)
+	{
+		if (!asked[i])
+			continue;
+		appendStringInfoString(&sql, ", ");
+		append_value(&sql, rel, mapped_column(source, field_set(source)->fields[i].name),
+					 lh_type_oid(field_set(source)->fields[i].type));
+	}
+	appendStringInfo(&sql, " from %s t",
+					 quote_qualified_identifier(source->schema_name, source->table_name));
 	return sql.data;
 }
 
@@ -446,6 +473,7 @@ lh_source_read(LhSource *source, char *const *raw_keys, int n)
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(source->owner, save_sec_context | SECURITY_RESTRICTED_OPERATION);
 	guc_nest = NewGUCNestLevel();
+	lh_set_zone(source->contract->zone);	/* a time of day in text is meant there */
 	lh_run(statement, arrays, NULL);
 	AtEOXact_GUC(false, guc_nest);	/* what his code has set, search_path say, ends here */
 	SetUserIdAndSecContext(save_userid, save_sec_context);

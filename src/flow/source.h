@@ -7,6 +7,7 @@
 #define LH_SOURCE_H
 
 #include "define/contract.h"
+#include "utils/relcache.h"
 
 typedef struct LhSource
 {
@@ -44,6 +45,9 @@ extern bool lh_source_lock(LhSource *source);
 
 /* Read the rows of n keys; the source is locked.  Runs as the table's owner. */
 extern LhSourceRow *lh_source_read(LhSource *source, char *const *raw_keys, int n);
+
+/* Text of a statement that reads all rows: key columns, deleted, the mapped fields asked for. */
+extern char *lh_source_select(const LhSource *source, Relation rel, const bool *asked);
 
 extern bool lh_source_is(const LhSource *source, const char *kind);
 

@@ -105,7 +105,7 @@ lh_plain_text(Datum value)
 {
 	Pointer		p = DatumGetPointer(value);
 
-	if (unlikely(VARATT_IS_EXTENDED(p) && !VARATT_IS_SHORT(p)))
+	if (unlikely(VARATT_IS_COMPRESSED(p) || VARATT_IS_EXTERNAL(p)))
 		return pg_detoast_datum_packed((struct varlena *) p);
 	return (text *) p;
 }

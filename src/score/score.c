@@ -30,6 +30,7 @@ lh_score_create(const LhContract *contract)
 	LhScore    *score = palloc0_object(LhScore);
 
 	score->hits = palloc0_array(int, Max(contract->fit.n, 1));
+	score->group_sums = palloc0_array(int64, Max(contract->nfit_groups, 1));
 	score->fold.heats = palloc0_array(LhHeat, Max(contract->nintent_groups, 1));
 	score->signals = palloc0_array(bool, Max(contract->meaning.n, 1));
 	score->band = -1;
@@ -52,15 +53,40 @@ clamp_double(double value, int min, int max)
 	return value;
 }
 
+/* Derived fields ----------------------------------------------------------------------------- */
+
+void
+lh_score_derived(const LhContract *contract, LhFields *row, const bool *asked,
+				 TimestampTz *valid_until, LhTrace *trace)
+{
+	for (int i = 0; i < contract->derived.n; i++)
+		lh_fields_set_null(row, contract->derived_rows[i].field);
+	for (int i = 0; i < contract->derived.n; i++)
+	{
+		const LhDerived *derived = &contract->derived_rows[i];
+		LhTruth		truth;
+
+		if (!row->isnull[derived->field] || (asked != NULL && !asked[derived->field]))
+			continue;
+		truth = lh_rulebook_test(contract->derived.book, i, row, valid_until);
+		if (truth == LH_TRUE)
+			lh_fields_set(row, derived->field, derived->value);
+		if (trace != NULL)
+			lh_trace_add(trace, "derived", contract->lead_set->fields[derived->field].name,
+						 contract->derived.criteria[i], truth, TextDatumGetCString(derived->value));
+	}
+}
+
 /* Fit ---------------------------------------------------------------------------------------- */
 
 void
 lh_score_fit(const LhContract *contract, const LhFields *row, LhScore *score,
 			 TimestampTz *valid_until, LhTrace *trace)
 {
-	int64	   *sums = palloc0_array(int64, Max(contract->nfit_groups, 1));
+	int64	   *sums = score->group_sums;
 	int64		fit = 0;
 
+	memset(sums, 0, contract->nfit_groups * sizeof(int64));
 	score->nhits = lh_rulebook_all(contract->fit.book, row, score->hits, valid_until);
 	for (int i = 0; i < score->nhits; i++)
 	{
@@ -74,7 +100,6 @@ lh_score_fit(const LhContract *contract, const LhFields *row, LhScore *score,
 	score->fit = clamp_int(fit, contract->min_fit, contract->max_fit);
 	if (trace != NULL)
 		lh_trace_fit(contract, row, sums, score, trace);
-	pfree(sums);
 }
 
 /* Activities --------------------------------------------------------------------------------- */
@@ -144,6 +169,12 @@ fold_group(const LhContract *contract, int group, const LhActivity *activities, 
 	return heat;
 }
 
+double
+lh_score_intent_points(const LhContract *contract, double points)
+{
+	return rint(clamp_double(points, contract->min_intent, contract->max_intent) * MILLION) / MILLION;
+}
+
 void
 lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
 				const LhFold *start, TimestampTz now, LhScore *score, LhTrace *trace)
@@ -163,8 +194,7 @@ lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
 		score->intent = lh_heat_add(score->intent, heat);
 		total += points_at(heat, now, contract->half_life);
 	}
-	score->intent_points = rint(clamp_double(total, contract->min_intent, contract->max_intent) *
-								MILLION) / MILLION;
+	score->intent_points = lh_score_intent_points(contract, total);
 	if (trace != NULL)
 		lh_trace_intent(contract, activities, nall, start, now, score, trace);
 }

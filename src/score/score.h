@@ -42,6 +42,7 @@ typedef struct LhScore
 	int64		fit;
 	int			nhits;
 	int		   *hits;			/* fit rules that matched */
+	int64	   *group_sums;		/* by fit group, before its limits */
 	LhHeat		intent;
 	LhFold		fold;			/* by intent group */
 	double		intent_points;	/* at now, to a millionth, within the contract's limits */
@@ -52,6 +53,9 @@ typedef struct LhScore
 
 extern LhScore *lh_score_create(const LhContract *contract);
 
+/* Derived fields, in their order; asked says which are wanted (NULL: all). */
+extern void lh_score_derived(const LhContract *contract, LhFields *row, const bool *asked,
+							 TimestampTz *valid_until, LhTrace *trace);
 extern void lh_judge_activity(const LhContract *contract, LhActivity *activity,
 							  TimestampTz *valid_until);
 extern void lh_score_fit(const LhContract *contract, const LhFields *row, LhScore *score,
@@ -60,6 +64,8 @@ extern void lh_score_fit(const LhContract *contract, const LhFields *row, LhScor
 /* Activities in order of (at, source, key); those after start->at give points, from what it has on. */
 extern void lh_score_intent(const LhContract *contract, const LhActivity *activities, int n,
 							const LhFold *start, TimestampTz now, LhScore *score, LhTrace *trace);
+/* Intent as decisions see it: within the contract's limits, to a millionth. */
+extern double lh_score_intent_points(const LhContract *contract, double points);
 /* Activities up to the moment returned don't count for a signal. */
 extern TimestampTz lh_signal_since(const LhActivityRule *rule, TimestampTz now,
 								   TimestampTz cycle_since);
