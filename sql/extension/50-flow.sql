@@ -51,6 +51,13 @@ create function handoff.matches(criteria handoff.criteria, fields jsonb, version
 comment on function handoff.matches(handoff.criteria, jsonb, int, timestamptz) is
     'Does a criteria hold for lead fields given as JSON, with the types that a contract declares, at a moment? NULL: unknown. now() and days count in the contract''s reporting zone. Errors: LH002 (unknown field), LH003 (type), LH012 (no such contract).';
 
+create function handoff.purge_activities(older_than timestamptz, qty int default 10000, p_now timestamptz default clock_timestamp())
+    returns bigint
+    language c volatile strict
+    as 'MODULE_PATHNAME', 'lh_purge_activities';
+comment on function handoff.purge_activities(timestamptz, int, timestamptz) is
+    'Deletes activities dated up to older_than that no signal, open handoff or booking needs any more, and keeps in handoff.intent_checkpoint what they gave: intent goes on as if they were there. Of at most qty leads; leads that somebody else holds are left for the next call. What is gone can''t be folded under another version''s rules: groups of the same name go on with their points. Returns how many went. Errors: 22008 (not finite), 22023 (qty).';
+
 create function handoff.history(lead_key text)
     returns table (seq bigint, at timestamptz, type text, what text, detail jsonb)
     language sql stable
@@ -105,4 +112,5 @@ revoke all on function handoff.resume() from public;
 revoke all on function handoff.view_time() from public;
 revoke all on function handoff.explain(text, timestamptz) from public;
 revoke all on function handoff.matches(handoff.criteria, jsonb, int, timestamptz) from public;
+revoke all on function handoff.purge_activities(timestamptz, int, timestamptz) from public;
 revoke all on function handoff.history(text) from public;

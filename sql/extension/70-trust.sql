@@ -246,6 +246,14 @@ begin
            'Somebody wrote to the tables of schema handoff by hand.'
     from handoff.verify() v
     union all
+    -- 4 what purged activities gave is kept
+    select 4, 'error', format('lead "%s": its activities up to %s were purged, what they gave is kept up to %s', coalesce(l.lead_key, k.lead_key),
+                              coalesce(l.purged_to::text, 'never'), coalesce(k.at::text, 'never')),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.lead l
+    full join handoff.intent_checkpoint k on k.lead_key = l.lead_key
+    where l.purged_to is distinct from k.at
+    union all
     -- 5 transitions are the contract's, or marked as an override
     select 5, 'error', format('lead "%s", event %s: the contract has no transition %s from "%s" to "%s"', e.lead_key, e.seq,
                               e.detail ->> 'transition', e.detail ->> 'from', e.detail ->> 'to'),
@@ -378,7 +386,7 @@ begin
         select p.oid from pg_proc p
         where p.pronamespace = 'handoff'::regnamespace
           and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
-                  tick,retry_quarantine,pause,resume,lease,ack,nack,
+                  tick,retry_quarantine,purge_activities,pause,resume,lease,ack,nack,
                   act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,touch}'))
           and p.prorettype <> 'trigger'::regtype
     loop

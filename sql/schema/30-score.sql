@@ -35,7 +35,8 @@ create table handoff.lead (
     decided_at     timestamptz not null,
     deleted_at     timestamptz,
     last_seq       bigint not null,
-    handoffs       int not null default 0
+    handoffs       int not null default 0,
+    purged_to      timestamptz
 ) with (fillfactor = 80);
 create index lead_source on handoff.lead (source, raw_key);
 create index lead_stage on handoff.lead (stage);
@@ -75,6 +76,7 @@ comment on column handoff.lead.decided_at is 'The now of the newest decision.';
 comment on column handoff.lead.deleted_at is 'When its row was found gone; NULL: it is there.';
 comment on column handoff.lead.last_seq is 'Number of its newest event.';
 comment on column handoff.lead.handoffs is 'How many handoffs it has had.';
+comment on column handoff.lead.purged_to is 'Its activities up to then have been purged, handoff.intent_checkpoint has what they gave; NULL: none.';
 
 create table handoff.event (
     lead_key    text not null,
@@ -147,3 +149,19 @@ comment on column handoff.activity.fields is 'Its fields: at, kind, channel, dir
 comment on column handoff.activity.meanings is 'Meanings of the activity rules it matches; a signal as signal:name.';
 comment on column handoff.activity.points is 'Intent points of the rules it matches, before caps and decay.';
 comment on column handoff.activity.contract_id is 'Version that gave meanings and points; NULL: not judged yet.';
+
+create table handoff.intent_checkpoint (
+    lead_key    text primary key,
+    at          timestamptz not null,
+    contract_id int not null,
+    half_life   interval,
+    groups      text[] not null,
+    heats       handoff.heat[] not null
+);
+comment on table handoff.intent_checkpoint is 'What purged activities had given a lead; its intent is folded from here on. Written by handoff.purge_activities().';
+comment on column handoff.intent_checkpoint.lead_key is 'Lead.';
+comment on column handoff.intent_checkpoint.at is 'Activities up to then are in it; one that comes later with a time up to then is kept but doesn''t count.';
+comment on column handoff.intent_checkpoint.contract_id is 'Version they were folded under.';
+comment on column handoff.intent_checkpoint.half_life is 'Its half-life; NULL: points stand still.';
+comment on column handoff.intent_checkpoint.groups is 'Names of its intent groups. A later version takes over groups of the same name.';
+comment on column handoff.intent_checkpoint.heats is 'What each group had come to.';

@@ -382,8 +382,7 @@ need_activities(LhBatch *batch, const LhContract *contract, char **keys, Timesta
 
 		if (!slot->decide || slot->contract != contract)
 			continue;
-		slot->input.activities_since = lh_activities_needed_since(contract, &slot->lead, &slot->input,
-																  batch->now);
+		lh_find_horizon(contract, &slot->lead, &slot->input, batch->now);
 		keys[n] = slot->lead_key;
 		since[n++] = slot->input.activities_since;
 	}

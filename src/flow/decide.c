@@ -401,7 +401,8 @@ judge_activities(LhDecision *decision)
 {
 	LhLead	   *lead = decision->lead;
 	const LhInput *input = decision->input;
-	TimestampTz booked_at = input->activities_since == DT_NOBEGIN ? DT_NOBEGIN : lead->booked_at;
+	TimestampTz booked_at = input->anew && lead->booked_at > input->activities_since ?
+		DT_NOBEGIN : lead->booked_at;
 
 	for (int i = 0; i < input->nactivities; i++)
 	{
@@ -438,7 +439,7 @@ compute_score(LhDecision *decision)
 	LhLead	   *lead = decision->lead;
 	const LhInput *input = decision->input;
 	LhScore    *score = lh_score_create(contract);
-	LhFold		start = {.at = lead->intent_since};
+	LhFold		start = input->anew ? lh_fold_anew(contract, lead) : lead->fold;
 	char	  **signals;
 	int			nsignals;
 	Datum		intent;
@@ -447,8 +448,6 @@ compute_score(LhDecision *decision)
 	lh_score_fit(contract, lead->row, score, &decision->valid_until, decision->trace);
 	lh_set_bigint_field(decision, "fit", score->fit);
 
-	if (input->activities_since != DT_NOBEGIN)
-		start = lead->fold;
 	lh_score_intent(contract, input->activities, input->nactivities, &start, decision->now, score,
 					decision->trace);
 	lh_score_signals(contract, input->activities, input->nactivities, decision->now,

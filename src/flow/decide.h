@@ -104,6 +104,16 @@ typedef struct LhAction
 	TimestampTz until;			/* LH_NOT_YET: not given */
 } LhAction;
 
+/* What purged activities had given: intent by the name of the group, when they were purged. */
+typedef struct LhCheckpoint
+{
+	TimestampTz at;
+	int64		half_life;
+	int			ngroups;
+	char	  **groups;
+	LhHeat	   *heats;
+} LhCheckpoint;
+
 /* A lead as handoff.lead and handoff.clock hold it. */
 typedef struct LhLead
 {
@@ -124,6 +134,7 @@ typedef struct LhLead
 	LhHeat		intent;
 	int			ngroups;
 	LhFold		fold;			/* what intent is made of; at DT_NOEND: fold it anew */
+	LhCheckpoint *checkpoint;	/* NULL: nothing has been purged */
 	TimestampTz booked_at;		/* newest booking of a meeting; DT_NOBEGIN: none */
 	int64		score;
 	char	   *band;			/* NULL: none */
@@ -161,8 +172,9 @@ typedef struct LhInput
 	TimestampTz seen_at;
 	TimestampTz since;			/* of the source: older leads pass no leg */
 
-	/* activities of the lead after activities_since, in order of (at, source, key) */
-	TimestampTz activities_since;	/* DT_NOBEGIN: all there are; see horizon.c */
+	/* activities of the lead after activities_since, in order of (at, source, key); see horizon.c */
+	bool		anew;			/* they are all there are, and all is made of them */
+	TimestampTz activities_since;
 	int			nactivities;
 	LhActivity *activities;
 	TimestampTz activity_at;	/* newest that is new to this decision; DT_NOBEGIN: none */
@@ -237,8 +249,10 @@ extern char *lh_person_of(const char *email);
 extern char *lh_domain_of(const char *person);
 
 /* horizon.c: which activities a decision needs */
-extern TimestampTz lh_activities_needed_since(const LhContract *contract, const LhLead *lead,
-											  const LhInput *input, TimestampTz now);
+extern void lh_find_horizon(const LhContract *contract, const LhLead *lead, LhInput *input,
+							TimestampTz now);
+extern TimestampTz lh_purgeable_to(const LhContract *contract, const LhLead *lead, TimestampTz now);
+extern LhFold lh_fold_anew(const LhContract *contract, const LhLead *lead);
 extern bool lh_knows_activities(const LhDecision *decision, const LhHandoff *h);
 
 /* handover.c: a handoff's life */

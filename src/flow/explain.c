@@ -134,7 +134,8 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 	LhSource   *source;
 	const LhContract *contract;
 	LhInput		input = {
-		.version = DT_NOBEGIN,.activities_since = DT_NOBEGIN,.activity_at = DT_NOBEGIN,.changed_since = DT_NOEND
+		.version = DT_NOBEGIN,.anew = true,.activities_since = DT_NOBEGIN,.activity_at = DT_NOBEGIN,
+		.changed_since = DT_NOEND
 	};
 	LhEffects	effects = {0};
 	LhTrace		trace = {NIL};
@@ -149,6 +150,8 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 	lh_set_zone(contract->zone);
 	lh_contract_set_now(contract, now);
 	lh_lead_bind(&lead, contract);
+	if (lead.checkpoint != NULL)
+		input.activities_since = lead.checkpoint->at;
 	source = lh_source_load(lead.source);
 	input.since = source == NULL ? DT_NOBEGIN : source->since;
 	input.nactivities = lh_activities_of(lh_activities_read(&key, &input.activities_since, 1, as_of),
@@ -156,6 +159,10 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 	input.nopportunities = lh_opportunities_of(lh_opportunities_read(&key, 1), lead_key,
 											   &input.opportunities);
 	lh_opportunities_as_of(input.opportunities, &input.nopportunities, as_of);
+	if (lead.checkpoint != NULL)
+		lh_trace_add(&trace, "purged", "activities", NULL, LH_TRUE,
+					 psprintf("those up to %s; what they gave is counted",
+							  timestamptz_to_str(lead.checkpoint->at)));
 	lh_decide(contract, &lead, &input, now, &effects, &trace);
 	trace_legs(contract, &lead, &trace);
 	trace_fields(&lead, &fields);

@@ -8,6 +8,9 @@
  * ones gave is kept with the lead: the fold of its intent and its newest booking; and of handoffs that
  * are over, counts and verdicts.  Then only those activities are read that are newer than the fold,
  * may still make a signal hold, or belong to a handoff that is open or that something new belongs to.
+ *
+ * By the same reasoning old activities can be purged (purge.c): what they gave is kept as a checkpoint,
+ * from which the fold then begins.
  */
 #include "flow/decide.h"
 
@@ -52,18 +55,58 @@ handoffs_need_since(const LhLead *lead, TimestampTz changed_since)
 	return since;
 }
 
-/* Those after the moment returned; DT_NOBEGIN: all. */
-TimestampTz
-lh_activities_needed_since(const LhContract *contract, const LhLead *lead, const LhInput *input,
-						   TimestampTz now)
+void
+lh_find_horizon(const LhContract *contract, const LhLead *lead, LhInput *input, TimestampTz now)
 {
 	TimestampTz since = lead->fold.at;
 
-	if (!can_go_on(contract, lead, input))
-		return DT_NOBEGIN;
+	input->anew = !can_go_on(contract, lead, input);
+	if (input->anew)
+	{
+		input->activities_since = lead->checkpoint == NULL ? DT_NOBEGIN : lead->checkpoint->at;
+		return;
+	}
 	now = Max(now, lead->decided_at);
 	since = Min(since, signals_need_since(contract, lead, now));
-	return Min(since, handoffs_need_since(lead, input->changed_since));
+	input->activities_since = Min(since, handoffs_need_since(lead, input->changed_since));
+}
+
+/* Activities up to then will never be asked for again, but for the points they gave. */
+TimestampTz
+lh_purgeable_to(const LhContract *contract, const LhLead *lead, TimestampTz now)
+{
+	TimestampTz to = Min(signals_need_since(contract, lead, now),
+						 handoffs_need_since(lead, DT_NOEND));
+
+	if (lead->booked_at != DT_NOBEGIN)
+		to = Min(to, lead->booked_at - 1);
+	return Min(to, now);
+}
+
+/*
+ * Where a fold of all activities that there are begins: with nothing, or with what those that were
+ * purged had given.  Another version may have other groups: of the same name is the same group.
+ */
+LhFold
+lh_fold_anew(const LhContract *contract, const LhLead *lead)
+{
+	const LhCheckpoint *checkpoint = lead->checkpoint;
+	LhFold		fold = {.at = lead->intent_since};
+
+	if (checkpoint == NULL || checkpoint->at <= lead->intent_since)
+		return fold;
+	fold.at = checkpoint->at;
+	fold.heats = palloc0_array(LhHeat, Max(contract->nintent_groups, 1));
+	for (int g = 0; g < contract->nintent_groups; g++)
+		for (int i = 0; i < checkpoint->ngroups; i++)
+		{
+			if (strcmp(contract->intent_groups[g].name, checkpoint->groups[i]) != 0)
+				continue;
+			fold.heats[g] = checkpoint->half_life == contract->half_life ? checkpoint->heats[i] :
+				lh_heat_of(lh_heat_points(checkpoint->heats[i], checkpoint->at, checkpoint->half_life),
+						   checkpoint->at, contract->half_life);
+		}
+	return fold;
 }
 
 /* Has the decision seen all activities of a handoff? */

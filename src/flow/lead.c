@@ -18,7 +18,7 @@
 #define LEAD_COLUMNS \
 	"select lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, " \
 	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, version, " \
-	"blocked_since, blocked_fields, gate_code, first_seen_at, decided_at, deleted_at, last_seq, handoffs " \
+	"blocked_since, blocked_fields, gate_code, first_seen_at, decided_at, deleted_at, last_seq, handoffs, purged_to " \
 	"from handoff.lead where lead_key = any($1) order by lead_key collate \"C\""
 
 static LhStatement read_leads = {LEAD_COLUMNS, 1, {TEXTARRAYOID}};
@@ -45,6 +45,12 @@ static LhStatement read_handoffs = {
 static LhStatement read_slas = {
 	"select lead_key, handoff_no, name, n, started_at, due_at, stopped_at, verdict from handoff.clock "
 	"where lead_key = any($1) and kind = 'sla' order by lead_key collate \"C\", handoff_no, name collate \"C\", n",
+	1, {TEXTARRAYOID}
+};
+
+static LhStatement read_checkpoints = {
+	"select lead_key, at, half_life, groups, heats from handoff.intent_checkpoint "
+	"where lead_key = any($1) order by lead_key collate \"C\"",
 	1, {TEXTARRAYOID}
 };
 
@@ -137,6 +143,12 @@ next_jsonb(Reader *reader)
 	return lh_get_jsonb(reader->row, ++reader->col);
 }
 
+static Interval *
+next_interval(Reader *reader)
+{
+	return lh_get_interval(reader->row, ++reader->col);
+}
+
 static int
 next_texts(Reader *reader, char ***texts)
 {
@@ -185,7 +197,7 @@ lh_lead_init(LhLead *lead, const char *lead_key, const char *source, const char 
 }
 
 static void
-take_lead(LhLead *lead, uint64 row, bool *has_handoffs)
+take_lead(LhLead *lead, uint64 row, bool *has_handoffs, bool *is_purged)
 {
 	Reader		reader = reader_of(row);
 
@@ -222,6 +234,7 @@ take_lead(LhLead *lead, uint64 row, bool *has_handoffs)
 	lead->deleted_at = next_time(&reader, DT_NOEND);
 	lead->last_seq = next_bigint(&reader);
 	*has_handoffs = *has_handoffs || next_int(&reader) > 0;
+	*is_purged = *is_purged || next_time(&reader, DT_NOBEGIN) != DT_NOBEGIN;
 	no_clocks(lead);
 }
 
@@ -305,6 +318,27 @@ take_slas(LhLead *leads, int n)
 	}
 }
 
+static void
+take_checkpoints(LhLead *leads, int n)
+{
+	int			at = 0;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Reader		reader = reader_of(i);
+		LhLead	   *lead = lead_of_row(leads, n, &at, next_text(&reader));
+		LhCheckpoint *checkpoint = palloc0_object(LhCheckpoint);
+
+		if (lead == NULL)
+			continue;
+		checkpoint->at = next_time(&reader, 0);
+		checkpoint->half_life = lh_half_life(next_interval(&reader));
+		checkpoint->ngroups = next_texts(&reader, &checkpoint->groups);
+		next_heats(&reader, &checkpoint->heats);
+		lead->checkpoint = checkpoint;
+	}
+}
+
 int
 lh_leads_read(char *const *lead_keys, int n, LhLock lock, LhLead **leads)
 {
@@ -313,10 +347,11 @@ lh_leads_read(char *const *lead_keys, int n, LhLock lock, LhLead **leads)
 		lock == LH_LOCK_TRY ? &try_leads : &lock_leads;
 	int			found = lh_run(statement, &keys, NULL);
 	bool		has_handoffs = false;
+	bool		is_purged = false;
 
 	*leads = palloc_array(LhLead, Max(found, 1));
 	for (int i = 0; i < found; i++)
-		take_lead(&(*leads)[i], i, &has_handoffs);
+		take_lead(&(*leads)[i], i, &has_handoffs, &is_purged);
 	if (found > 0)
 	{
 		lh_run(&read_clocks, &keys, NULL);
@@ -328,6 +363,11 @@ lh_leads_read(char *const *lead_keys, int n, LhLock lock, LhLead **leads)
 		take_handoffs(*leads, found);
 		lh_run(&read_slas, &keys, NULL);
 		take_slas(*leads, found);
+	}
+	if (is_purged)
+	{
+		lh_run(&read_checkpoints, &keys, NULL);
+		take_checkpoints(*leads, found);
 	}
 	return found;
 }
