@@ -67,7 +67,6 @@ add_leaf(Binder *binder, LeafKind kind, bool negated, const Targets *targets)
 
 	leaf->kind = kind;
 	leaf->negated = negated;
-	leaf->other = -1;
 	for (int question = 0; question < 2; question++)
 	{
 		leaf->jump[question][false] = targets[question].no;
@@ -163,7 +162,7 @@ bind_predicate(Binder *binder, int node, bool negated, const Targets *targets)
 		default:
 			elog(ERROR, "unexpected node %d in criteria", n->kind);
 	}
-	binder->program->has_clock |= (leaf->clock != NULL);
+	binder->program->has_clock |= leaf->right == RIGHT_CLOCK;
 }
 
 /* ---------- and, or, not ---------- */
@@ -240,7 +239,7 @@ bind_between(Binder *binder, int node, bool negated, const Targets *targets)
 		leaf->field = lh_bind_field(binder, node + 1);
 		leaf->accept = accepted(bound == 0 ? LH_OP_GE : LH_OP_LE);
 		lh_bind_operand(binder, node + 2 + bound, leaf->field, leaf);
-		binder->program->has_clock |= (leaf->clock != NULL);
+		binder->program->has_clock |= leaf->right == RIGHT_CLOCK;
 	}
 }
 

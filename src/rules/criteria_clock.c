@@ -169,7 +169,7 @@ set_now(LhLeaf *leaf, TimestampTz now)
 	bool		near;
 
 	clock->moment = clock->has_span ? add_span(now, span) : now;
-	leaf->operand = TimestampTzGetDatum(clock->moment);
+	clock->operand = TimestampTzGetDatum(clock->moment);
 	if (clock->type == LH_DATE)
 		leaf->comparison = COMPARE_DATE_TIMESTAMPTZ;
 
@@ -208,7 +208,7 @@ set_today(LhLeaf *leaf, TimestampTz now)
 	if (!clock->has_span && type == LH_DATE)
 	{
 		leaf->comparison = COMPARE_DATE;
-		leaf->operand = DateADTGetDatum(today);
+		clock->operand = DateADTGetDatum(today);
 		clock->moment = DATE_NOT_FINITE(today) ? DT_NOEND : today * USECS_PER_DAY;
 	}
 	else if (!clock->has_span)
@@ -224,7 +224,7 @@ set_today(LhLeaf *leaf, TimestampTz now)
 			leaf->comparison = COMPARE_DATE_TIMESTAMP;
 	}
 	if (leaf->comparison != COMPARE_DATE)
-		leaf->operand = TimestampTzGetDatum(clock->moment);
+		clock->operand = TimestampTzGetDatum(clock->moment);
 
 	clock->slack = DAYS(4) + (clock->has_span && clock->span.month != 0 ? DAYS(8) : 0);
 	clock->until = TIMESTAMP_NOT_FINITE(now) ? DT_NOEND : next_date_change(now);
@@ -234,11 +234,12 @@ set_today(LhLeaf *leaf, TimestampTz now)
 static void
 set_date(LhLeaf *leaf)
 {
+	LhClock    *clock = leaf->clock;
 	int			overflow;
-	TimestampTz moment = date2timestamptz_opt_overflow(leaf->clock->date, &overflow);
+	TimestampTz moment = date2timestamptz_opt_overflow(clock->date, &overflow);
 
 	leaf->comparison = overflow == 0 ? COMPARE_TIMESTAMPTZ : COMPARE_TIMESTAMPTZ_DATE;
-	leaf->operand = overflow == 0 ? TimestampTzGetDatum(moment) : DateADTGetDatum(leaf->clock->date);
+	clock->operand = overflow == 0 ? TimestampTzGetDatum(moment) : DateADTGetDatum(clock->date);
 }
 
 void
@@ -248,7 +249,7 @@ lh_program_set_now(LhProgram *program, TimestampTz now)
 	{
 		LhLeaf	   *leaf = &program->leaves[i];
 
-		if (leaf->clock == NULL)
+		if (leaf->right != RIGHT_CLOCK)
 			continue;
 		leaf->clock->now = now;
 		switch (leaf->clock->base)

@@ -119,13 +119,14 @@ eval_null_comparison(const LhLeaf *leaf, bool left_null, bool right_null)
 static bool
 find_item(const LhLeaf *leaf, Datum value)
 {
+	const LhList *list = leaf->list;
 	int			low = 0;
-	int			high = leaf->nitems;
+	int			high = list->nitems;
 
 	while (low < high)
 	{
 		int			middle = low + (high - low) / 2;
-		int			order = lh_compare(leaf->comparison, value, leaf->items[middle]);
+		int			order = lh_compare(leaf->comparison, value, list->items[middle]);
 
 		if (order == 0)
 			return true;
@@ -237,28 +238,29 @@ array_has(ArrayType *array, Datum item, bool *saw_null)
 static LhTruth
 eval_array(const LhLeaf *leaf, ArrayType *array)
 {
+	const LhList *list = leaf->list;
 	bool		saw_null = false;
 
 	switch ((LeafKind) leaf->kind)
 	{
 		case LEAF_ANY:
-			if (array_has(array, leaf->items[0], &saw_null))
+			if (array_has(array, list->items[0], &saw_null))
 				return LH_TRUE;
 			return saw_null ? LH_UNKNOWN : LH_FALSE;
 		case LEAF_OVERLAP:
-			for (int i = 0; i < leaf->nitems; i++)
+			for (int i = 0; i < list->nitems; i++)
 			{
-				if (array_has(array, leaf->items[i], &saw_null))
+				if (array_has(array, list->items[i], &saw_null))
 					return LH_TRUE;
 			}
 			return LH_FALSE;
 		default:
-			for (int i = 0; i < leaf->nitems; i++)
+			for (int i = 0; i < list->nitems; i++)
 			{
-				if (!array_has(array, leaf->items[i], &saw_null))
+				if (!array_has(array, list->items[i], &saw_null))
 					return LH_FALSE;
 			}
-			return truth_of(!leaf->has_null);
+			return truth_of(!list->has_null);
 	}
 }
 
@@ -271,7 +273,7 @@ eval_compare_leaf(const LhLeaf *leaf, const LhFields *row, TimestampTz *valid_un
 	bool		isnull = row->isnull[leaf->field];
 	LhTruth		truth;
 
-	if (leaf->other >= 0)
+	if (leaf->right == RIGHT_FIELD)
 	{
 		if (isnull || row->isnull[leaf->other])
 			return eval_null_comparison(leaf, isnull, row->isnull[leaf->other]);
@@ -279,8 +281,10 @@ eval_compare_leaf(const LhLeaf *leaf, const LhFields *row, TimestampTz *valid_un
 	}
 	if (isnull)
 		return eval_null_comparison(leaf, true, false);
-	truth = eval_comparison(leaf, value, leaf->operand);
-	if (leaf->clock && valid_until)
+	if (leaf->right == RIGHT_VALUE)
+		return eval_comparison(leaf, value, leaf->operand);
+	truth = eval_comparison(leaf, value, leaf->clock->operand);
+	if (valid_until)
 	{
 		TimestampTz until = lh_leaf_valid_until(leaf, value);
 
@@ -316,7 +320,7 @@ eval_leaf(const LhLeaf *leaf, const LhFields *row, TimestampTz *valid_until)
 		case LEAF_IN:
 			if (find_item(leaf, value))
 				return LH_TRUE;
-			return leaf->has_null ? LH_UNKNOWN : LH_FALSE;
+			return leaf->list->has_null ? LH_UNKNOWN : LH_FALSE;
 		case LEAF_LIKE:
 			return like(value, leaf->operand);
 		case LEAF_ILIKE:

@@ -48,6 +48,21 @@ typedef enum Comparison
 #define ACCEPT_EQUAL	2
 #define ACCEPT_GREATER	4
 
+/* Where the operand of a comparison is. */
+typedef enum RightSide
+{
+	RIGHT_VALUE,				/* in the leaf */
+	RIGHT_FIELD,				/* in another field of the row */
+	RIGHT_CLOCK					/* it moves with the time */
+} RightSide;
+
+typedef struct LhList
+{
+	int			nitems;
+	bool		has_null;		/* besides them */
+	Datum		items[FLEXIBLE_ARRAY_MEMBER];	/* sorted for LEAF_IN */
+} LhList;
+
 /*
  * An operand that only the time tells.  criteria_clock.c computes it for one now and knows how it
  * moves from there.
@@ -66,27 +81,31 @@ typedef struct LhClock
 	DateADT		date;			/* of CLOCK_DATE */
 
 	/* set by lh_program_set_now() */
+	Datum		operand;
 	TimestampTz now;
 	int64		moment;			/* the operand, in microseconds of the frame it is compared in */
 	TimestampTz until;			/* until then it moves evenly (CLOCK_NOW) or not (CLOCK_TODAY) */
 	int64		slack;			/* later on it may be off an even movement by as much */
 } LhClock;
 
+/* 24 bytes: a large book is made of them, and a search must fetch them. */
 typedef struct LhLeaf
 {
 	uint8		kind;			/* LeafKind */
 	uint8		comparison;		/* Comparison */
 	uint8		accept;			/* of LEAF_COMPARE and LEAF_DISTINCT */
 	int8		bias;			/* stands for "equal": the operand lies beside the value stored */
+	uint8		right;			/* RightSide */
 	bool		negated;
-	bool		has_null;		/* a list holds a null */
 	int16		jump[2][2];		/* where to go: [asking for false][answer is what was asked] */
 	int16		field;
-	int16		other;			/* field on the right, or -1 */
-	int			nitems;			/* of a list; sorted for LEAF_IN */
-	Datum		operand;
-	Datum	   *items;
-	LhClock    *clock;			/* NULL: the operand is fixed */
+	union
+	{
+		Datum		operand;	/* RIGHT_VALUE */
+		int			other;		/* RIGHT_FIELD */
+		LhClock    *clock;		/* RIGHT_CLOCK */
+		LhList	   *list;		/* of IN, ANY, && and @> */
+	};
 } LhLeaf;
 
 #define JUMP_YES	(-1)

@@ -308,6 +308,7 @@ bind_literal(Binder *binder, int node, int field, const LhLiteral *literal, bool
 			else if (type == LH_TIMESTAMPTZ && !in_list)
 			{
 				leaf->comparison = COMPARE_TIMESTAMPTZ_DATE;
+				leaf->right = RIGHT_CLOCK;
 				leaf->clock = palloc0(sizeof(LhClock));
 				leaf->clock->base = CLOCK_DATE;
 				leaf->clock->date = date;
@@ -361,6 +362,7 @@ bind_clock(Binder *binder, int node, int field, LhLeaf *leaf)
 		}
 	}
 	clock->type = type;
+	leaf->right = RIGHT_CLOCK;
 	leaf->clock = clock;
 	leaf->comparison = type == LH_DATE ? COMPARE_DATE : COMPARE_TIMESTAMPTZ;
 }
@@ -372,6 +374,7 @@ bind_other_field(Binder *binder, int node, int field, LhLeaf *leaf)
 	LhType		left = binder->set->fields[field].type;
 	LhType		right = binder->set->fields[other].type;
 
+	leaf->right = RIGHT_FIELD;
 	leaf->other = other;
 	if (left == LH_TEXT && right == LH_TEXT)
 		leaf->comparison = COMPARE_TEXT;
@@ -412,6 +415,16 @@ lh_bind_operand(Binder *binder, int node, int field, LhLeaf *leaf)
 		bind_clock(binder, node, field, leaf);
 }
 
+static LhList *
+make_list(int n)
+{
+	LhList	   *list = palloc(offsetof(LhList, items) + n * sizeof(Datum));
+
+	list->nitems = 0;
+	list->has_null = false;
+	return list;
+}
+
 static int
 compare_items(const void *a, const void *b, void *comparison)
 {
@@ -427,22 +440,22 @@ lh_bind_list(Binder *binder, int node, int field, LhLeaf *leaf)
 	Comparison	comparison = COMPARE_TEXT;
 	LhLeaf		item = {0};
 
-	leaf->items = palloc(n->count * sizeof(Datum));
+	leaf->list = make_list(n->count);
 	for (uint32 i = 0; i < n->count; i++, literal = lh_literal_next(literal))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (literal->type == LH_LIT_NULL)
 		{
-			leaf->has_null = true;
+			leaf->list->has_null = true;
 			continue;
 		}
 		bind_literal(binder, node, field, literal, true, &item);
 		comparison = item.comparison;
 		if (item.bias == 0)
-			leaf->items[leaf->nitems++] = item.operand;
+			leaf->list->items[leaf->list->nitems++] = item.operand;
 	}
 	leaf->comparison = comparison;
-	qsort_arg(leaf->items, leaf->nitems, sizeof(Datum), compare_items, &comparison);
+	qsort_arg(leaf->list->items, leaf->list->nitems, sizeof(Datum), compare_items, &comparison);
 }
 
 /* The strings of array[..], as they are. */
@@ -452,13 +465,13 @@ lh_bind_strings(Binder *binder, int node, LhLeaf *leaf)
 	const LhNode *n = &binder->criteria->nodes[node];
 	const LhLiteral *literal = lh_node_literal(binder->criteria, n);
 
-	leaf->items = palloc(n->count * sizeof(Datum));
+	leaf->list = make_list(n->count);
 	for (uint32 i = 0; i < n->count; i++, literal = lh_literal_next(literal))
 	{
 		if (literal->type == LH_LIT_NULL)
-			leaf->has_null = true;
+			leaf->list->has_null = true;
 		else
-			leaf->items[leaf->nitems++] =
+			leaf->list->items[leaf->list->nitems++] =
 				PointerGetDatum(cstring_to_text_with_len(literal->text, literal->len));
 	}
 }

@@ -10,7 +10,7 @@
  * rule that is not asked can't become true by time alone, because none of its keys depends on time.
  *
  * A contract may have 100,000 rules, in every session.  So each is bound in a scratch context and then
- * packed: leaves in one block, short strings with a header of one byte, all in a few chunks.
+ * packed: leaves in one block, short strings with a header of one byte and each once, all in chunks.
  */
 #include "rules/rulebook_index.h"
 
@@ -21,11 +21,15 @@
 /* below this, looking up costs more than asking */
 #define INDEX_FROM		16
 
-#define FIRST_CHUNK		512
-#define LAST_CHUNK		(512 * 1024)
+#define SMALLEST_CHUNK	2048
+#define LARGEST_CHUNK	(512 * 1024)
 
 /* ---------- memory ---------- */
 
+/*
+ * A chunk is an eighth of what there is already, so that little of the last one is left over; and no
+ * chunk is so small that the context rounds it.
+ */
 void *
 lh_arena_alloc(LhArena *arena, Size size, Size align)
 {
@@ -33,11 +37,13 @@ lh_arena_alloc(LhArena *arena, Size size, Size align)
 
 	if (arena->next == NULL || piece + size > arena->end)
 	{
-		if (size > arena->chunk / 4)
-			return MemoryContextAlloc(arena->mcxt, Max(size, 1));
-		piece = MemoryContextAlloc(arena->mcxt, arena->chunk);
-		arena->end = piece + arena->chunk;
-		arena->chunk = Min(arena->chunk * 2, LAST_CHUNK);
+		Size		chunk = Min(Max(arena->size / 8, SMALLEST_CHUNK), LARGEST_CHUNK);
+
+		arena->size += size > chunk / 2 ? size : chunk;
+		if (size > chunk / 2)
+			return MemoryContextAllocHuge(arena->mcxt, Max(size, 1));
+		piece = MemoryContextAlloc(arena->mcxt, chunk);
+		arena->end = piece + chunk;
 	}
 	arena->next = piece + size;
 	return piece;
@@ -63,62 +69,100 @@ lh_arena_text(LhArena *arena, const char *data, int len)
 	return PointerGetDatum(piece);
 }
 
-static Datum
-pack_text(LhArena *arena, Datum text)
+/* ---------- packing ---------- */
+
+/* Texts that are in the arena already: of many rules, most name the same few values. */
+#define SH_PREFIX		texts
+#define SH_ELEMENT_TYPE	KnownText
+#define SH_KEY_TYPE		Datum
+#define SH_KEY			text
+#define SH_HASH_KEY(table, key)	lh_hash_value(LH_TEXT, key)
+#define SH_EQUAL(table, a, b)	(lh_compare(COMPARE_TEXT, a, b) == 0)
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+
+typedef struct KnownText
 {
-	return lh_arena_text(arena, VARDATA_ANY(DatumGetPointer(text)),
-						 VARSIZE_ANY_EXHDR(DatumGetPointer(text)));
+	Datum		text;
+	char		status;
+} KnownText;
+
+#include "lib/simplehash.h"
+
+typedef struct Packer
+{
+	LhArena    *arena;
+	texts_hash *texts;
+} Packer;
+
+static Datum
+pack_text(Packer *packer, Datum text)
+{
+	bool		found;
+	KnownText  *known = texts_insert(packer->texts, text, &found);
+
+	if (!found)
+		known->text = lh_arena_text(packer->arena, VARDATA_ANY(DatumGetPointer(text)),
+									VARSIZE_ANY_EXHDR(DatumGetPointer(text)));
+	return known->text;
 }
 
 static Datum
-pack_value(LhArena *arena, Comparison comparison, Datum value)
+pack_value(Packer *packer, Comparison comparison, Datum value)
 {
 	Size		size;
 	void	   *piece;
 
 	if (comparison == COMPARE_TEXT)
-		return pack_text(arena, value);
-	if (comparison != COMPARE_NUMERIC)
+		return pack_text(packer, value);
+	if (comparison != COMPARE_NUMERIC && comparison != COMPARE_BIGINT_NUMERIC)
 		return value;
 	size = VARSIZE_ANY(DatumGetPointer(value));
-	piece = lh_arena_alloc(arena, size, sizeof(int32));
+	piece = lh_arena_alloc(packer->arena, size, sizeof(int32));
 	memcpy(piece, DatumGetPointer(value), size);
 	return PointerGetDatum(piece);
 }
 
-static void
-pack_leaf(LhArena *arena, LhLeaf *leaf)
+static LhList *
+pack_list(Packer *packer, const LhLeaf *leaf)
 {
-	Datum	   *items;
+	Size		size = offsetof(LhList, items) + leaf->list->nitems * sizeof(Datum);
+	LhList	   *list = lh_arena_alloc(packer->arena, size, MAXIMUM_ALIGNOF);
 
+	memcpy(list, leaf->list, size);
+	for (int i = 0; i < list->nitems; i++)
+		list->items[i] = leaf->kind == LEAF_IN ?
+			pack_value(packer, leaf->comparison, list->items[i]) : pack_text(packer, list->items[i]);
+	return list;
+}
+
+static void
+pack_leaf(Packer *packer, LhLeaf *leaf)
+{
 	switch ((LeafKind) leaf->kind)
 	{
 		case LEAF_COMPARE:
 		case LEAF_DISTINCT:
-			if (leaf->other < 0 && leaf->clock == NULL)
-				leaf->operand = pack_value(arena, leaf->comparison, leaf->operand);
+			if (leaf->right == RIGHT_VALUE)
+				leaf->operand = pack_value(packer, leaf->comparison, leaf->operand);
 			break;
 		case LEAF_LIKE:
 		case LEAF_ILIKE:
-			leaf->operand = pack_text(arena, leaf->operand);
+			leaf->operand = pack_text(packer, leaf->operand);
 			break;
 		case LEAF_IN:
 		case LEAF_ANY:
 		case LEAF_OVERLAP:
 		case LEAF_CONTAINS:
-			items = lh_arena_alloc(arena, leaf->nitems * sizeof(Datum), sizeof(Datum));
-			for (int i = 0; i < leaf->nitems; i++)
-				items[i] = leaf->kind == LEAF_IN ?
-					pack_value(arena, leaf->comparison, leaf->items[i]) :
-					pack_text(arena, leaf->items[i]);
-			leaf->items = items;
+			leaf->list = pack_list(packer, leaf);
 			break;
 		default:
 			break;
 	}
-	if (leaf->clock)
+	if (leaf->right == RIGHT_CLOCK)
 	{
-		LhClock    *clock = lh_arena_alloc(arena, sizeof(LhClock), MAXIMUM_ALIGNOF);
+		LhClock    *clock = lh_arena_alloc(packer->arena, sizeof(LhClock), MAXIMUM_ALIGNOF);
 
 		*clock = *leaf->clock;
 		leaf->clock = clock;
@@ -126,13 +170,13 @@ pack_leaf(LhArena *arena, LhLeaf *leaf)
 }
 
 static void
-pack_program(LhArena *arena, const LhProgram *program, LhProgram *packed)
+pack_program(Packer *packer, const LhProgram *program, LhProgram *packed)
 {
 	*packed = *program;
-	packed->leaves = lh_arena_alloc(arena, program->nleaves * sizeof(LhLeaf), MAXIMUM_ALIGNOF);
+	packed->leaves = lh_arena_alloc(packer->arena, program->nleaves * sizeof(LhLeaf), MAXIMUM_ALIGNOF);
 	memcpy(packed->leaves, program->leaves, program->nleaves * sizeof(LhLeaf));
 	for (int i = 0; i < packed->nleaves; i++)
-		pack_leaf(arena, &packed->leaves[i]);
+		pack_leaf(packer, &packed->leaves[i]);
 }
 
 /* ---------- compiling ---------- */
@@ -140,21 +184,23 @@ pack_program(LhArena *arena, const LhProgram *program, LhProgram *packed)
 static void
 compile_rules(LhRulebook *book, const LhFieldSet *set, const Criteria *const *criteria)
 {
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff rule",
-												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext known = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff known texts",
+												ALLOCSET_DEFAULT_SIZES);
+	MemoryContext scratch = AllocSetContextCreate(known, "lead_handoff rule", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(scratch);
+	Packer		packer = {&book->arena, texts_create(known, 64, NULL)};
 
 	for (int i = 0; i < book->nrules; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (criteria[i] == NULL)
 			continue;
-		pack_program(&book->arena, lh_criteria_bind(criteria[i], set), &book->programs[i]);
+		pack_program(&packer, lh_criteria_bind(criteria[i], set), &book->programs[i]);
 		book->nclocked += book->programs[i].has_clock;
 		MemoryContextReset(scratch);
 	}
 	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(scratch);
+	MemoryContextDelete(known);
 
 	book->clocked = palloc(Max(book->nclocked, 1) * sizeof(int));
 	book->nclocked = 0;
@@ -179,7 +225,6 @@ lh_rulebook_compile(MemoryContext parent, const LhFieldSet *set, int n, const Cr
 
 	book->mcxt = mcxt;
 	book->arena.mcxt = mcxt;
-	book->arena.chunk = FIRST_CHUNK;
 	book->nrules = n;
 	book->programs = palloc0(Max(n, 1) * sizeof(LhProgram));
 	compile_rules(book, set, criteria);

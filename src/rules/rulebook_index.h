@@ -130,7 +130,7 @@ typedef struct LhArena
 	MemoryContext mcxt;
 	char	   *next;
 	char	   *end;
-	Size		chunk;
+	Size		size;			/* of all chunks and of large pieces */
 } LhArena;
 
 struct LhRulebook

@@ -59,7 +59,7 @@ field_type(const LhCover *cover, const LhLeaf *leaf)
 static bool
 is_plain(const LhCover *cover, const LhLeaf *leaf)
 {
-	return leaf->kind != LEAF_CONSTANT && leaf->other < 0 && leaf->clock == NULL &&
+	return leaf->kind != LEAF_CONSTANT && leaf->right == RIGHT_VALUE &&
 		(leaf->kind != LEAF_DISTINCT || leaf->negated) &&
 		((leaf->kind != LEAF_COMPARE && leaf->kind != LEAF_DISTINCT) ||
 		 leaf->comparison == lh_own_comparison(field_type(cover, leaf)));
@@ -125,7 +125,6 @@ asked_values(const LhCover *cover, const LhLeaf *leaf, const Datum **values)
 {
 	if (!is_plain(cover, leaf) || !is_hashed(field_type(cover, leaf)))
 		return -1;
-	*values = leaf->items;
 	switch ((LeafKind) leaf->kind)
 	{
 		case LEAF_COMPARE:
@@ -135,11 +134,13 @@ asked_values(const LhCover *cover, const LhLeaf *leaf, const Datum **values)
 		case LEAF_IN:
 		case LEAF_ANY:
 		case LEAF_OVERLAP:
-			return leaf->negated ? -1 : leaf->nitems;
+			*values = leaf->list->items;
+			return leaf->negated ? -1 : leaf->list->nitems;
 		case LEAF_CONTAINS:
 			if (leaf->negated)
 				return -1;
-			return leaf->has_null ? 0 : leaf->nitems > 0 ? 1 : -1;
+			*values = leaf->list->items;
+			return leaf->list->has_null ? 0 : leaf->list->nitems > 0 ? 1 : -1;
 		default:
 			return -1;
 	}
@@ -336,7 +337,7 @@ lh_leaf_cost(LhCover *cover, int i)
 	if (is_pattern(leaf))
 		return pattern_cost(leaf);
 	if (leaf->kind == LEAF_IN && !leaf->negated)
-		return leaf->nitems * COST_POINT;
+		return leaf->list->nitems * COST_POINT;
 	if (lh_leaf_is_range(cover, leaf))
 		return range_cost(cover, i);
 	if (is_comparison(leaf) && !is_hashed(field_type(cover, leaf)) && wanted_order(leaf) == 0)
@@ -458,12 +459,12 @@ add_pattern(LhCover *cover, const LhLeaf *leaf, bool exact)
 static void
 add_points(LhCover *cover, const LhLeaf *leaf, bool exact)
 {
-	for (int i = 0; i < leaf->nitems; i++)
+	for (int i = 0; i < leaf->list->nitems; i++)
 	{
-		LhKey	   *key = lh_cover_add_key(cover, LH_KEY_RANGE, leaf->field, exact, leaf->items[i]);
+		LhKey	   *key = lh_cover_add_key(cover, LH_KEY_RANGE, leaf->field, exact, leaf->list->items[i]);
 
 		key->low_end = key->high_end = LH_END_ON;
-		key->high = leaf->items[i];
+		key->high = leaf->list->items[i];
 	}
 }
 
@@ -496,7 +497,7 @@ lh_leaf_keys(LhCover *cover, int i, bool exact)
 		lh_cover_add_key(cover, LH_KEY_NULL, leaf->field, exact, (Datum) 0);
 	else if ((n = asked_values(cover, leaf, &values)) >= 0)
 	{
-		exact &= leaf->kind != LEAF_CONTAINS || leaf->nitems == 1;
+		exact &= leaf->kind != LEAF_CONTAINS || leaf->list->nitems == 1;
 		for (int v = 0; v < n; v++)
 			lh_cover_add_key(cover, LH_KEY_VALUE, leaf->field, exact, values[v]);
 	}
