@@ -1,0 +1,49 @@
+/*
+ * src/flow/intake.h
+ *
+ * What a row of each kind of source means, kind by kind:
+ *
+ *		intake_lead.c			its own lead; its converted contact becomes an alias, its opportunity a link
+ *		intake_named.c			activities and links: the lead they name, and the one that has them so far
+ *		intake_opportunity.c	the leads linked to it
+ *
+ * Each kind has two halves: which leads a row concerns, before they are locked, and what is kept of it,
+ * after.  intake.c calls them by kind and has what they share.
+ */
+#ifndef LH_INTAKE_H
+#define LH_INTAKE_H
+
+#include "flow/batch.h"
+
+/* intake.c */
+extern void lh_add_lead_key(LhItem *item, char *key);	/* NULL: none */
+extern char *lh_row_text(const LhSourceRow *row, const char *field);	/* NULL: null or not there */
+extern char *lh_prefixed(const LhSource *source, const char *key);	/* NULL stays NULL */
+extern void lh_keep_held(LhBatch *batch, LhSourceItems *group);
+
+/* (key, value) pairs, by key. */
+typedef struct LhPair
+{
+	char	   *key;
+	char	   *value;
+} LhPair;
+
+typedef struct LhPairs
+{
+	int			n;
+	LhPair	   *pairs;
+} LhPairs;
+
+extern LhPairs lh_answer_pairs(uint64 n);	/* the first two columns of the last answer */
+extern char *lh_pair_value(const LhPairs *all, const char *key);	/* NULL: none */
+
+/* The kinds. */
+extern void lh_find_of_leads(LhSourceItems *group);
+extern void lh_take_leads(LhBatch *batch, LhSourceItems *group);
+extern void lh_find_of_named(LhSourceItems *group);
+extern void lh_take_activities(LhBatch *batch, LhSourceItems *group);
+extern void lh_take_links(LhBatch *batch, LhSourceItems *group);
+extern void lh_find_of_opportunities(LhSourceItems *group);
+extern void lh_take_opportunities(LhBatch *batch, LhSourceItems *group);
+
+#endif							/* LH_INTAKE_H */
