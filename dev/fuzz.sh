@@ -9,9 +9,10 @@
 #                                   what others cover
 #   dev/fuzz.sh replay criteria F   what becomes of the input in file F
 #
-# The extension is built a second time, by clang: with coverage for libFuzzer, its Asserts on and the
-# undefined behaviour sanitizer, whose first complaint is the end. A database whose functions point at that module is all there
-# is to it; libFuzzer is in lh_fuzz.so, which a backend loads first. Each target has a backend of its own.
+# The extension is built a second time, by clang: with coverage for libFuzzer, its Asserts on, the address
+# sanitizer (which guard.h lets see allocations in memory contexts) and that of undefined behaviour, whose
+# first complaint is the end. A server with libFuzzer and their runtime preloaded, and a database whose
+# functions point at that module, are all there is to it. Each target has a backend of its own.
 . "$(dirname "$0")/lib.sh"
 
 SECONDS_IN_ALL=${LH_FUZZ_SECONDS:-600}
@@ -28,12 +29,19 @@ cp -a test/fuzz test/stress "$LH_TMP/tree/test/"
 if [ "$(id -u)" = 0 ]; then chown -R "$PG_USER" "$LH_TMP/tree"; fi
 cd "$LH_TMP/tree"
 
+runtime() { echo "$("$CC" -print-resource-dir)/lib/linux/libclang_rt.$1-$(uname -m)"; }
+
 say "building for the fuzzer"
 flags="-O1 -DUSE_ASSERT_CHECKING -Wno-unknown-warning-option -Wno-ignored-attributes -Wno-ignored-optimization-argument"
 as_pg make -s with_llvm=no CC="$CC" PG_CONFIG="$PG_CONFIG" clean
 as_pg make -s -j2 with_llvm=no CC="$CC" PG_CONFIG="$PG_CONFIG" lead_handoff.so \
-    LH_CFLAGS="$flags -fsanitize=fuzzer-no-link,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined"
-as_pg make -s -C test/fuzz with_llvm=no CC="$CC" PG_CONFIG="$PG_CONFIG" LIBFUZZER=yes LH_CFLAGS="$flags"
+    LH_CFLAGS="$flags -include $PWD/test/fuzz/guard.h -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all"
+as_pg make -s -C test/fuzz with_llvm=no CC="$CC" PG_CONFIG="$PG_CONFIG" LIBFUZZER=yes LH_CFLAGS="$flags -fsanitize=address"
+as_pg "$CC" -shared -fPIC -fno-builtin -o preload.so test/fuzz/preload.c \
+    -Wl,--whole-archive "$(runtime fuzzer_no_main).a" -Wl,--no-whole-archive -lstdc++ -lpthread
+LH_SERVER_ENV=(
+    "LD_PRELOAD=$PWD/preload.so $(runtime asan).so"
+    ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0:detect_stack_use_after_return=0:quarantine_size_mb=16:handle_segv=0:handle_abort=0:handle_sigill=0:handle_sigbus=0:handle_sigfpe=0)
 start_cluster
 
 sql() { psql_q -d fuzz -At -v module="$LH_TMP/tree/test/fuzz/lh_fuzz.so" "$@"; }
@@ -71,7 +79,8 @@ fuzz() {
     as_pg mkdir -p log found "corpus/$1" "test/fuzz/corpus/$1"
     libfuzzer "$1" "-max_total_time=$2" -timeout=10 "-max_len=$(most_bytes "$1")" "-dict=$PWD/test/fuzz/$(dictionary "$1")" \
         -use_value_profile=1 -print_final_stats=1 "-artifact_prefix=$PWD/found/$1-" "$PWD/corpus/$1" "$PWD/test/fuzz/corpus/$1"
-    grep -q '^Done ' "log/$1" && ! ls found/"$1"-* >/dev/null 2>&1
+    # who refuses everything has tried nothing
+    grep -q '^Done ' "log/$1" && grep -q '^accepted [1-9]' "log/$1" && ! ls found/"$1"-* >/dev/null 2>&1
 }
 
 # keep TARGET: of the inputs that were there and those that were found, the smallest that reach everything
@@ -96,7 +105,7 @@ keep() {
 show_finding() {
     local file
     if [ ! -e "log/$1" ]; then tail -n 20 "$LH_TMP/server.log"; return; fi
-    grep -hE '^FINDING|runtime error|TRAP|libFuzzer: |^ +#[0-9]+ .* in .*/tree/[^ ]*\.c:' "log/$1" "$LH_TMP/server.log" | sed "s|$LH_TMP/tree/||" | head -n 25
+    grep -hE '^FINDING|runtime error|AddressSanitizer: |TRAP|libFuzzer: |^ +#[0-9]+ .* in .*/tree/[^ ]*\.c:' "log/$1" "$LH_TMP/server.log" | sed "s|$LH_TMP/tree/||" | head -n 20
     for file in found/"$1"-*; do
         [ -e "$file" ] || continue
         mkdir -p "$LH_ROOT/test/fuzz/found"
@@ -113,7 +122,7 @@ for target in $targets; do
     wait_for_server
     if fuzz "$target" $each; then
         passed=$((passed + 1))
-        say "$target: $(sed -n 's/^stat::number_of_executed_units: */inputs /p; s/^stat::new_units_added: */new ways /p' "log/$target" | paste -sd, | sed 's/,/, /')"
+        say "$target: $(grep '^accepted ' "log/$target"), $(sed -n 's/^stat::new_units_added: *//p' "log/$target") new ways"
         [ -z "${LH_FUZZ_KEEP:-}" ] || keep "$target"
     else
         failed=$((failed + 1))

@@ -86,7 +86,7 @@ max_wal_size = '4GB'
 log_min_messages = warning
 ${LH_CONF:-fsync = off}
 CONF
-    as_pg "$bin/pg_ctl" -D "$LH_TMP/data" -l "$LH_TMP/server.log" -w -s start
+    as_pg env ${LH_SERVER_ENV:+"${LH_SERVER_ENV[@]}"} "$bin/pg_ctl" -D "$LH_TMP/data" -l "$LH_TMP/server.log" -w -s start
     PGHOST=$LH_TMP/socket
     PGUSER=$PG_USER
     export PGHOST PGUSER

@@ -28,15 +28,27 @@ PG_FUNCTION_INFO_V1(lh_fuzz_run);
 
 static const FuzzTarget *running;
 static MemoryContext scratch;
+static uint64 outcomes[FUZZ_FINDING + 1];
+
+/* A target that refuses everything tries nothing; dev/fuzz.sh looks at this. */
+static void
+tell_outcomes(void)
+{
+	fprintf(stderr, "accepted " UINT64_FORMAT ", refused " UINT64_FORMAT "\n",
+			outcomes[FUZZ_ACCEPTED], outcomes[FUZZ_REFUSED]);
+}
 
 static int
 run_one(const uint8 *data, size_t size)
 {
 	MemoryContext saved = MemoryContextSwitchTo(scratch);
 	char	   *what;
+	FuzzOutcome outcome;
 
 	CHECK_FOR_INTERRUPTS();
-	if (lh_fuzz_one(running, (const char *) data, size, &what) == FUZZ_FINDING)
+	outcome = lh_fuzz_one(running, (const char *) data, size, &what);
+	outcomes[outcome]++;
+	if (outcome == FUZZ_FINDING)
 	{
 		fprintf(stderr, "FINDING: %s\n", what);
 		abort();
@@ -66,6 +78,7 @@ lh_fuzz_run(PG_FUNCTION_ARGS)
 	for (int i = 0; i < noptions; i++)
 		argv[i + 1] = TextDatumGetCString(options[i]);
 	argc = noptions + 1;
+	atexit(tell_outcomes);
 	pqsignal(SIGALRM, SIG_DFL);
 	exit(LLVMFuzzerRunDriver(&argc, &argv, run_one));
 }
