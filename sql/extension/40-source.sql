@@ -1,21 +1,10 @@
 -- sql/extension/40-source.sql: watching a synced table.
 --
--- attach() finds out what a table's columns are good for, puts capture triggers on it and queues the
--- rows that are there. It runs with the caller's rights: who attaches a table must own it.
+-- attach() finds out what a table's columns are good for, puts capture triggers on it (41-capture.sql)
+-- and queues the rows that are there, or leaves that to a backfill (43-scan.sql). It runs with the
+-- caller's rights: who attaches a table must own it.
 
-create function handoff.capture() returns trigger
-    language c
-    as 'MODULE_PATHNAME', 'lh_capture';
-comment on function handoff.capture() is
-    'Trigger of a synced table, made by handoff.attach(): writes the keys of changed rows to handoff.inbox. Arguments: the source''s name, then its key columns. Warns LH020 on a table that is not that source.';
-
-create function handoff.drain_at_commit() returns trigger
-    language c
-    as 'MODULE_PATHNAME', 'lh_drain_at_commit';
-comment on function handoff.drain_at_commit() is
-    'Deferred trigger of handoff.wake: decides what a small transaction captured at its own commit. Whatever fails leaves the rows to handoff.tick() and never fails the transaction.';
-
-create function handoff.attachable(tab text) returns regclass
+create function handoff.attachable(tab text, capture text) returns regclass
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
 as $$
@@ -30,10 +19,12 @@ begin
     end if;
     what := case rel.relkind when 'r' then null when 'p' then null when 'v' then 'a view'
         when 'm' then 'a materialized view' when 'f' then 'a foreign table' else 'not a table' end;
-    if what is not null or rel.relpersistence = 't' then
+    if rel.relkind not in ('r', 'p', 'v', 'm', 'f') or what is not null and capture <> 'poll' or rel.relpersistence = 't' then
         raise exception '% can''t be attached: it is %', rel.oid::regclass, coalesce(what, 'a temporary table')
             using errcode = 'LH020', detail = 'Changes are noticed by triggers, which need a permanent table.',
-                  hint = 'Attach the table that the sync writes.';
+                  hint = case when rel.relkind in ('v', 'm', 'f') and rel.relpersistence <> 't'
+                      then 'Attach the table that the sync writes, or have this read at intervals: capture => ''poll''.'
+                      else 'Attach the table that the sync writes.' end;
     end if;
     if rel.relnamespace = 'handoff'::regnamespace then
         raise exception '% can''t be attached: it belongs to lead_handoff', rel.oid::regclass
@@ -47,8 +38,8 @@ begin
     return rel.oid;
 end
 $$;
-comment on function handoff.attachable(text) is
-    'The table of that name, if it can be attached. Errors: 42P01 (no such table), LH020 (not a table), 42501 (not its owner).';
+comment on function handoff.attachable(text, text) is
+    'The table of that name, if it can be attached with that capture. Errors: 42P01 (no such table), LH020 (not a table), 42501 (not its owner).';
 
 create function handoff.source_key(rel regclass, key text[]) returns text[]
     language plpgsql stable
@@ -114,76 +105,6 @@ $$;
 comment on function handoff.key_expression(regclass, text[]) is
     'SQL for the text of a row''s key (alias t), as capture() writes it. It calls output functions, never a cast, which the table''s owner could have made.';
 
-create function handoff.put_triggers(rel regclass, source text, key text[], capture text) returns void
-    language plpgsql
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    arguments text := (select string_agg(quote_literal(a), ', ') from unnest(source || key) a);
-    event     text;
-begin
-    perform handoff.drop_triggers(rel);
-    if capture = 'row' then
-        execute format('create trigger lh_capture_row after insert or update or delete on %s'
-            ' for each row execute function handoff.capture(%s)', rel, arguments);
-    else
-        foreach event in array array['insert', 'update', 'delete'] loop
-            execute format('create trigger %I after %s on %s referencing %s'
-                ' for each statement execute function handoff.capture(%s)',
-                'lh_capture_' || event, event, rel,
-                case event when 'insert' then 'new table as lh_new'
-                    when 'update' then 'old table as lh_old new table as lh_new'
-                    else 'old table as lh_old' end,
-                arguments);
-        end loop;
-    end if;
-    execute format('create trigger lh_capture_truncate after truncate on %s'
-        ' for each statement execute function handoff.capture(%s)', rel, arguments);
-    perform handoff.always_capture(rel);
-end
-$$;
-comment on function handoff.put_triggers(regclass, text, text[], text) is
-    'Puts the capture triggers of a source on its table, instead of those that are there.';
-
-create function handoff.always_capture(rel regclass) returns void
-    language plpgsql
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    tab  regclass;
-    name text;
-begin
-    -- a row trigger of a partitioned table has a clone on each partition, enabled on its own
-    for tab, name in
-        select tgrelid, tgname from pg_trigger
-        where (tgrelid = rel or tgrelid in (select p.relid from pg_partition_tree(rel) p)) and tgenabled <> 'A'
-          and tgfoid in ('handoff.capture()'::regprocedure, 'handoff.drain_at_commit()'::regprocedure)
-    loop
-        execute format('alter table %s enable always trigger %I', tab, name);
-    end loop;
-end
-$$;
-comment on function handoff.always_capture(regclass) is
-    'Makes our triggers of a table (a source with its partitions, or handoff.wake) fire under any session_replication_role.';
-
-create function handoff.drop_triggers(rel regclass) returns void
-    language plpgsql
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    name text;
-begin
-    for name in
-        select tgname from pg_trigger
-        where tgrelid = rel and starts_with(tgname, 'lh_capture_') and not tgisinternal
-    loop
-        execute format('drop trigger %I on %s', name, rel);
-    end loop;
-end
-$$;
-comment on function handoff.drop_triggers(regclass) is
-    'Drops the capture triggers of a table.';
-
 create function handoff.attach(
     tab        text,
     kind       text,
@@ -191,8 +112,10 @@ create function handoff.attach(
     mapping    jsonb default null,
     since      timestamptz default null,
     key_prefix text default '',
-    capture    text default 'statement',
-    contract   text default null
+    capture    text default 'auto',
+    contract   text default null,
+    delete_grace  interval default null,
+    poll_interval interval default null
 ) returns text
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -203,7 +126,7 @@ create function handoff.attach(
 as $$
 #variable_conflict use_variable
 declare
-    rel     regclass := handoff.attachable(tab);
+    rel     regclass := handoff.attachable(tab, capture);
     keys    text[] := handoff.source_key(rel, key);
     prefix  constant text := coalesce(key_prefix, '');
     mapped  jsonb;
@@ -212,6 +135,7 @@ declare
     named   text;
     indexed boolean;
     missing text;
+    chosen  record := handoff.choose_capture(rel, capture);
 begin
     if to_regclass('handoff.source') is null then
         raise exception 'schema "handoff" has no tables'
@@ -221,9 +145,13 @@ begin
         raise exception 'a source can''t be of kind "%"', kind
             using errcode = 'LH020', hint = 'Kinds are lead, activity, opportunity and link.';
     end if;
-    if capture is null or capture not in ('statement', 'row') then
+    if capture is null or capture not in ('auto', 'statement', 'row', 'poll') then
         raise exception 'unknown way of capture "%"', capture
-            using errcode = 'LH020', hint = 'Ways of capture are statement and row.';
+            using errcode = 'LH020', hint = 'Ways of capture are auto, statement, row and poll.';
+    end if;
+    if delete_grace < '0' or poll_interval < '0' then
+        raise exception 'delete_grace and poll_interval can''t be negative'
+            using errcode = 'LH020', hint = 'Give them as intervals: ''15 minutes''.';
     end if;
     select n.nspname, c.relname into at_schema, at_table
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = rel;
@@ -249,29 +177,25 @@ begin
                from pg_attribute a
                where a.attrelid = rel and a.attnum = any((i.indkey::int2[])[0:cardinality(keys) - 1]))
               = (select array_agg(k order by k) from unnest(keys) k));
-    if not indexed then
+    if not indexed and chosen.capture <> 'poll' then
         raise warning 'no index of table % begins with its key', rel
             using detail = 'Its rows are decided by tick() only, and each batch reads the whole table.',
                   hint = format('CREATE INDEX ON %s (%s);', rel, (select string_agg(quote_ident(k), ', ') from unnest(keys) k));
     end if;
 
-    insert into handoff.source as s (name, kind, schema_name, table_name, key_columns, key_prefix, mapping,
-                                     since, capture, contract, key_indexed, attached_at)
-    values (named, kind, at_schema, at_table, keys, prefix, mapped,
-            coalesce(since, clock_timestamp()), capture, contract, indexed, clock_timestamp())
+    insert into handoff.source as s (name, kind, schema_name, table_name, key_columns, key_prefix, mapping, since, capture,
+                                     capture_asked, capture_reason, contract, key_indexed, attached_at, delete_grace, poll_interval)
+    values (named, kind, at_schema, at_table, keys, prefix, mapped, coalesce(since, clock_timestamp()), chosen.capture,
+            capture, chosen.reason, contract, indexed, clock_timestamp(),
+            coalesce(delete_grace, '15 minutes'), coalesce(poll_interval, '5 minutes'))
     on conflict on constraint source_pkey do update
     set kind = excluded.kind, key_columns = excluded.key_columns, key_prefix = excluded.key_prefix,
         mapping = excluded.mapping, since = coalesce(attach.since, s.since), capture = excluded.capture,
-        contract = excluded.contract, key_indexed = excluded.key_indexed, attached_at = excluded.attached_at;
-
-    perform handoff.put_triggers(rel, named, keys, capture);
-    -- tablesample is refused for a view: whoever swaps one in must not have us run his code
-    execute format(
-        'insert into handoff.inbox (source, raw_key, op, xid, at)'
-        ' select $1, %s, ''B'', pg_current_xact_id(), clock_timestamp() from %s t tablesample system (100) where %s',
-        handoff.key_expression(rel, keys), rel,
-        (select string_agg(format('t.%I is not null', k), ' and ') from unnest(keys) k))
-        using named;
+        capture_asked = excluded.capture_asked, capture_reason = excluded.capture_reason,
+        contract = excluded.contract, key_indexed = excluded.key_indexed, attached_at = excluded.attached_at,
+        delete_grace = coalesce(attach.delete_grace, s.delete_grace), poll_interval = coalesce(attach.poll_interval, s.poll_interval);
+    perform handoff.watch(named, rel);
+    perform handoff.queue_rows(named, rel);
 
     select string_agg(t.target, ', ' order by t.target) into missing
     from handoff.mapping_targets(kind, contract) t where mapped ->> t.target is null;
@@ -281,8 +205,8 @@ begin
     return named;
 end
 $$;
-comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text) is
-    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, opportunity or link, and queues the rows it has; attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest, also for fields of later versions; null leaves a target unmapped. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: statement or row triggers. contract: its name, if there are several. Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
+comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text, interval, interval) is
+    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, opportunity or link, and queues the rows it has, those of a big table bit by bit (view backfill); attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest, also for fields of later versions; null leaves a target unmapped. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: auto (statement triggers, or row triggers where those don''t see everything), statement, row, or poll (no trigger; for views and foreign tables too). contract: its name, if there are several. delete_grace: how long a row must be gone to count as deleted (default 15 minutes). poll_interval: how often capture by poll looks (default 5 minutes). Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
 
 create function handoff.detach(source text) returns void
     language plpgsql
@@ -302,6 +226,8 @@ begin
     if rel is not null then
         perform handoff.drop_triggers(rel);
     end if;
+    delete from handoff.scan c where c.source = detach.source;
+    delete from handoff.absence a where a.source = detach.source;
     delete from handoff.inbox i where i.source = detach.source;
     delete from handoff.quarantine q where q.source = detach.source;
     delete from handoff.source s where s.name = detach.source;
@@ -326,14 +252,9 @@ $$;
 comment on function handoff.retry_quarantine(text) is
     'Queues the rows in quarantine (of one source, or all) to be tried again by the next tick; how many.';
 
-revoke all on function handoff.capture() from public;
-revoke all on function handoff.drain_at_commit() from public;
-revoke all on function handoff.attachable(text) from public;
+revoke all on function handoff.attachable(text, text) from public;
 revoke all on function handoff.source_key(regclass, text[]) from public;
 revoke all on function handoff.key_expression(regclass, text[]) from public;
-revoke all on function handoff.put_triggers(regclass, text, text[], text) from public;
-revoke all on function handoff.always_capture(regclass) from public;
-revoke all on function handoff.drop_triggers(regclass) from public;
-revoke all on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text) from public;
+revoke all on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text, interval, interval) from public;
 revoke all on function handoff.detach(text) from public;
 revoke all on function handoff.retry_quarantine(text) from public;

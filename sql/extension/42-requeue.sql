@@ -5,7 +5,8 @@ create function handoff.refresh_mappings(contract text) returns void
     set search_path = pg_catalog, pg_temp
 as $$
     update handoff.source s
-    set mapping = found.mapping || s.mapping
+    set mapping = found.mapping || s.mapping,
+        guard_columns = null -- until tick() has seen to it that nobody writes
     from (
         select o.name, handoff.guess_mapping(handoff.source_table(o.name), o.kind, o.contract) as mapping
         from handoff.source o

@@ -14,21 +14,33 @@ create function handoff.tick(
 comment on function handoff.tick(timestamptz, int) is
     'Does what time asks for at p_now: decides the rows that wait in the inbox, batch leads at a time, and the leads whose clocks are due. Safe to call at any time, several times at once; stops after some 20 seconds and goes on with the next call. Returns keys taken from the inbox, leads decided, leads decided because a clock was due, keys left since lead or table was busy, rows put into quarantine. Errors: 25000 (isolation level above read committed), 22008 (p_now not finite), LH030 (run setup()).';
 
-create function handoff.pause() returns void
-    language sql
+create function handoff.pause(source text default null) returns void
+    language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
-    update handoff.meta set paused_at = coalesce(paused_at, clock_timestamp())
+begin
+    if pause.source is null then
+        update handoff.meta set paused_at = coalesce(paused_at, clock_timestamp());
+    else
+        update handoff.source s set paused_at = coalesce(s.paused_at, clock_timestamp()) where s.name = handoff.known_source(pause.source);
+    end if;
+end
 $$;
-comment on function handoff.pause() is 'Stops decisions; changes are still captured and wait in the inbox.';
+comment on function handoff.pause(text) is 'Stops decisions, of the leads of one source or of all; changes are still captured and wait in the inbox. Error LH020: no such source.';
 
-create function handoff.resume() returns void
-    language sql
+create function handoff.resume(source text default null) returns void
+    language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
-    update handoff.meta set paused_at = null
+begin
+    if resume.source is null then
+        update handoff.meta set paused_at = null;
+    else
+        update handoff.source s set paused_at = null where s.name = handoff.known_source(resume.source);
+    end if;
+end
 $$;
-comment on function handoff.resume() is 'Lets decisions go on after handoff.pause(); the next tick takes what has waited.';
+comment on function handoff.resume(text) is 'Lets decisions go on after handoff.pause() with the same argument; the next tick takes what has waited. Error LH020: no such source.';
 
 create function handoff.view_time() returns timestamptz
     language sql stable parallel safe
@@ -107,8 +119,8 @@ comment on function handoff.history(text) is
     'What happened to a lead, in order, in words; detail is the event as logged.';
 
 revoke all on function handoff.tick(timestamptz, int) from public;
-revoke all on function handoff.pause() from public;
-revoke all on function handoff.resume() from public;
+revoke all on function handoff.pause(text) from public;
+revoke all on function handoff.resume(text) from public;
 revoke all on function handoff.view_time() from public;
 revoke all on function handoff.explain(text, timestamptz) from public;
 revoke all on function handoff.matches(handoff.criteria, jsonb, int, timestamptz) from public;

@@ -174,7 +174,9 @@ declare
     lost   bigint;
 begin
     select s.* into source from handoff.source s where s.name = source_name;
-    if source.kind <> 'lead' or not coalesce(handoff.may_compare(source_name), false) then
+    if source.kind <> 'lead' or source.capture = 'poll'
+        or exists (select from handoff.scan c where c.source = source_name and c.finished_at is null)
+        or not coalesce(handoff.may_compare(source_name), false) then
         return 0;
     end if;
     -- the table is somebody else's: no view (tablesample refuses it), policy or cast of his may run as us
@@ -296,22 +298,13 @@ begin
     where b.back
     union all
     -- 12 every source has its enabled triggers on the table of that name
-    select 12, 'error', format('source "%s": %s', s.name, h.what), h.hint
+    select 12, 'error', format('source "%s": %s', s.name, f.fault),
+           case when f.rel is null then 'It comes back with the next sync, or detach it with handoff.detach().'
+               when s.fault is null then 'The next handoff.tick() puts them anew.'
+               else format('handoff.tick() says: %s. Attach it again with handoff.attach(), as the table''s owner.', s.fault) end
     from handoff.source s
-    cross join lateral (select handoff.source_table(s.name) as rel) r
-    cross join lateral (
-        select 'its table is not there' as what, 'It comes back with the next sync, or detach it with handoff.detach().' as hint
-        where r.rel is null
-        union all
-        select 'its capture triggers are missing', 'Attach it again with handoff.attach(): the table was replaced.'
-        where r.rel is not null
-          and (select count(*) from pg_trigger t where t.tgrelid = r.rel and starts_with(t.tgname, 'lh_capture_') and not t.tgisinternal)
-              < case s.capture when 'row' then 2 else 4 end
-        union all
-        select format('trigger %s of %s is not enabled always', t.tgname, t.tgrelid::regclass), 'Run handoff.setup().'
-        from pg_trigger t
-        where (t.tgrelid = r.rel or t.tgrelid in (select p.relid from pg_partition_tree(r.rel) p)) and starts_with(t.tgname, 'lh_capture_') and not t.tgisinternal and t.tgenabled <> 'A'
-    ) h
+    cross join lateral handoff.capture_fault(s.name) f
+    where f.fault is not null
     union all
     select 12, 'error', 'trigger drain_at_commit of handoff.wake is not enabled always', 'Run handoff.setup().'
     where not exists (select from pg_trigger t where t.tgrelid = to_regclass('handoff.wake')
@@ -343,6 +336,22 @@ begin
     from handoff.source s
     where (select count(*) from handoff.contract c where c.status = 'published' and c.name = coalesce(s.contract, c.name)) <> 1
       and exists (select from handoff.inbox i where i.source = s.name)
+    union all
+    select 0, 'warning', format('deletion of %s rows of source "%s" is held since %s', (select count(*) from handoff.absence a where a.source = s.name),
+                                s.name, s.deletes_held_at),
+           'Let it happen with handoff.release_deletes(), or drop it with handoff.forget_deletes().'
+    from handoff.source s
+    where s.deletes_held_at is not null
+    union all
+    select 0, 'warning', format('%s of source "%s" has made no progress since %s', c.purpose, c.source, coalesce(c.stepped_at, c.requested_at)),
+           'Is handoff.tick() called, is there a contract in force, can the table be read?'
+    from handoff.scan c
+    join handoff.source s on s.name = c.source
+    where c.finished_at is null and s.paused_at is null and coalesce(c.stepped_at, c.requested_at) < clock_timestamp() - interval '1 hour'
+    union all
+    select 0, 'warning', format('source "%s" is paused since %s', s.name, s.paused_at), 'Let it go on with handoff.resume().'
+    from handoff.source s
+    where s.paused_at < clock_timestamp() - interval '1 day'
     union all
     select 0, 'warning', format('%s rows of source "%s" are in quarantine', count(*), q.source),
            'See handoff.quarantine; handoff.retry_quarantine() tries them again.'
@@ -380,13 +389,15 @@ begin
         execute format('grant insert on handoff.inbox to %I', role_name);
         execute format('grant update on handoff.delivery to %I', role_name);
         execute format('grant update (paused_at) on handoff.meta to %I', role_name);
+        execute format('grant update (paused_at, deletes_held_at) on handoff.source to %I', role_name);
+        execute format('grant delete on handoff.absence to %I', role_name);
     end if;
     -- what doctor() and the views call, and what keeps it running; an admin may call everything
     for f in
         select p.oid from pg_proc p
         where p.pronamespace = 'handoff'::regnamespace
           and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
-                  tick,retry_quarantine,purge_activities,pause,resume,lease,ack,nack,
+                  tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,lease,ack,nack,
                   act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,touch}'))
           and p.prorettype <> 'trigger'::regtype
     loop

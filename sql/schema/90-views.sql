@@ -20,24 +20,89 @@ select s.name,
        case s.kind
            when 'lead' then (select count(*) from handoff.lead l where l.source = s.name)
            when 'activity' then (select count(*) from handoff.activity a where a.source = s.name)
-       end as known_rows
+       end as known_rows,
+       s.capture_reason,
+       s.fault,
+       s.paused_at,
+       (select count(*) from handoff.absence a where a.source = s.name) as gone,
+       s.deletes_held_at,
+       (select count(*) from handoff.scan c where c.source = s.name and c.finished_at is null) as scans
 from handoff.source s
 -- by the catalog: to_regclass() asks for usage of the schema
 left join (pg_catalog.pg_class rel join pg_catalog.pg_namespace n on n.oid = rel.relnamespace)
-    on n.nspname = s.schema_name and rel.relname = s.table_name and rel.relkind in ('r', 'p');
+    on n.nspname = s.schema_name and rel.relname = s.table_name
+    and (rel.relkind in ('r', 'p') or s.capture = 'poll' and rel.relkind in ('v', 'm', 'f'));
 comment on view handoff.source_health is 'How each attached table is doing: is it there, is it watched, what waits. One row a source.';
 comment on column handoff.source_health.name is 'handoff.source.name.';
 comment on column handoff.source_health.kind is 'lead, activity ..';
-comment on column handoff.source_health.capture is 'statement or row triggers.';
+comment on column handoff.source_health.capture is 'How changes are noticed: statement or row triggers, or poll.';
 comment on column handoff.source_health.attached_at is 'When it was attached.';
 comment on column handoff.source_health.table_exists is 'A table of that name is there.';
-comment on column handoff.source_health.triggers is 'Capture triggers that are enabled always: 4 for statement capture, 2 for row capture.';
+comment on column handoff.source_health.triggers is 'Capture triggers that are enabled always: 4 for statement capture, 2 for row capture, 0 for poll; those of partitions and children not counted.';
 comment on column handoff.source_health.key_indexed is 'An index begins with its key.';
 comment on column handoff.source_health.contract_in_force is 'One contract is in force that decides its leads; otherwise its rows wait.';
 comment on column handoff.source_health.waiting is 'Rows in the inbox.';
 comment on column handoff.source_health.waiting_since is 'Capture time of the oldest of them; NULL: none.';
 comment on column handoff.source_health.quarantined is 'Rows in quarantine.';
 comment on column handoff.source_health.known_rows is 'Leads or activities that came from it.';
+comment on column handoff.source_health.capture_reason is 'Why capture is that way.';
+comment on column handoff.source_health.fault is 'What keeps its changes from being noticed, as the last tick left it; NULL: nothing.';
+comment on column handoff.source_health.paused_at is 'Since when its rows wait by pause(source); NULL: they don''t.';
+comment on column handoff.source_health.gone is 'Rows that were found gone and do not count as deleted yet.';
+comment on column handoff.source_health.deletes_held_at is 'Since when their deletion is held, too many being gone at once; NULL: it is not.';
+comment on column handoff.source_health.scans is 'Backfills, reconciles and polls asked for and not finished.';
+
+create view handoff.backfill as
+select c.source,
+       c.requested_at,
+       c.started_at,
+       c.stepped_at,
+       c.finished_at,
+       case when c.finished_at is not null then 100
+            when c.blocks > 0 then least(99, round(100.0 * c.blocks_read / c.blocks)) end::int as percent,
+       c.seen,
+       c.queued
+from handoff.scan c
+where c.purpose = 'backfill';
+comment on view handoff.backfill is 'How far the rows that a big table had when it was attached are queued. One row an attach; of the finished ones of a source the newest.';
+comment on column handoff.backfill.source is 'handoff.source.name.';
+comment on column handoff.backfill.requested_at is 'When it was attached (clock time).';
+comment on column handoff.backfill.started_at is 'When reading began (clock time); NULL: not yet.';
+comment on column handoff.backfill.stepped_at is 'When it last went on (clock time); NULL: not yet.';
+comment on column handoff.backfill.finished_at is 'When it was through (clock time); NULL: it is not.';
+comment on column handoff.backfill.percent is 'Share of the table''s blocks that is read, in percent; NULL: it is not read by blocks.';
+comment on column handoff.backfill.seen is 'Rows read.';
+comment on column handoff.backfill.queued is 'Rows queued.';
+
+create view handoff.reconcile_progress as
+select c.source,
+       c.purpose,
+       c.reason,
+       c.phase,
+       c.requested_at,
+       c.started_at,
+       c.stepped_at,
+       c.finished_at,
+       case when c.finished_at is not null then 100
+            when c.phase = 'table' and c.blocks > 0 then least(99, round(100.0 * c.blocks_read / c.blocks)) end::int as percent,
+       c.seen,
+       c.queued,
+       c.gone
+from handoff.scan c
+where c.purpose <> 'backfill';
+comment on view handoff.reconcile_progress is 'How far tables are compared with what is known of them. One row a reconcile or poll; of the finished ones of a source the newest.';
+comment on column handoff.reconcile_progress.source is 'handoff.source.name.';
+comment on column handoff.reconcile_progress.purpose is 'reconcile, or poll: only what has a newer version.';
+comment on column handoff.reconcile_progress.reason is 'Who asked for it: reconcile(), poll_interval, or what was wrong with the source.';
+comment on column handoff.reconcile_progress.phase is 'table: its rows are compared with what is known. known: what is known is looked up in it.';
+comment on column handoff.reconcile_progress.requested_at is 'When it was asked for (clock time).';
+comment on column handoff.reconcile_progress.started_at is 'When it began (clock time); NULL: not yet.';
+comment on column handoff.reconcile_progress.stepped_at is 'When it last went on (clock time); NULL: not yet.';
+comment on column handoff.reconcile_progress.finished_at is 'When it was through (clock time); NULL: it is not.';
+comment on column handoff.reconcile_progress.percent is 'Share of the table''s blocks that is read, in percent; NULL: in the other phase, or not read by blocks.';
+comment on column handoff.reconcile_progress.seen is 'Rows read.';
+comment on column handoff.reconcile_progress.queued is 'Rows queued: not known, or different, or gone.';
+comment on column handoff.reconcile_progress.gone is 'Known rows that are gone, among those.';
 
 create view handoff.journey as
 select c.name as contract,

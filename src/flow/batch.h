@@ -5,6 +5,7 @@
  *
  *		drain.c		claims items from the inbox, runs batches, retries and quarantines
  *		batch.c		the order of a batch: find leads, lock, read, decide, assign, apply
+ *		absence.c	rows that are gone, for now or for good
  *		intake.c	what a row of each kind of source means: which leads, what is kept of it
  *		assign.c	who gets the handoffs that seek an owner
  *		apply.c		effects become rows
@@ -23,6 +24,8 @@ typedef struct LhItem
 	char	   *raw_key;
 	bool		is_lead;		/* named by lead_key, no row of its source is read */
 	bool		backfill;		/* only op B: it was there before the source was attached */
+	bool		truncated;		/* op T: no key at all, its whole table is meant */
+	bool		confirmed;		/* op X: if it is gone, it is deleted */
 	TimestampTz at;				/* newest capture */
 	int			ntids;
 	ItemPointerData *tids;		/* its rows in the inbox */
@@ -91,6 +94,9 @@ extern bool lh_lock_stripe(const char *key);
 /* intake.c */
 extern void lh_find_leads(LhBatch *batch, LhSourceItems *group);
 extern void lh_take_rows(LhBatch *batch, LhSourceItems *group);
+
+/* absence.c: read the rows of a group; those that are gone for now leave the group. */
+extern LhSourceRow *lh_read_group(LhBatch *batch, LhSourceItems *group);
 
 /* assign.c */
 extern void lh_batch_assign(LhBatch *batch);

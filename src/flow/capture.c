@@ -11,15 +11,27 @@
  * or made by somebody on a table of his own, inserts nothing and warns.
  *
  * An UPDATE gives the keys of the new rows, and of an old row only if it differs from that of the new
- * row at its place.  Rows of the two transition tables need not correspond, but the shortcut is safe
- * whatever the order: the key that is left out is that of a new row.
+ * row at its place.  It gives no key at all for a pair of equal key whose mapped columns are equal, bit
+ * by bit: most of what sync tools rewrite is like that.  Rows of the two transition tables need not
+ * correspond for this to be right.  Take a key whose pairs were all left out: each of its old rows stands
+ * beside a new row of equal content, so what the table holds under this key has not changed.
+ *
+ * The columns compared are source.guard_columns, all that the mapping reads, found by name at each call;
+ * they change only while nobody can write (handoff.watch()).  The version is one of them: a row that is
+ * new in nothing else still counts, since the version says which later row is old news, and which of
+ * several rows of a key is the newest.  When in doubt (a column is gone, the mapping can't be read) every
+ * update is captured.
+ *
+ * A row trigger of a partition or an inheritance child stands for the table above it that is the source.
+ * TRUNCATE writes one row for the whole table: tick() then compares it with what we know (scan.c).
  */
 #include "flow/inbox.h"
 
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_trigger.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -27,6 +39,7 @@
 #include "sql.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
@@ -41,18 +54,8 @@ PG_FUNCTION_INFO_V1(lh_capture);
 #define MAX_KEY_COLUMNS	8
 
 static LhStatement find_source = {
-	"select from handoff.source where name = $1 and schema_name = $2 and table_name = $3",
+	"select guard_columns from handoff.source where name = $1 and schema_name = $2 and table_name = $3",
 	3, {TEXTOID, TEXTOID, TEXTOID}
-};
-
-/* After TRUNCATE every key that we know of the source has changed. */
-static LhStatement insert_known_keys = {
-	"insert into handoff.inbox (source, raw_key, op, xid, at) "
-	"select s.name, k.key, 'D', $2, $3 from handoff.source s "
-	"cross join lateral (select l.raw_key from handoff.lead l where l.source = s.name and s.kind = 'lead' "
-	"union all select a.activity_key from handoff.activity a where a.source = s.name and s.kind = 'activity') as k(key) "
-	"where s.name = $1 and s.schema_name = $4 and s.table_name = $5",
-	5, {TEXTOID, XID8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
 };
 
 static LhStatement insert_wake = {
@@ -75,8 +78,9 @@ typedef struct Capture
 	MemoryContext keys_cxt;		/* reset after each insert */
 	char	  **keys;
 	int			nkeys;
-	bool		looked_up;
-	bool		attached;		/* if looked up */
+	bool		attached;		/* the table, or one above it, is the source */
+	int			nguards;		/* columns to compare; -1: every update counts */
+	AttrNumber *guards;
 	uint64		captured;		/* rows seen */
 	uint64		written;		/* rows that reached the inbox */
 } Capture;
@@ -180,20 +184,60 @@ key_of(Capture *capture, TupleTableSlot *slot)
 	return json.data;
 }
 
-/* Is this table the source whose name the trigger has? */
-static bool
-is_attached(Capture *capture)
+/* The columns whose change counts; -1 if that can't be told. */
+static void
+find_guards(Capture *capture)
 {
+	TupleDesc	desc = RelationGetDescr(capture->trigger->tg_relation);
+	char	  **names;
+	bool		isnull;
+
+	capture->nguards = -1;
+	lh_get(0, 1, &isnull);
+	if (isnull || !TRIGGER_FIRED_BY_UPDATE(capture->trigger->tg_event))
+		return;
+	capture->nguards = lh_get_texts(0, 1, &names);
+	capture->guards = palloc_array(AttrNumber, Max(capture->nguards, 1));
+	for (int i = 0; i < capture->nguards; i++)
+	{
+		int			attnum = SPI_fnumber(desc, names[i]);
+
+		if (attnum <= 0)
+		{
+			capture->nguards = -1;
+			return;
+		}
+		capture->guards[i] = attnum;
+	}
+}
+
+/* Is this table, or one that it is a partition or child of, the source whose name the trigger has? */
+static bool
+find_attached(Capture *capture, Oid relid)
+{
+	Relation	catalog;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
 	Datum		values[3];
 
-	if (!capture->looked_up)
+	check_stack_depth();
+	values[0] = CStringGetTextDatum(capture->source);
+	values[1] = CStringGetTextDatum(get_namespace_name(get_rel_namespace(relid)));
+	values[2] = CStringGetTextDatum(get_rel_name(relid));
+	if (lh_run_latest(&find_source, values, NULL) > 0)
 	{
-		values[0] = CStringGetTextDatum(capture->source);
-		values[1] = CStringGetTextDatum(capture->schema);
-		values[2] = CStringGetTextDatum(capture->table);
-		capture->attached = lh_run_latest(&find_source, values, NULL) > 0;
-		capture->looked_up = true;
+		find_guards(capture);
+		return true;
 	}
+
+	catalog = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	while (!capture->attached && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		capture->attached = find_attached(capture, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
 	return capture->attached;
 }
 
@@ -202,7 +246,7 @@ write_keys(Capture *capture)
 {
 	LhInboxRow	row = {.source = capture->source,.op = capture->op,.at = capture->at};
 
-	if (capture->nkeys > 0 && is_attached(capture))
+	if (capture->nkeys > 0 && capture->attached)
 	{
 		MemoryContext save = MemoryContextSwitchTo(capture->keys_cxt);
 
@@ -231,6 +275,40 @@ add_key(Capture *capture, char *key)
 	capture->captured++;
 }
 
+/* Bit by bit, without fetching what is stored apart if both are the same piece. */
+static bool
+same_value(TupleTableSlot *slot, TupleTableSlot *old, AttrNumber attnum)
+{
+	Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, attnum - 1);
+	bool		isnull;
+	bool		old_isnull;
+	Datum		value = slot_getattr(slot, attnum, &isnull);
+	Datum		old_value = slot_getattr(old, attnum, &old_isnull);
+
+	if (isnull || old_isnull)
+		return isnull == old_isnull;
+	if (attribute->attlen == -1 && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value)) &&
+		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(old_value)) &&
+		memcmp(DatumGetPointer(value), DatumGetPointer(old_value), VARSIZE_EXTERNAL(DatumGetPointer(value))) == 0)
+		return true;
+	return datum_image_eq(value, old_value, attribute->attbyval, attribute->attlen);
+}
+
+/* Equal in key and in all that is mapped? */
+static bool
+same_row(const Capture *capture, TupleTableSlot *slot, TupleTableSlot *old)
+{
+	if (capture->nguards < 0)
+		return false;
+	for (int i = 0; i < capture->ncolumns; i++)
+		if (!same_value(slot, old, capture->columns[i]))
+			return false;
+	for (int i = 0; i < capture->nguards; i++)
+		if (!same_value(slot, old, capture->guards[i]))
+			return false;
+	return true;
+}
+
 /* The keys of a changed row; old is the slot of the row it replaced, or NULL. */
 static void
 add_row(Capture *capture, TupleTableSlot *slot, TupleTableSlot *old)
@@ -241,6 +319,11 @@ add_row(Capture *capture, TupleTableSlot *slot, TupleTableSlot *old)
 
 	make_room(capture);
 	save = MemoryContextSwitchTo(capture->keys_cxt);
+	if (old != NULL && same_row(capture, slot, old))
+	{
+		MemoryContextSwitchTo(save);
+		return;
+	}
 	key = key_of(capture, slot);
 	if (old != NULL)
 		old_key = key_of(capture, old);
@@ -267,6 +350,11 @@ capture_tables(Capture *capture, Tuplestorestate *rows, Tuplestorestate *old_row
 		else
 			add_row(capture, slot, NULL);
 	}
+	while (old_rows != NULL && tuplestore_gettupleslot(old_rows, true, false, old_slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_row(capture, old_slot, NULL);
+	}
 	ExecDropSingleTupleTableSlot(slot);
 	ExecDropSingleTupleTableSlot(old_slot);
 }
@@ -277,16 +365,7 @@ capture_statement(Capture *capture)
 	TriggerData *trigger = capture->trigger;
 
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-	{
-		Datum		values[5];
-
-		values[0] = CStringGetTextDatum(capture->source);
-		values[1] = FullTransactionIdGetDatum(GetTopFullTransactionId());
-		values[2] = TimestampTzGetDatum(capture->at);
-		values[3] = CStringGetTextDatum(capture->schema);
-		values[4] = CStringGetTextDatum(capture->table);
-		capture->captured = capture->written = lh_run_latest(&insert_known_keys, values, NULL);
-	}
+		add_key(capture, pstrdup(""));
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 		capture_tables(capture, trigger->tg_oldtable, NULL);
 	else if (trigger->tg_newtable != NULL)
@@ -333,41 +412,10 @@ wake_drain(Capture *capture)
 	woken_subid = GetCurrentSubTransactionId();
 }
 
-/* Every partition has a clone of a partitioned table's row trigger: the table it was made on. */
-static Oid
-attached_table(const TriggerData *trigger)
-{
-	Oid			relid = RelationGetRelid(trigger->tg_relation);
-	Oid			parent = trigger->tg_trigger->tgisclone ? trigger->tg_trigger->tgoid : InvalidOid;
-	Relation	catalog;
-
-	if (!OidIsValid(parent))
-		return relid;
-	catalog = table_open(TriggerRelationId, AccessShareLock);
-	while (OidIsValid(parent))
-	{
-		ScanKeyData key;
-		SysScanDesc scan;
-		HeapTuple	tuple;
-
-		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(parent));
-		scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
-		tuple = systable_getnext(scan);
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "could not find tuple for trigger %u", parent);
-		relid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
-		parent = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid;
-		systable_endscan(scan);
-	}
-	table_close(catalog, AccessShareLock);
-	return relid;
-}
-
 static void
 begin_capture(Capture *capture, TriggerData *trigger)
 {
-	Oid			relid = attached_table(trigger);
+	Oid			relid = RelationGetRelid(trigger->tg_relation);
 
 	memset(capture, 0, sizeof(*capture));
 	capture->trigger = trigger;
@@ -375,11 +423,23 @@ begin_capture(Capture *capture, TriggerData *trigger)
 	capture->schema = get_namespace_name(get_rel_namespace(relid));
 	capture->table = get_rel_name(relid);
 	capture->op = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? 'I' :
-		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? 'U' : 'D';
+		TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? 'U' :
+		TRIGGER_FIRED_BY_DELETE(trigger->tg_event) ? 'D' : LH_INBOX_TRUNCATED;
 	capture->at = GetCurrentTimestamp();
 	capture->keys_cxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff captured keys",
 											  ALLOCSET_DEFAULT_SIZES);
 	capture->keys = palloc_array(char *, LH_INBOX_KEYS);
+	capture->nguards = -1;
+}
+
+/* A statement that changed no row at all has nothing to look for. */
+static bool
+is_empty(const TriggerData *trigger)
+{
+	Tuplestorestate *rows = trigger->tg_newtable != NULL ? trigger->tg_newtable : trigger->tg_oldtable;
+
+	return TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) && rows != NULL &&
+		tuplestore_tuple_count(rows) == 0;
 }
 
 Datum
@@ -391,6 +451,8 @@ lh_capture(PG_FUNCTION_ARGS)
 	LhWorld		world;
 
 	check_protocol(fcinfo);
+	if (is_empty(trigger))
+		return PointerGetDatum(NULL);
 	SPI_connect();
 	begin_capture(&capture, trigger);
 	if (!find_key_columns(&capture))
@@ -402,12 +464,13 @@ lh_capture(PG_FUNCTION_ARGS)
 	/* from here on our settings hold: a key prints the same whoever writes it */
 	lh_enter(&world, true);
 	lh_set_zone("UTC");
+	capture.attached = find_attached(&capture, RelationGetRelid(trigger->tg_relation));
 	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 		capture_row(&capture);
 	else
 		capture_statement(&capture);
 	write_keys(&capture);
-	if (capture.written > 0 && lh_inline_limit > 0 && !restricted)
+	if (capture.written > 0 && capture.op != LH_INBOX_TRUNCATED && lh_inline_limit > 0 && !restricted)
 		wake_drain(&capture);
 	lh_leave(&world);
 	SPI_finish();

@@ -16,6 +16,7 @@
  * (a lock, a deadlock, a full disk, a cancel) is nobody's fault and raised as it is.
  */
 #include "flow/drain.h"
+#include "flow/inbox.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -70,6 +71,8 @@ compare_items(const void *a, const void *b)
 	const LhItem *right = *(LhItem *const *) b;
 	int			order = strcmp(left->source, right->source);
 
+	if (order == 0)
+		order = (int) left->truncated - (int) right->truncated;
 	return order != 0 ? order : strcmp(left->raw_key, right->raw_key);
 }
 
@@ -85,12 +88,15 @@ take_items(int *n)
 	{
 		LhItem	   *item = palloc0_object(LhItem);
 		bool		isnull;
+		char		op = DatumGetChar(lh_get(i, 4, &isnull));
 
 		item->ntids = 1;
 		item->tids = (ItemPointer) DatumGetPointer(lh_get(i, 1, &isnull));
 		item->source = lh_get_text(i, 2);
 		item->raw_key = lh_get_text(i, 3);
-		item->backfill = DatumGetChar(lh_get(i, 4, &isnull)) == 'B';
+		item->backfill = op == LH_INBOX_BACKFILL;
+		item->confirmed = op == LH_INBOX_GONE;
+		item->truncated = op == LH_INBOX_TRUNCATED;
 		item->at = lh_get_time(i, 5, 0);
 		items[i] = item;
 	}
@@ -109,6 +115,7 @@ take_items(int *n)
 		last->tids = repalloc_array(last->tids, ItemPointerData, last->ntids + 1);
 		ItemPointerCopy(items[i]->tids, &last->tids[last->ntids++]);
 		last->backfill = last->backfill && items[i]->backfill;
+		last->confirmed = last->confirmed || items[i]->confirmed;
 		last->at = Max(last->at, items[i]->at);
 	}
 	*n = kept;
@@ -216,8 +223,8 @@ quarantine(LhItem *item, const ErrorData *error, TimestampTz now)
 }
 
 /* May the same work succeed at another time? */
-static bool
-is_transient(int sqlerrcode)
+bool
+lh_is_transient(int sqlerrcode)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
@@ -291,7 +298,7 @@ decide_items(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
 	CHECK_FOR_INTERRUPTS();
 	if (error == NULL)
 		return;
-	if (is_transient(error->sqlerrcode))
+	if (lh_is_transient(error->sqlerrcode))
 		ReThrowError(error);
 	if (n == 1)
 	{
@@ -323,7 +330,7 @@ lh_drain_items(LhItem **items, int n, TimestampTz now, int batch_size, LhDrainRe
 static LhStatement ready_sources = {
 	"select coalesce(array_agg(s.name), '{}') from handoff.source s where "
 	"(select count(*) from handoff.contract c where c.status = 'published' and c.name = coalesce(s.contract, c.name)) = 1 "
-	"and not exists (select from handoff.meta where paused_at is not null)",
+	"and s.paused_at is null and not exists (select from handoff.meta where paused_at is not null)",
 	0
 };
 
@@ -342,6 +349,32 @@ lh_ready_sources(void)
 		return lh_text_array(NULL, 0);
 	lh_run(&ready_sources, NULL, NULL);
 	return lh_get(0, 1, &isnull);
+}
+
+static LhStatement request_reconcile = {
+	"select handoff.request_scan($1, 'reconcile', 'truncated')", 1, {TEXTOID}
+};
+
+/* A truncated table is compared with what we know of it; returns how many items are left. */
+static int
+take_truncated(LhItem **items, int n)
+{
+	int			left = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		Datum		source = CStringGetTextDatum(items[i]->source);
+
+		if (!items[i]->truncated)
+		{
+			items[left++] = items[i];
+			continue;
+		}
+		lh_run(&request_reconcile, &source, NULL);
+		items[i]->done = true;
+		delete_inbox_rows(&items[i], 1);
+	}
+	return left;
 }
 
 /* Sources whose tables can't be read now, each once; true if there is a new one among the items. */
@@ -387,6 +420,7 @@ lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult 
 		lh_run(&claim, values, NULL);
 		more = SPI_processed == batch_size * CLAIM_BATCHES;
 		items = take_items(&n);
+		n = take_truncated(items, n);
 		lh_drain_items(items, n, now, batch_size, result);
 		MemoryContextSwitchTo(caller);
 		/* what had to wait would be claimed again at once, unless its whole source is left out */
@@ -400,7 +434,7 @@ lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult 
 
 static LhStatement claim_own = {
 	"select i.ctid, i.source, i.raw_key, i.op, i.at from handoff.inbox i join handoff.source s on s.name = i.source "
-	"where i.xid = $1 and s.key_indexed and not exists (select from handoff.meta where paused_at is not null) "
+	"where i.xid = $1 and i.op <> 'T' and s.key_indexed and s.paused_at is null and not exists (select from handoff.meta where paused_at is not null) "
 	"limit $2",
 	2, {XID8OID, INT8OID}
 };
@@ -438,7 +472,7 @@ report_postponed(ErrorData *error)
 {
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 		ReThrowError(error);
-	ereport(is_transient(error->sqlerrcode) ? LOG : WARNING,
+	ereport(lh_is_transient(error->sqlerrcode) ? LOG : WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("deciding at commit failed: %s", error->message),
 			 errdetail("The rows are in handoff.inbox and wait for handoff.tick().")));

@@ -27,6 +27,9 @@ extern void lh_drain_items(LhItem **items, int n, TimestampTz now, int batch_siz
 extern void lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop,
 						   LhDrainResult *result);
 
+/* May what failed with this error pass by itself?  Then no row is to blame. */
+extern bool lh_is_transient(int sqlerrcode);
+
 /* Names of the sources whose rows can be decided now, as text[]: none while paused or publishing. */
 extern Datum lh_ready_sources(void);
 

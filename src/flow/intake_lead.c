@@ -118,7 +118,7 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 	LhRows		converted;
 
 	lh_keep_held(batch, group);
-	rows = lh_source_read(group->source, group->raw_keys, group->n);
+	rows = lh_read_group(batch, group);
 	lh_rows_begin(&aliases, &write_aliases);
 	lh_rows_begin(&dropped, &drop_converted);
 	lh_rows_begin(&converted, &write_converted);

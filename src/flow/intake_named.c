@@ -189,7 +189,7 @@ is_settled(LhBatch *batch, LhItem *item, const char *named, const char *holder)
 void
 lh_take_activities(LhBatch *batch, LhSourceItems *group)
 {
-	LhSourceRow *rows = lh_source_read(group->source, group->raw_keys, group->n);
+	LhSourceRow *rows = lh_read_group(batch, group);
 	char	  **named = named_leads(group, rows);
 	LhPairs		holders = holders_of(group);
 	LhRows		kept;
@@ -230,7 +230,7 @@ lh_take_activities(LhBatch *batch, LhSourceItems *group)
 void
 lh_take_links(LhBatch *batch, LhSourceItems *group)
 {
-	LhSourceRow *rows = lh_source_read(group->source, group->raw_keys, group->n);
+	LhSourceRow *rows = lh_read_group(batch, group);
 	char	  **named = named_leads(group, rows);
 	LhPairs		holders = holders_of(group);
 	LhRows		kept;

@@ -109,7 +109,7 @@ lh_take_opportunities(LhBatch *batch, LhSourceItems *group)
 	int			ngone = 0;
 
 	lh_keep_held(batch, group);
-	rows = lh_source_read(group->source, group->raw_keys, group->n);
+	rows = lh_read_group(batch, group);
 	lh_rows_begin(&kept, &upsert_opportunities);
 	for (int i = 0; i < group->n; i++)
 	{

@@ -68,7 +68,8 @@ lh_source_load(const char *name)
 {
 	static LhStatement statement = {
 		"select name, kind, schema_name, table_name, key_columns, key_prefix, mapping, since, contract, key_indexed, "
-		"attached_at from handoff.source where name = $1",
+		"attached_at, capture = 'poll', delete_grace > '0', "
+		"exists (select from handoff.absence where source = $1) from handoff.source where name = $1",
 		1, {TEXTOID}
 	};
 	Datum		value = CStringGetTextDatum(name);
@@ -99,6 +100,9 @@ lh_source_load(const char *name)
 	source->contract_name = own_text(9);
 	source->key_indexed = DatumGetBool(SPI_getbinval(tuple, desc, 10, &isnull));
 	source->attached_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 11, &isnull));
+	source->polled = DatumGetBool(SPI_getbinval(tuple, desc, 12, &isnull));
+	source->delete_grace = DatumGetBool(SPI_getbinval(tuple, desc, 13, &isnull));
+	source->absences = DatumGetBool(SPI_getbinval(tuple, desc, 14, &isnull));
 
 	id = lh_contract_in_force(source->contract_name);
 	source->contract = id == 0 ? NULL : lh_contract(id);
@@ -133,7 +137,8 @@ lh_source_lock(LhSource *source)
 	source->owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);
 
-	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
+		!(source->polled && (relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE)))
 	{
 		ereport(WARNING,
 				(errcode(ERRCODE_LH_SOURCE_CHANGED),

@@ -23,6 +23,9 @@ typedef struct LhSource
 	char	   *contract_name;	/* NULL: the only one in force */
 	bool		key_indexed;
 	TimestampTz attached_at;
+	bool		polled;			/* read at intervals: may be a view or a foreign table */
+	bool		delete_grace;	/* a row that is gone is not deleted at once */
+	bool		absences;		/* some of its rows were found gone and wait */
 	const LhContract *contract;	/* in force now; NULL: none */
 
 	Oid			relid;			/* while locked */

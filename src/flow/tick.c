@@ -8,6 +8,7 @@
  * Clocks are found due without locking; the batch locks their leads and looks at the clocks again.
  */
 #include "flow/drain.h"
+#include "flow/scan.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -54,6 +55,19 @@ static LhStatement waiting_handoffs = {
 	"where h.closed_at is null and h.rep is null and h.handed_at <= $1 and l.source = any($2) "
 	"order by b.ord, h.trigger_at, h.lead_key limit $3",
 	3, {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID}
+};
+
+/* Triggers that a tool has dropped with its table, put anew at the end: their lock lasts till commit. */
+static LhStatement check_sources = {
+	"select handoff.check_source(s.name) from handoff.source s order by s.name", 0
+};
+
+static LhStatement request_polls = {
+	"select handoff.request_polls($1)", 1, {TIMESTAMPTZOID}
+};
+
+static LhStatement confirm_absences = {
+	"select handoff.confirm_absences($1)", 1, {TIMESTAMPTZOID}
 };
 
 /* A lead that the answer names, with the kinds of its clocks that are due. */
@@ -131,6 +145,44 @@ run_waiting(TimestampTz now, int batch_size, LhDrainResult *result)
 	result->quarantined += round.quarantined;
 }
 
+/* The inbox once more, after something was put into it. */
+static void
+drain_again(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *result)
+{
+	/* what had to wait is claimed anew */
+	result->claimed -= result->waiting;
+	result->waiting = 0;
+	lh_drain_inbox(now, batch_size, stop, result);
+}
+
+/*
+ * The inbox, and what brings more into it: whole tables that are to be read, bit by bit, so that what
+ * one step has found is decided before the next; and rows that have been gone for long enough.
+ */
+static void
+run_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *result)
+{
+	Datum		value = TimestampTzGetDatum(now);
+	LhScans		scans = {0};
+
+	lh_run(&request_polls, &value, NULL);
+	lh_drain_inbox(now, batch_size, stop, result);
+	while (GetCurrentTimestamp() < stop)
+	{
+		bool		stepped;
+
+		lh_set_zone("UTC");		/* as capture prints keys */
+		stepped = lh_scan_step(&scans, NULL);
+		if (!stepped)
+			break;
+		drain_again(now, batch_size, stop, result);
+	}
+	lh_scan_report(&scans);
+	lh_run(&confirm_absences, &value, NULL);
+	if (lh_get_bigint(0, 1, 0) > 0)
+		drain_again(now, batch_size, stop, result);
+}
+
 static void
 beat(TimestampTz now)
 {
@@ -202,10 +254,11 @@ lh_tick(PG_FUNCTION_ARGS)
 	SPI_connect();
 	lh_check_schema();
 	keep_freed_memory();
-	lh_drain_inbox(now, batch_size, stop, &result);
+	run_inbox(now, batch_size, stop, &result);
 	due = run_clocks(now, batch_size, stop, &result);
 	run_waiting(now, batch_size, &result);
 	beat(now);
+	lh_run(&check_sources, NULL, NULL);
 	SPI_finish();
 	lh_leave(&world);
 	PG_RETURN_DATUM(HeapTupleGetDatum(tick_answer(desc, &result, due)));

@@ -153,8 +153,8 @@ create schema crm;
 create table crm.person (id text primary key, email text, title text, company text, account_id text);
 create table crm.act (id text primary key, lead_key text, at timestamptz, kind text, page text);
 do $$ begin
-    perform handoff.attach('crm.person', 'lead', since => '-infinity', mapping => '{"email": "email", "title": "title", "company": "company", "account_key": "account_id"}');
-    perform handoff.attach('crm.act', 'activity', since => '-infinity');
+    perform handoff.attach('crm.person', 'lead', since => '-infinity', mapping => '{"email": "email", "title": "title", "company": "company", "account_key": "account_id"}', delete_grace => '0');
+    perform handoff.attach('crm.act', 'activity', since => '-infinity', delete_grace => '0');
     insert into crm.person select 'P' || n, 'p' || n || '@acme.com', 'Head of Ops', 'Acme', 'ACME' from generate_series(1, 60) n;
     insert into crm.act
     select 'A' || n, 'P' || n % 55, timestamptz '2026-06-01' + n * interval '1 hour', (array['form', 'download', 'page_view'])[1 + n % 3],

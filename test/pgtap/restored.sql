@@ -24,7 +24,7 @@ select handoff.import('{"format": 1, "contract": {"name": "restored"},
 "route": [{"name": "all", "leg": "to_sdr", "ord": 10, "target_kind": "pool", "target": "sdr"}]}');
 insert into handoff.pool (pool) values ('sdr');
 select handoff.publish();
-select handoff.attach('restored.lead', 'lead', since => '-infinity');
+select handoff.attach('restored.lead', 'lead', since => '-infinity', delete_grace => '0');
 
 insert into restored.lead values ('a', 100);
 select handoff.tick('2026-03-02 10:00+00');

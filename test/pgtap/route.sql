@@ -71,7 +71,7 @@ end $$;
 set local timezone = 'UTC';
 create schema crm;
 create table crm.lead (id text primary key, country text, crm_owner text, account_key text, updated_at timestamptz);
-do $$ begin perform handoff.attach('crm.lead', 'lead', since => '-infinity'); end $$;
+do $$ begin perform handoff.attach('crm.lead', 'lead', since => '-infinity', delete_grace => '0'); end $$;
 
 create function pg_temp.broken() returns setof text language sql as $$
     select d.invariant || ' ' || d.what from handoff.doctor() d where d.severity = 'error'

@@ -24,8 +24,8 @@ create table crm.person (
 );
 create table crm.act (id text primary key, lead_key text, at timestamptz, kind text, page text, direction text, outcome text, is_automatic boolean);
 do $$ begin
-    perform handoff.attach('crm.person', 'lead', since => '-infinity');
-    perform handoff.attach('crm.act', 'activity', since => '-infinity');
+    perform handoff.attach('crm.person', 'lead', since => '-infinity', delete_grace => '0');
+    perform handoff.attach('crm.act', 'activity', since => '-infinity', delete_grace => '0');
 end $$;
 
 -- What comes ----------------------------------------------------------------------------------------

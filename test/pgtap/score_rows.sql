@@ -77,8 +77,8 @@ create function pg_temp.pick(i int, k int, choices text[]) returns text language
     select choices[1 + abs(hashint8extended(i, k) % cardinality(choices))]
 $$;
 do $$ begin
-    perform handoff.attach('crm.row', 'lead', key => '{a,b}', since => '-infinity', key_prefix => 'k:');
-    perform handoff.attach('crm.act', 'activity', since => '-infinity', mapping => '{"lead_key": "who", "at": "at", "kind": "kind"}');
+    perform handoff.attach('crm.row', 'lead', key => '{a,b}', since => '-infinity', key_prefix => 'k:', delete_grace => '0');
+    perform handoff.attach('crm.act', 'activity', since => '-infinity', mapping => '{"lead_key": "who", "at": "at", "kind": "kind"}', delete_grace => '0');
 end $$;
 insert into crm.row
 select 'key "' || i, i % 7, pg_temp.pick(i, 1, '{null,a,b,ab}')::crm.mood, pg_temp.pick(i, 2, '{null,a,b,ab,""}'),

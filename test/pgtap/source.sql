@@ -25,10 +25,10 @@ create table crm."Task" ("Id" text primary key, "WhoId" text, "Type" text, "Page
 create table crm."Opportunity" ("Id" text primary key, "CreatedDate" timestamptz, "CloseDate" timestamptz, "IsWon" boolean, "IsClosed" boolean, "Amount" numeric);
 create table crm."OpportunityContactRole" ("Id" text primary key, "OpportunityId" text, "ContactId" text);
 do $$ begin
-    perform handoff.attach('crm."Lead"', 'lead', since => '-infinity');
-    perform handoff.attach('crm."Task"', 'activity', since => '-infinity');
-    perform handoff.attach('crm."Opportunity"', 'opportunity', since => '-infinity');
-    perform handoff.attach('crm."OpportunityContactRole"', 'link', since => '-infinity');
+    perform handoff.attach('crm."Lead"', 'lead', since => '-infinity', delete_grace => '0');
+    perform handoff.attach('crm."Task"', 'activity', since => '-infinity', delete_grace => '0');
+    perform handoff.attach('crm."Opportunity"', 'opportunity', since => '-infinity', delete_grace => '0');
+    perform handoff.attach('crm."OpportunityContactRole"', 'link', since => '-infinity', delete_grace => '0');
 end $$;
 
 create function pg_temp.broken() returns setof text language sql as $$

@@ -28,10 +28,10 @@ create table crm.act (id text primary key, lead_key text, at timestamptz, kind t
 create table crm.opp (id text primary key, created_at timestamptz, closed_at timestamptz, is_won boolean, is_closed boolean);
 create table crm.role (id text primary key, opportunity_key text, lead_key text);
 do $$ begin
-    perform handoff.attach('crm.lead', 'lead', since => '-infinity');
-    perform handoff.attach('crm.act', 'activity', since => '-infinity');
-    perform handoff.attach('crm.opp', 'opportunity', since => '-infinity');
-    perform handoff.attach('crm.role', 'link', since => '-infinity');
+    perform handoff.attach('crm.lead', 'lead', since => '-infinity', delete_grace => '0');
+    perform handoff.attach('crm.act', 'activity', since => '-infinity', delete_grace => '0');
+    perform handoff.attach('crm.opp', 'opportunity', since => '-infinity', delete_grace => '0');
+    perform handoff.attach('crm.role', 'link', since => '-infinity', delete_grace => '0');
 end $$;
 
 create function pg_temp.broken() returns setof text language sql as $$

@@ -13,7 +13,7 @@ end $$;
 select count(*) from pg_class where relnamespace = 'handoff'::regnamespace and relkind in ('r', 'v');
 select * from handoff.tick();
 \echo :LAST_ERROR_SQLSTATE
-select handoff.attach('pg_catalog.pg_class', 'lead');
+select handoff.attach('pg_catalog.pg_class', 'lead', delete_grace => '0');
 \echo :LAST_ERROR_SQLSTATE
 
 -- made, and made again: the same tables with the same rows
@@ -38,7 +38,7 @@ where p.pronamespace = 'handoff'::regnamespace and obj_description(p.oid, 'pg_pr
 
 -- mended: triggers that a data-only restore has left enabled, but not always
 create table setup.lead (id int primary key);
-select handoff.attach('setup.lead', 'lead');
+select handoff.attach('setup.lead', 'lead', delete_grace => '0');
 alter table setup.lead disable trigger lh_capture_insert;
 alter table setup.lead enable trigger lh_capture_update;
 alter table handoff.wake enable trigger drain_at_commit;
@@ -79,14 +79,14 @@ select handoff.teardown(really => true);
 select handoff.setup();
 select handoff.import('{"format": 1, "contract": {}, "stage": [{"name": "first", "position": 1, "is_default": true, "is_terminal": true}]}');
 select handoff.publish();
-select handoff.attach('setup.lead', 'lead');
+select handoff.attach('setup.lead', 'lead', delete_grace => '0');
 select decided from handoff.tick();
 select lead_key, stage from handoff.lead;
 select handoff.teardown(really => true);
 select handoff.setup();
 select handoff.import('{"format": 1, "contract": {}, "stage": [{"name": "second", "position": 1, "is_default": true, "is_terminal": true}]}');
 select handoff.publish();
-select handoff.attach('setup.lead', 'lead');
+select handoff.attach('setup.lead', 'lead', delete_grace => '0');
 insert into setup.lead values (2);
 select decided from handoff.tick();
 select lead_key, stage from handoff.lead order by 1;

@@ -108,13 +108,13 @@ set client_min_messages = notice;
 create table src."Lead__c" ("Id" char(18), "Email" text, "CreatedDate" timestamptz, "OwnerId" text, "Status" text,
     "SystemModstamp" timestamptz, "IsDeleted" boolean, "Company_Name__c" text);
 insert into src."Lead__c" values ('00Q000000000001AAA'), (null);
-select handoff.attach('src."Lead__c"', 'lead', since => '2030-01-01');
+select handoff.attach('src."Lead__c"', 'lead', since => '2030-01-01', delete_grace => '0');
 create table src.contacts (id bigint, property_createdate text, property_email text, properties_hs_lead_status text,
     associatedcompanyid text, _fivetran_deleted boolean, updated_at timestamp, primary key (id));
-select handoff.attach('src.contacts', 'lead', key_prefix => 'hs:', mapping => '{"crm_status": null}');
+select handoff.attach('src.contacts', 'lead', key_prefix => 'hs:', mapping => '{"crm_status": null}', delete_grace => '0');
 create table src."Task" ("Id" text primary key, "WhoId" text, "ActivityDate" date, "CompletedDateTime" timestamptz,
     "TaskSubtype" text, "Type" text, "OwnerId" text);
-select handoff.attach('src."Task"', 'activity');
+select handoff.attach('src."Task"', 'activity', delete_grace => '0');
 set client_min_messages = warning;
 select name, kind, key_columns, key_prefix, mapping, key_indexed from handoff.source order by name collate "C";
 select since from handoff.source where name = 'src.Lead__c';
@@ -123,11 +123,11 @@ select src.captured();
 select src.try($$select handoff.attach('src.plain', 'lead')$$);
 select src.try($$select handoff.attach('src.plain', 'lead', key_prefix => 'hs:')$$);
 -- attached again: what changed changes, since and name stay, all rows are queued anew
-select handoff.attach('src."Lead__c"', 'lead', capture => 'row', mapping => '{"email": null}');
+select handoff.attach('src."Lead__c"', 'lead', capture => 'row', mapping => '{"email": null}', delete_grace => '0');
 select since, capture, mapping ->> 'email' from handoff.source where name = 'src.Lead__c';
 select tgname, tgenabled from pg_trigger where tgrelid = 'src."Lead__c"'::regclass order by 1;
 select src.captured();
-select handoff.attach('src."Lead__c"', 'lead');
+select handoff.attach('src."Lead__c"', 'lead', delete_grace => '0');
 select tgname, tgenabled from pg_trigger where tgrelid = 'src."Lead__c"'::regclass order by 1;
 -- detached
 select src.try($$select handoff.detach('src.nowhere')$$);
@@ -148,7 +148,7 @@ create function src.round_trip(key_type text, first text, second text) returns s
     set local client_min_messages = error;
     execute format('create table src.k (id %s, part int default 7, email text, primary key (id), unique (id, part))', key_type);
     execute format('insert into src.k (id, email) values (%L, ''before'')', first);
-    perform handoff.attach('src.k', 'lead');
+    perform handoff.attach('src.k', 'lead', delete_grace => '0');
     execute format('insert into src.k (id, email) values (%L, ''one'')', second);
     update src.k set email = 'two';
     return query select format('%s: %s %s', key_type, i.raw_key, string_agg(i.op::text, '' order by i.op::text))
@@ -184,19 +184,19 @@ reset datestyle;
 -- keys of several columns; a part that is null has no name
 create table src.multi ("Org" text, "No" int, at timestamptz, note text, primary key ("Org", "No"));
 insert into src.multi values ('a"b', 1), ('a,b', 2), ('[x]', 3);
-select handoff.attach('src.multi', 'lead', mapping => '{"email": "note"}', key_prefix => null);
+select handoff.attach('src.multi', 'lead', mapping => '{"email": "note"}', key_prefix => null, delete_grace => '0');
 insert into src.multi values (E'new\nline', 4), (E'tab\t\\', 5);
 update src.multi set note = 'n', "No" = 10 where "No" = 1;
 select src.try('select count(*) from handoff.inbox');
 select decided, quarantined from handoff.tick();
 select lead_key, fields from handoff.lead order by lead_key collate "C";
 select handoff.detach('src.multi');
-select handoff.attach('src.multi', 'lead', key => '{No,Org}', key_prefix => 'again:');
+select handoff.attach('src.multi', 'lead', key => '{No,Org}', key_prefix => 'again:', delete_grace => '0');
 select src.captured();
 select handoff.detach('src.multi');
 alter table src.multi drop constraint multi_pkey, alter "Org" drop not null, alter "No" drop not null;
 insert into src.multi values (null, 7);
-select handoff.attach('src.multi', 'lead', key => '{Org,No}', key_prefix => 'again:');
+select handoff.attach('src.multi', 'lead', key => '{Org,No}', key_prefix => 'again:', delete_grace => '0');
 insert into src.multi values (null, 8), ('x', null);
 update src.multi set "No" = null where "No" = 2;
 select src.captured();
@@ -205,17 +205,17 @@ select handoff.detach('src.multi');
 -- no index: a warning that says how, and the rows wait for tick()
 set lead_handoff.inline_limit = 200;
 create table src.bare (id int, email text);
-select handoff.attach('src.bare', 'lead', key_prefix => 'bare:');
+select handoff.attach('src.bare', 'lead', key_prefix => 'bare:', delete_grace => '0');
 insert into src.bare values (1, 'x'), (1, 'y');
 select src.try('select count(*) from handoff.inbox');
 select decided from handoff.tick();
 select lead_key from handoff.lead where source = 'src.bare';
 create index on src.bare (email, id);
-select handoff.attach('src.bare', 'lead', key_prefix => 'bare:');
+select handoff.attach('src.bare', 'lead', key_prefix => 'bare:', delete_grace => '0');
 create index on src.bare (id) where id > 0;
-select handoff.attach('src.bare', 'lead', key_prefix => 'bare:');
+select handoff.attach('src.bare', 'lead', key_prefix => 'bare:', delete_grace => '0');
 create index on src.bare (id, email);
-select handoff.attach('src.bare', 'lead', key_prefix => 'bare:');
+select handoff.attach('src.bare', 'lead', key_prefix => 'bare:', delete_grace => '0');
 select handoff.detach('src.bare');
 
 -- names that need quoting everywhere
@@ -228,7 +228,7 @@ begin
     execute format('create schema %I', schema_name);
     execute format('create table %s (%I text primary key, "E ""m" text)', q, column_name);
     execute format('insert into %s values (''old'')', q);
-    n := handoff.attach(q, 'lead', mapping => '{"email": "E \"m"}', key_prefix => 'n:');
+    n := handoff.attach(q, 'lead', mapping => '{"email": "E \"m"}', key_prefix => 'n:', delete_grace => '0');
     execute format('insert into %s values (''new'', ''e@x'')', q);
     perform handoff.tick();
     perform handoff.setup();
@@ -251,7 +251,7 @@ select src.nasty(repeat('ü', 31), repeat('語', 21), repeat('é', 31) || 'x');
 create schema "src.a";
 create table "src.a".b (id int primary key);
 create table src."a.b" (id int primary key);
-select handoff.attach('"src.a".b', 'lead', key_prefix => 'dot:');
+select handoff.attach('"src.a".b', 'lead', key_prefix => 'dot:', delete_grace => '0');
 select src.try($$select handoff.attach('src."a.b"', 'lead', key_prefix => 'dotdot:')$$);
 select handoff.detach('src.a.b');
 drop schema "src.a" cascade;
@@ -259,7 +259,7 @@ drop schema "src.a" cascade;
 -- what capture notices ----------------------------------------------------------------------------------
 set lead_handoff.inline_limit = 0;
 create table src.seen (id int primary key, v text);
-select handoff.attach('src.seen', 'lead', key_prefix => 'seen:');
+select handoff.attach('src.seen', 'lead', key_prefix => 'seen:', delete_grace => '0');
 insert into src.seen select g, 'x' from generate_series(1, 4) g;
 select src.captured();
 update src.seen set v = 'y' where id <= 2;
@@ -297,23 +297,23 @@ insert into src.seen_old values (1);
 insert into src.seen values (1);
 select src.captured();
 select what from handoff.doctor() where severity = 'error' order by 1;
-select handoff.attach('src.seen', 'lead', key_prefix => 'seen:');
+select handoff.attach('src.seen', 'lead', key_prefix => 'seen:', delete_grace => '0');
 insert into src.seen values (2);
 select src.captured();
 -- a table that moved for good: detached and attached by its new name, its leads are the same
 alter table src.seen_old rename to seen_new;
 select handoff.detach('src.seen');
-select handoff.attach('src.seen_new', 'lead', key_prefix => 'seen:');
+select handoff.attach('src.seen_new', 'lead', key_prefix => 'seen:', delete_grace => '0');
 insert into src.seen_new values (14);
 select decided from handoff.tick();
 select handoff.detach('src.seen_new');
 alter table src.seen_new rename to seen_old;
-select handoff.attach('src.seen_old', 'lead', key_prefix => 'seen:');
+select handoff.attach('src.seen_old', 'lead', key_prefix => 'seen:', delete_grace => '0');
 select decided from handoff.tick();
 select lead_key, source, last_seq from handoff.lead order by 1;
 select what from handoff.doctor() where severity = 'error' order by 1;
 select handoff.detach('src.seen_old');
-select handoff.attach('src.seen', 'lead', key_prefix => 'seen:');
+select handoff.attach('src.seen', 'lead', key_prefix => 'seen:', delete_grace => '0');
 -- a key column that is gone
 alter table src.seen rename id to key;
 insert into src.seen values (3);
@@ -321,7 +321,7 @@ select src.captured();
 alter table src.seen rename key to id;
 -- a mapped column that is gone reads NULL
 alter table src.seen add email text default 'e@x';
-select handoff.attach('src.seen', 'lead', key_prefix => 'seen:');
+select handoff.attach('src.seen', 'lead', key_prefix => 'seen:', delete_grace => '0');
 select quarantined from handoff.tick();
 select fields from handoff.lead where raw_key = '1';
 alter table src.seen drop email;
@@ -341,13 +341,13 @@ create table src.parts (id int, region text, email text, primary key (id, region
 create table src.parts_eu partition of src.parts for values in ('eu');
 create table src.parts_us (email text, region text not null, id int not null);
 alter table src.parts attach partition src.parts_us for values in ('us');
-select handoff.attach('src.parts', 'lead', key => '{id}', key_prefix => 'p:');
+select handoff.attach('src.parts', 'lead', key => '{id}', key_prefix => 'p:', delete_grace => '0');
 insert into src.parts values (1, 'eu', 'a'), (2, 'us', 'b');
 update src.parts set region = 'us' where id = 1;
 select src.captured();
 insert into src.parts_eu values (3, 'eu', 'c');
 select src.captured();
-select handoff.attach('src.parts', 'lead', key => '{id}', key_prefix => 'p:', capture => 'row');
+select handoff.attach('src.parts', 'lead', key => '{id}', key_prefix => 'p:', capture => 'row', delete_grace => '0');
 select src.captured();
 insert into src.parts_eu values (4, 'eu', 'd');
 insert into src.parts_us values ('e', 'us', 5);
@@ -357,7 +357,7 @@ create table src.parts_jp partition of src.parts_asia for values in ('jp');
 insert into src.parts_jp values (6, 'jp', 'f');
 delete from src.parts_us;
 select src.captured();
-select handoff.attach('src.parts', 'lead', key => '{id}', key_prefix => 'p:', capture => 'row');
+select handoff.attach('src.parts', 'lead', key => '{id}', key_prefix => 'p:', capture => 'row', delete_grace => '0');
 select decided, quarantined from handoff.tick();
 select lead_key, fields from handoff.lead order by 1;
 alter table src.parts detach partition src.parts_eu;

@@ -20,8 +20,8 @@ end $$;
 create schema work;
 create table work.lead (id text primary key, email text, company text, country text, seniority text, employees int, opted_out boolean);
 create table work.act (id int generated always as identity primary key, lead_key text, at timestamptz, kind text, page text, outcome text);
-select handoff.attach('work.lead', 'lead', since => '-infinity');
-select handoff.attach('work.act', 'activity', since => '-infinity');
+select handoff.attach('work.lead', 'lead', since => '-infinity', delete_grace => '0');
+select handoff.attach('work.act', 'activity', since => '-infinity', delete_grace => '0');
 insert into work.lead select l, l || '@acme.de', 'Acme', case l when 'vague' then null else 'DE' end, 'C-Level', 500, null
 from unnest('{cold,mql,sal,sql,done,vague,worked,nobody,gone,held}'::text[]) l;
 insert into work.act (lead_key, at, kind, page) select id, '2030-03-04 09:00', 'form', '/demo' from work.lead where id <> 'cold';

@@ -63,8 +63,8 @@ query('call bank.prepare(); analyze bank.fresh;');
 query("insert into handoff.pool (pool) values ('desk'); select handoff.import(\$contract\$$contract\$contract\$);");
 is(query(q(select object, message from handoff.validate() where object <> 'pool "desk"')), '', 'nothing is wrong with the contract');
 query(q(select handoff.publish();
-	select handoff.attach('bank.client', 'lead', mapping => '{"in_default": "default", "version": "updated_at"}', since => '-infinity');
-	select handoff.attach('bank.attempt', 'activity', mapping => '{"lead_key": "client_id"}', since => '-infinity');));
+	select handoff.attach('bank.client', 'lead', mapping => '{"in_default": "default", "version": "updated_at"}', since => '-infinity', delete_grace => '0');
+	select handoff.attach('bank.attempt', 'activity', mapping => '{"lead_key": "client_id"}', since => '-infinity', delete_grace => '0');));
 
 my $last = query('select max(batch_no) from bank.batch');
 

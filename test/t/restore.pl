@@ -22,9 +22,9 @@ $node->safe_psql('origin', q(
 	create table crm.part (id int, region text, email text, primary key (id, region)) partition by list (region);
 	create table crm.part_eu partition of crm.part for values in ('eu');
 	create table crm.task (id bigint primary key, "WhoId" text, "CompletedDateTime" timestamptz, type text);
-	select handoff.attach('crm."Lead"', 'lead', since => '-infinity');
-	select handoff.attach('crm.part', 'lead', capture => 'row', key_prefix => 'p:');
-	select handoff.attach('crm.task', 'activity');));
+	select handoff.attach('crm."Lead"', 'lead', since => '-infinity', delete_grace => '0');
+	select handoff.attach('crm.part', 'lead', capture => 'row', key_prefix => 'p:', delete_grace => '0');
+	select handoff.attach('crm.task', 'activity', delete_grace => '0');));
 $node->safe_psql('origin', q(
 	insert into crm."Lead" select g, 'p' || g || '@x', (g * 10)::text from generate_series(1, 50) g;
 	insert into crm."Lead" values ('bad', null, 'many');

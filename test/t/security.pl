@@ -60,7 +60,7 @@ $node->safe_psql($db, q(
 
 # With nothing but its own table -------------------------------------------------------------------------
 
-$node->safe_psql($db, q(select handoff.attach('crm.lead', 'lead', since => '-infinity')));
+$node->safe_psql($db, q(select handoff.attach('crm.lead', 'lead', since => '-infinity', delete_grace => '0')));
 my ($out, $err) = run_as($node, $db, 'sync', q(
 	insert into crm.lead values ('a', 'a@x', '500'), ('b', null, 'many');
 	begin; update crm.lead set employees = '7' where id = 'b'; delete from crm.lead where id = 'b'; commit;));
@@ -82,7 +82,7 @@ my $forge = q(create trigger x after insert on crm.lead for each row execute fun
 may_not('sync', q(select * from handoff.lead), q(select * from handoff.inbox),
 	q(insert into handoff.inbox values ('crm.lead', 'forged', 'I', '1', now())),
 	q(insert into handoff.wake values ('1')), q(select handoff.tick()), q(select handoff.setup()),
-	q(select handoff.attach('crm.lead', 'lead')), q(select handoff.teardown(true)), $forge);
+	q(select handoff.attach('crm.lead', 'lead', delete_grace => '0')), q(select handoff.teardown(true)), $forge);
 $node->safe_psql($db, 'grant usage on schema handoff to sync');
 may_not('sync', q(select handoff.tick()), q(select * from handoff.lead), $forge,
 	q(create trigger x after insert on crm.lead for each row execute function handoff.drain_at_commit()));
@@ -155,8 +155,8 @@ unlike($err, qr/ERROR/, 'view: .. who goes on');
 like($err, qr/WARNING:  LH022: source "crm.lead" is not a table any more/, 'view: tick says so');
 is($out, '0|1', 'view: the row waits');
 like($node->safe_psql($db, q(select what from handoff.doctor() where severity = 'error')),
-	qr/source "crm.lead": its table is not there/, 'view: doctor says so');
-($out, $err) = run_as($node, $db, undef, q(select handoff.attach('crm.lead', 'lead')));
+	qr/source "crm.lead": there is a view in place of its table/, 'view: doctor says so');
+($out, $err) = run_as($node, $db, undef, q(select handoff.attach('crm.lead', 'lead', delete_grace => '0')));
 like($err, qr/ERROR:  crm.lead can't be attached: it is a view/, 'view: attach refuses it');
 is($node->safe_psql($db, q(select count(*) from evil.log)), '0', 'view: its code never ran');
 gains_nothing('view', 'nothing');

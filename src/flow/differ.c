@@ -1,0 +1,354 @@
+/*
+ * src/flow/differ.c
+ *
+ * Is a row of a source as we know it?  A batch of keys is read as the drain reads it, by mapping and
+ * cast, and compared with what the drain would make of it: the fields of a lead, an activity with its
+ * lead, an opportunity, a link.  Whatever differs is put into the inbox by the caller, and decided like
+ * any other change; so a row that is found to differ by mistake does no harm, it is decided to no effect.
+ * A row must not be found equal by mistake.  What the drain ignores must not differ, or a reconcile would
+ * never find its source in order: a version older than the one known, a row without a key to its lead.
+ *
+ * Rows of kinds that have no comparison here always differ.
+ *
+ * A row that can't be read is found by halving its batch, each half in a subtransaction of its own.
+ */
+#include "flow/differ.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "flow/drain.h"
+#include "flow/lead.h"
+#include "miscadmin.h"
+#include "sql.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+static void
+add_key(LhDiffering *found, char *key)
+{
+	found->keys[found->n++] = key;
+}
+
+static void
+add_answer(LhDiffering *found, uint64 n)
+{
+	for (uint64 i = 0; i < n; i++)
+		add_key(found, lh_get_text(i, 1));
+}
+
+/* Rows that are gone, or say too little to be kept --------------------------------------------- */
+
+/* What was noted as gone is known to be gone already. */
+static LhStatement known_among = {
+	"select k from handoff.known_among($1, $2) k "
+	"where not exists (select from handoff.absence a where a.source = $1 and a.raw_key = k)",
+	2, {TEXTOID, TEXTARRAYOID}
+};
+
+static void
+add_known(const LhSource *source, char *const *keys, int n, LhDiffering *found)
+{
+	Datum		values[2] = {CStringGetTextDatum(source->name), lh_text_array(keys, n)};
+
+	if (n > 0)
+		add_answer(found, lh_run(&known_among, values, NULL));
+}
+
+/* A row that is back must be decided, if only to drop the note. */
+static LhStatement noted_among = {
+	"select a.raw_key from handoff.absence a where a.source = $1 and a.raw_key = any($2)",
+	2, {TEXTOID, TEXTARRAYOID}
+};
+
+static void
+add_noted(const LhSource *source, char *const *keys, int n, LhDiffering *found)
+{
+	Datum		values[2] = {CStringGetTextDatum(source->name), lh_text_array(keys, n)};
+
+	if (source->absences && n > 0)
+		add_answer(found, lh_run(&noted_among, values, NULL));
+}
+
+/* Leads -------------------------------------------------------------------------------------- */
+
+static LhStatement stored_leads = {
+	"select u.n, l.lead_key is not null, l.source = $1, l.deleted_at is not null, l.version, l.fields "
+	"from unnest($3) with ordinality u (key, n) left join handoff.lead l on l.lead_key = $2 || u.key",
+	3, {TEXTOID, TEXTOID, TEXTARRAYOID}
+};
+
+static bool
+same_fields(const LhContract *contract, const LhFields *row, Jsonb *doc)
+{
+	LhFields   *stored = lh_fields_create(contract->lead_set);
+
+	lh_fields_from_jsonb(stored, doc, 0, contract->nmapped);
+	for (int i = 0; i < contract->nmapped; i++)
+		if (row->isnull[i] != stored->isnull[i] ||
+			(!row->isnull[i] && !lh_type_equal(contract->lead_set->fields[i].type, row->values[i],
+											   stored->values[i])))
+			return false;
+	return true;
+}
+
+static void
+compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int n, LhDiffering *found)
+{
+	Datum		values[3] = {CStringGetTextDatum(source->name), CStringGetTextDatum(source->key_prefix),
+	lh_text_array(keys, n)};
+	uint64		nstored = lh_run(&stored_leads, values, NULL);
+
+	for (uint64 i = 0; i < nstored; i++)
+	{
+		int			k = lh_get_bigint(i, 1, 0) - 1;
+		TimestampTz version = lh_get_time(i, 5, DT_NOBEGIN);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!rows[k].present)
+			continue;
+		if (!lh_get_bool(i, 2) || !lh_get_bool(i, 3))
+			add_key(found, keys[k]);
+		else if (rows[k].version != DT_NOBEGIN && rows[k].version < version)
+			continue;
+		else if (lh_get_bool(i, 4) || rows[k].version != version ||
+				 !same_fields(source->contract, rows[k].row, lh_get_jsonb(i, 6)))
+			add_key(found, keys[k]);
+	}
+}
+
+/* Activities, links, opportunities ------------------------------------------------------------ */
+
+static LhStatement differing_activities = {
+	"select u.key from unnest($1, $2, $3, $4, $5) as u(source, key, lead_key, at, fields) "
+	"left join handoff.alias s on s.alias_key = u.lead_key where not exists ("
+	"select from handoff.activity a where a.source = u.source and a.activity_key = u.key "
+	"and a.lead_key = coalesce(s.lead_key, u.lead_key) and a.at = u.at and a.fields = u.fields)",
+	5, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, JSONBARRAYOID}
+};
+
+static LhStatement differing_links = {
+	"select u.key from unnest($1, $2, $3, $4) as u(source, key, lead_key, opportunity_key) "
+	"left join handoff.alias s on s.alias_key = u.lead_key where not exists ("
+	"select from handoff.opportunity_link k where k.source = u.source and k.link_key = u.key "
+	"and k.lead_key = coalesce(s.lead_key, u.lead_key) and k.opportunity_key = u.opportunity_key)",
+	4, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+};
+
+/* Times that the row doesn't tell were filled in when it was taken. */
+static LhStatement differing_opportunities = {
+	"select u.key from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) as u(key, opportunity_key, account_key, owner, "
+	"created_at, closed_at, amount, currency, is_won, is_closed, version) where not exists ("
+	"select from handoff.opportunity o where o.opportunity_key = u.opportunity_key and (o.version > u.version or "
+	"o.deleted_at is null and (o.account_key, o.owner, o.amount, o.currency, o.version) "
+	"is not distinct from (u.account_key, u.owner, u.amount, u.currency, u.version) "
+	"and o.is_won = coalesce(u.is_won, false) and o.is_closed = (coalesce(u.is_won, false) or coalesce(u.is_closed, false)) "
+	"and (u.created_at is null or u.created_at = o.created_at) and (u.closed_at is null or u.closed_at = o.closed_at)))",
+	11,
+	{
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+		NUMERICARRAYOID, TEXTARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID
+	}
+};
+
+/* A field of a row: its place, -1 if it is null or there is none. */
+static int
+filled(const LhSourceRow *row, const char *field)
+{
+	int			i = row->row == NULL ? -1 : lh_fieldset_find(row->row->set, field);
+
+	return i < 0 || row->row->isnull[i] ? -1 : i;
+}
+
+/* The key that a field names, with the source's prefix; false: none. */
+static bool
+named_key(const LhSource *source, const LhSourceRow *row, const char *field, Datum *key)
+{
+	int			i = filled(row, field);
+
+	if (i < 0)
+		return false;
+	*key = CStringGetTextDatum(psprintf("%s%s", source->key_prefix, TextDatumGetCString(row->row->values[i])));
+	return true;
+}
+
+static bool
+add_activity(const LhSource *source, char *key, const LhSourceRow *row, LhRows *rows)
+{
+	Datum		values[5] = {CStringGetTextDatum(source->name), CStringGetTextDatum(key)};
+	int			at = filled(row, "at");
+
+	if (!row->present || at < 0 || TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(row->row->values[at])) ||
+		!named_key(source, row, "lead_key", &values[2]))
+		return false;
+	values[3] = row->row->values[at];
+	values[4] = PointerGetDatum(lh_fields_to_jsonb(row->row, LH_ACTIVITY_FIELDS_FIRST, row->row->set->nfields));
+	lh_rows_add(rows, values, NULL);
+	return true;
+}
+
+static bool
+add_link(const LhSource *source, char *key, const LhSourceRow *row, LhRows *rows)
+{
+	Datum		values[4] = {CStringGetTextDatum(source->name), CStringGetTextDatum(key)};
+
+	if (!row->present || !named_key(source, row, "lead_key", &values[2]) ||
+		!named_key(source, row, "opportunity_key", &values[3]))
+		return false;
+	lh_rows_add(rows, values, NULL);
+	return true;
+}
+
+static bool
+add_opportunity(const LhSource *source, char *key, const LhSourceRow *row, LhRows *rows)
+{
+	static const char *const fields[] = {
+		"account_key", "owner", "created_at", "closed_at", "amount", "currency", "is_won", "is_closed"
+	};
+	Datum		values[11] = {CStringGetTextDatum(key),
+	CStringGetTextDatum(psprintf("%s%s", source->key_prefix, key))};
+	bool		isnull[11] = {false};
+
+	if (!row->present)
+		return false;
+	for (int i = 0; i < lengthof(fields); i++)
+	{
+		int			field = filled(row, fields[i]);
+
+		isnull[i + 2] = field < 0;
+		values[i + 2] = field < 0 ? (Datum) 0 : row->row->values[field];
+	}
+	values[10] = TimestampTzGetDatum(row->version);
+	isnull[10] = row->version == DT_NOBEGIN;
+	lh_rows_add(rows, values, isnull);
+	return true;
+}
+
+/* By kind ------------------------------------------------------------------------------------ */
+
+typedef struct Comparison
+{
+	const char *kind;
+	LhStatement *statement;
+	bool		(*add) (const LhSource *source, char *key, const LhSourceRow *row, LhRows *rows);
+} Comparison;
+
+static const Comparison comparisons[] = {
+	{"activity", &differing_activities, add_activity},
+	{"link", &differing_links, add_link},
+	{"opportunity", &differing_opportunities, add_opportunity}
+};
+
+/* Compare by a statement; rows that say too little to be kept are left to the caller. */
+static void
+compare_rows(const Comparison *comparison, const LhSource *source, char **keys, const LhSourceRow *rows,
+			 int n, bool *kept, LhDiffering *found)
+{
+	LhRows		batch;
+
+	lh_rows_begin(&batch, comparison->statement);
+	for (int i = 0; i < n; i++)
+		kept[i] = comparison->add(source, keys[i], &rows[i], &batch);
+	add_answer(found, lh_rows_flush(&batch));
+}
+
+static void
+compare(LhSource *source, char **keys, int n, LhDiffering *found)
+{
+	LhSourceRow *rows = lh_source_read(source, keys, n);
+	bool	   *kept = palloc0_array(bool, n);
+	char	  **others = palloc_array(char *, n);
+	int			nothers = 0;
+	const Comparison *comparison = NULL;
+
+	for (int i = 0; i < lengthof(comparisons); i++)
+		if (lh_source_is(source, comparisons[i].kind))
+			comparison = &comparisons[i];
+	if (comparison != NULL)
+		compare_rows(comparison, source, keys, rows, n, kept, found);
+	else
+	{
+		for (int i = 0; i < n; i++)
+			kept[i] = rows[i].present;
+		if (lh_source_is(source, "lead"))
+			compare_leads(source, keys, rows, n, found);
+		else
+			for (int i = 0; i < n; i++)
+				if (kept[i])
+					add_key(found, keys[i]);
+	}
+
+	for (int i = 0; i < n; i++)
+		if (kept[i])
+			others[nothers++] = keys[i];
+	add_noted(source, others, nothers, found);
+	nothers = 0;
+	for (int i = 0; i < n; i++)
+		if (!kept[i])
+			others[nothers++] = keys[i];
+	found->ngone -= found->n;
+	add_known(source, others, nothers, found);
+	found->ngone += found->n;
+}
+
+/* Errors ------------------------------------------------------------------------------------- */
+
+/* The error with which a batch of rows can't be compared, if it can't. */
+static ErrorData *
+try_compare(LhSource *source, char **keys, int n, LhDiffering *found)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	LhDiffering before = *found;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		compare(source, keys, n, found);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*found = before;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	return error;
+}
+
+static LhStatement in_quarantine = {
+	"select from handoff.quarantine where source = $1 and raw_key = $2", 2, {TEXTOID, TEXTOID}
+};
+
+void
+lh_find_differing(LhSource *source, char **keys, int n, LhDiffering *found)
+{
+	ErrorData  *error = n == 0 ? NULL : try_compare(source, keys, n, found);
+
+	CHECK_FOR_INTERRUPTS();
+	if (error == NULL)
+		return;
+	if (lh_is_transient(error->sqlerrcode))
+		ReThrowError(error);
+	if (n > 1)
+	{
+		lh_find_differing(source, keys, n / 2, found);
+		lh_find_differing(source, keys + n / 2, n - n / 2, found);
+	}
+	else
+	{
+		Datum		values[2] = {CStringGetTextDatum(source->name), CStringGetTextDatum(keys[0])};
+
+		if (lh_run(&in_quarantine, values, NULL) == 0)
+			add_key(found, keys[0]);
+	}
+	FreeErrorData(error);
+}
