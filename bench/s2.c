@@ -21,6 +21,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "rules/rulebook.h"
+#include "rules/statistics.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -67,27 +68,31 @@ cpu_ms(void)
 static LhType
 field_type(Oid type)
 {
-	for (LhType t = LH_TEXT; t <= LH_TEXT_ARRAY; t++)
-	{
-		if (lh_type_oid(t) == type)
-			return t;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("a column of type %u is no field", type)));
-	return LH_TEXT;
+	LhType		result;
+
+	if (!lh_column_type(type, &result))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("a column of type %u is no field", type)));
+	return result;
 }
 
 static LhFieldSet *
-make_set(MemoryContext mcxt, Oid relid)
+make_set(MemoryContext mcxt, Oid relid, bool with_statistics)
 {
 	Relation	rel = relation_open(relid, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
 	LhFieldSet *set = lh_fieldset_create(mcxt);
 
 	for (int i = 0; i < desc->natts; i++)
-		(void) lh_fieldset_add(set, NameStr(TupleDescAttr(desc, i)->attname),
-							   field_type(TupleDescAttr(desc, i)->atttypid));
+	{
+		Oid			type = TupleDescAttr(desc, i)->atttypid;
+		int			field = lh_fieldset_add(set, NameStr(TupleDescAttr(desc, i)->attname),
+											field_type(type));
+
+		if (with_statistics)
+			set->fields[field].statistics = lh_column_statistics(relid, i + 1, field_type(type));
+	}
 	relation_close(rel, AccessShareLock);
 	return set;
 }
@@ -105,7 +110,7 @@ find_book(const char *name)
 
 /* An empty book of that name for the columns of a table. */
 static Book *
-new_book(const char *name, Oid relid)
+new_book(const char *name, Oid relid, bool with_statistics)
 {
 	Book	   *book = find_book(name);
 	MemoryContext caller;
@@ -121,7 +126,7 @@ new_book(const char *name, Oid relid)
 		MemoryContextDelete(book->mcxt);
 	book->mcxt = AllocSetContextCreate(TopMemoryContext, "bench book", ALLOCSET_DEFAULT_SIZES);
 	caller = MemoryContextSwitchTo(book->mcxt);
-	book->set = make_set(book->mcxt, relid);
+	book->set = make_set(book->mcxt, relid, with_statistics);
 	MemoryContextSwitchTo(caller);
 	return book;
 }
@@ -154,13 +159,14 @@ compile(Book *book, MemoryContext parent, const char *query)
 }
 
 /*
- * book_load(name text, relid regclass, query text): compile the criteria that the query gives.  Returns
- * their number, the milliseconds from the query on, those of compiling alone, and the bytes kept.
+ * book_load(name text, relid regclass, query text, with_statistics boolean): compile the criteria that
+ * the query gives, for the table's columns and, if wanted, what ANALYZE knows of them.  Returns their number, the milliseconds from the query on, those of compiling alone, and the bytes kept.
  */
 Datum
 book_load(PG_FUNCTION_ARGS)
 {
-	Book	   *book = new_book(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_OID(1));
+	Book	   *book = new_book(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_OID(1),
+								PG_GETARG_BOOL(3));
 	MemoryContext parent = AllocSetContextCreate(book->mcxt, "bench rules", ALLOCSET_SMALL_SIZES);
 	TupleDesc	desc;
 	Datum		values[4];

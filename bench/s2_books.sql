@@ -111,6 +111,6 @@ insert into bench.rule (book, ord, criteria) select 'score 100', row_number() ov
 analyze bench.rule;
 
 -- The rulebook behind them, see s2.c.
-create function bench.book_load(name text, relid regclass, query text, out rules int, out load_ms float8, out compile_ms float8, out bytes bigint)
+create function bench.book_load(name text, relid regclass, query text, with_statistics boolean, out rules int, out load_ms float8, out compile_ms float8, out bytes bigint)
     language c strict as :'library', 'book_load';
 create function bench.book_scan(name text, of_all boolean, relid regclass) returns bigint language c as :'library', 'book_scan';

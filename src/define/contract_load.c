@@ -16,6 +16,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "rules/statistics.h"
 #include "sql.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -54,7 +55,7 @@ load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
 	rules->book = lh_rulebook_compile(contract->mcxt, set, rules->n, rules->criteria);
 	for (int i = 0; i < rules->n; i++)
 		if (rules->criteria[i] != NULL &&
-			strstr(lh_criteria_out(rules->criteria[i]), "days_since_recycle") != NULL)
+			lh_criteria_uses(rules->criteria[i], "days_since_recycle"))
 			contract->counts_recycle_days = true;
 }
 
@@ -204,6 +205,33 @@ load_fields(LhContract *contract)
 	contract->nmapped = contract->lead_set->nfields;
 	add_builtin_fields(contract->lead_set, "lead", false);
 	add_declared_fields(contract->lead_set, "account");
+}
+
+static LhFieldSet *
+set_of(const LhContract *contract, const char *kind)
+{
+	return strcmp(kind, "activity") == 0 ? contract->activity_set : contract->lead_set;
+}
+
+/* What ANALYZE knows of the columns that sources map; of a field in several tables, the largest counts. */
+static void
+load_statistics(LhContract *contract)
+{
+	QUERY(contract, "select s.kind, case s.kind when 'account' then 'account.' else '' end || m.key, c.oid::bigint, a.attnum::int4 "
+		  "from handoff.source s join pg_catalog.pg_namespace n on n.nspname = s.schema_name "
+		  "join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = s.table_name "
+		  "cross join lateral pg_catalog.jsonb_each_text(s.mapping) m "
+		  "join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = m.value and a.attnum > 0 and not a.attisdropped "
+		  "where s.kind in ('lead', 'activity', 'account') order by c.reltuples, s.name collate \"C\"");
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhFieldSet *set = set_of(contract, lh_get_text(i, 1));
+		int			field = lh_fieldset_find(set, lh_get_text(i, 2));
+
+		if (field >= 0)
+			set->fields[field].statistics =
+				lh_column_statistics(lh_get_bigint(i, 3, 0), lh_get_int(i, 4, 0), set->fields[field].type);
+	}
 }
 
 /* Field by field, in order of each field's first row: a rule may use the fields before its own. */
@@ -540,6 +568,7 @@ lh_contract_load(int contract_id)
 	contract->contract_id = contract_id;
 	load_header(contract);
 	load_fields(contract);
+	load_statistics(contract);
 	load_derived(contract);
 	load_scoring(contract);
 	load_meanings(contract);

@@ -380,6 +380,23 @@ lh_criteria_errposition(const Criteria *criteria, int node)
 	return internalerrposition(pg_mbstrlen_with_len(printer.buf.data, printer.place) + 1);
 }
 
+/* Whether it names that field. */
+bool
+lh_criteria_uses(const Criteria *criteria, const char *name)
+{
+	size_t		len = strlen(name);
+
+	for (int i = 0; i < criteria->nnodes; i++)
+	{
+		const LhNode *node = &criteria->nodes[i];
+
+		if (node->kind == LH_NODE_FIELD && node->count == len &&
+			memcmp((const char *) criteria + node->offset, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* ---------- the type ---------- */
 
 PG_FUNCTION_INFO_V1(lh_criteria_in);

@@ -25,4 +25,6 @@ typedef enum LhTruth
 /* The canonical text: a SQL boolean expression that parses back to the same datum. */
 extern char *lh_criteria_out(const Criteria *criteria);
 
+extern bool lh_criteria_uses(const Criteria *criteria, const char *field);
+
 #endif							/* LH_CRITERIA_H */

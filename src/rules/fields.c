@@ -257,6 +257,7 @@ lh_fieldset_add(LhFieldSet *set, const char *name, LhType type)
 	entry->field = set->nfields++;
 	set->fields[entry->field].name = MemoryContextStrdup(set->mcxt, name);
 	set->fields[entry->field].type = type;
+	set->fields[entry->field].statistics = NULL;
 	return entry->field;
 }
 

@@ -26,6 +26,7 @@ typedef struct LhFieldDef
 {
 	char	   *name;
 	LhType		type;
+	const struct LhStatistics *statistics;	/* NULL: nothing is known of its values */
 } LhFieldDef;
 
 /* Lives in the memory context it was created in; fields keep their index for ever. */

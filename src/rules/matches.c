@@ -16,6 +16,7 @@
 #include "pgtime.h"
 #include "rules/criteria_tree.h"
 #include "rules/rulebook.h"
+#include "rules/statistics.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -47,63 +48,11 @@ typedef struct Site
 /* ---------- the row's columns as fields ---------- */
 
 static bool
-field_type_of(Oid type, LhType *result)
-{
-	switch (getBaseType(type))
-	{
-		case TEXTOID:
-		case VARCHAROID:
-		case BPCHAROID:
-			*result = LH_TEXT;
-			return true;
-		case BOOLOID:
-			*result = LH_BOOLEAN;
-			return true;
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-			*result = LH_BIGINT;
-			return true;
-		case NUMERICOID:
-			*result = LH_NUMERIC;
-			return true;
-		case DATEOID:
-			*result = LH_DATE;
-			return true;
-		case TIMESTAMPTZOID:
-			*result = LH_TIMESTAMPTZ;
-			return true;
-		case TEXTARRAYOID:
-		case VARCHARARRAYOID:
-			*result = LH_TEXT_ARRAY;
-			return true;
-		default:
-			return false;
-	}
-}
-
-static bool
-uses_field(const Criteria *criteria, const char *name, size_t len)
-{
-	for (int i = 0; i < criteria->nnodes; i++)
-	{
-		const LhNode *node = &criteria->nodes[i];
-
-		if (node->kind == LH_NODE_FIELD && node->count == len &&
-			memcmp((const char *) criteria + node->offset, name, len) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
 some_rule_uses(const Site *site, const char *name)
 {
-	size_t		len = strlen(name);
-
 	for (int i = 0; i < site->nrules; i++)
 	{
-		if (site->rules[i] && uses_field(site->rules[i], name, len))
+		if (site->rules[i] && lh_criteria_uses(site->rules[i], name))
 			return true;
 	}
 	return false;
@@ -113,6 +62,8 @@ some_rule_uses(const Site *site, const char *name)
 static void
 add_columns(Site *site)
 {
+	Oid			relid = site->nrules > 1 ? get_typ_typrelid(site->type) : InvalidOid;
+
 	site->attnums = palloc0(site->desc->natts * sizeof(AttrNumber));
 	for (int i = 0; i < site->desc->natts; i++)
 	{
@@ -123,11 +74,13 @@ add_columns(Site *site)
 
 		if (att->attisdropped || lh_fieldset_find(site->set, name) >= 0)
 			continue;
-		if (field_type_of(att->atttypid, &type))
+		if (lh_column_type(att->atttypid, &type))
 		{
 			int			field = lh_fieldset_add(site->set, name, type);
 
 			site->attnums[field] = used ? att->attnum : 0;
+			if (used && OidIsValid(relid))
+				site->set->fields[field].statistics = lh_column_statistics(relid, att->attnum, type);
 		}
 		else if (used)
 			ereport(ERROR,
@@ -135,22 +88,6 @@ add_columns(Site *site)
 					 errmsg("column \"%s\" of type %s can't be a field",
 							name, format_type_be(att->atttypid)),
 					 errhint("Fields are text, boolean, integer, numeric, date, timestamptz or text[]; cast the column.")));
-	}
-}
-
-static Datum
-field_value(Oid type, Datum value)
-{
-	switch (getBaseType(type))
-	{
-		case INT2OID:
-			return Int64GetDatum(DatumGetInt16(value));
-		case INT4OID:
-			return Int64GetDatum(DatumGetInt32(value));
-		case BPCHAROID:
-			return DirectFunctionCall1(rtrim1, value);
-		default:
-			return value;
 	}
 }
 
@@ -176,7 +113,7 @@ read_row(Site *site, HeapTupleHeader record)
 			lh_fields_set_null(site->row, i);
 		else
 			lh_fields_set(site->row, i,
-						  field_value(TupleDescAttr(site->desc, attnum - 1)->atttypid, value));
+						  lh_column_value(TupleDescAttr(site->desc, attnum - 1)->atttypid, value));
 	}
 }
 

@@ -8,11 +8,12 @@
  * end.  Not all leaves have keys: <> needs too little, the order of text is not kept, and a comparison
  * with now() must not be found by what the time was when the book was made.
  *
- * What a key costs is a guess at the share of rows that have it: by the number of different values
- * that the book's rules ask a field for, by the form of the comparison where that says nothing.  A bad
- * guess costs time, never an answer.
+ * What a key costs is a guess at the share of rows that have it: by the table's statistics, if the
+ * field has any; else by the number of different values that the book's rules ask the field for; by
+ * the form of the comparison where that says nothing.  A bad guess costs time, never an answer.
  */
 #include "rules/rulebook_index.h"
+#include "rules/statistics.h"
 
 #include "port/pg_bitutils.h"
 
@@ -281,16 +282,55 @@ lh_cover_learn(LhCover *cover, const LhProgram *program)
 	}
 }
 
-static double
-value_cost(LhCover *cover, int field)
+/*
+ * What the table's statistics say of the leaf's field, or NULL.  Not of a rule that depends on the
+ * time: whether it is asked decides until when an answer is said to hold, and that must not be
+ * another moment after each ANALYZE.
+ */
+static const LhStatistics *
+known(const LhCover *cover, const LhLeaf *leaf)
 {
+	return cover->program->has_clock ? NULL : cover->set->fields[leaf->field].statistics;
+}
+
+/* One of some values.  Without statistics, those that the rules ask for are all there are. */
+static double
+values_cost(LhCover *cover, const LhLeaf *leaf, const Datum *values, int n)
+{
+	int			field = leaf->field;
+	double		sum = 0;
+
+	if (known(cover, leaf))
+	{
+		for (int i = 0; i < n; i++)
+			sum += lh_share_of(known(cover, leaf), field_type(cover, leaf), values[i]);
+		return sum;
+	}
 	if (cover->share[field] == 0)
 		cover->share[field] = 1.0 / (1.5 + estimateHyperLogLog(cover->values[field]));
-	return cover->share[field];
+	return n * cover->share[field];
 }
 
 static double
-pattern_cost(const LhLeaf *leaf)
+boolean_cost(const LhCover *cover, const LhLeaf *leaf, int states)
+{
+	const LhStatistics *statistics = known(cover, leaf);
+	double		share = 0;
+
+	if (states == 7)
+		return LH_NO_KEY;
+	if (statistics == NULL)
+		return COST_BOOLEAN * pg_number_of_ones[states];
+	for (int state = 0; state < 2; state++)
+	{
+		if (states & (1 << state))
+			share += lh_share_of(statistics, LH_BOOLEAN, BoolGetDatum(state));
+	}
+	return states & 4 ? share + statistics->nulls : share;
+}
+
+static double
+pattern_cost(const LhCover *cover, const LhLeaf *leaf)
 {
 	char	   *buffer = palloc(VARSIZE_ANY_EXHDR(DatumGetPointer(leaf->operand)) + 1);
 	int			wildcards;
@@ -298,18 +338,27 @@ pattern_cost(const LhLeaf *leaf)
 						  pattern_affix(leaf, true, buffer, &wildcards));
 
 	pfree(buffer);
-	return len == 0 ? LH_NO_KEY : 1.0 / (2 + 4 * len);
+	if (len == 0)
+		return LH_NO_KEY;
+	return (known(cover, leaf) ? 1 - known(cover, leaf)->nulls : 1) / (2 + 4 * len);
 }
 
 static double
 range_cost(const LhCover *cover, int i)
 {
+	const LhLeaf *leaf = &cover->program->leaves[i];
 	LhKey		range;
 
-	if (wanted_order(&cover->program->leaves[i]) == ACCEPT_EQUAL)
-		return COST_POINT;
 	if (!run_range(cover, i, &range))
 		return 0;
+	if (known(cover, leaf) && wanted_order(leaf) == ACCEPT_EQUAL)
+		return lh_share_of(known(cover, leaf), field_type(cover, leaf), leaf->operand);
+	if (known(cover, leaf))
+		return lh_share_between(known(cover, leaf), field_type(cover, leaf),
+								range.low_end == LH_END_OPEN ? NULL : &range.value,
+								range.high_end == LH_END_OPEN ? NULL : &range.high);
+	if (wanted_order(leaf) == ACCEPT_EQUAL)
+		return COST_POINT;
 	return range.low_end == LH_END_OPEN || range.high_end == LH_END_OPEN ? COST_ONE_SIDED : COST_BETWEEN;
 }
 
@@ -324,20 +373,18 @@ lh_leaf_cost(LhCover *cover, int i)
 	if (!is_plain(cover, leaf))
 		return LH_NO_KEY;
 	if (field_type(cover, leaf) == LH_BOOLEAN)
-	{
-		int			states = boolean_states(cover, leaf);
-
-		return states == 7 ? LH_NO_KEY : COST_BOOLEAN * pg_number_of_ones[states];
-	}
+		return boolean_cost(cover, leaf, boolean_states(cover, leaf));
 	if (leaf->kind == LEAF_NULL)
-		return leaf->negated ? LH_NO_KEY : COST_NULL;
+		return leaf->negated ? LH_NO_KEY : known(cover, leaf) ? known(cover, leaf)->nulls : COST_NULL;
 	n = asked_values(cover, leaf, &values);
 	if (n >= 0)
-		return n == 0 ? 0 : n * value_cost(cover, leaf->field);
+		return n == 0 ? 0 : values_cost(cover, leaf, values, n);
 	if (is_pattern(leaf))
-		return pattern_cost(leaf);
+		return pattern_cost(cover, leaf);
 	if (leaf->kind == LEAF_IN && !leaf->negated)
-		return leaf->list->nitems * COST_POINT;
+		return known(cover, leaf) ?
+			values_cost(cover, leaf, leaf->list->items, leaf->list->nitems) :
+			leaf->list->nitems * COST_POINT;
 	if (lh_leaf_is_range(cover, leaf))
 		return range_cost(cover, i);
 	if (is_comparison(leaf) && !is_hashed(field_type(cover, leaf)) && wanted_order(leaf) == 0)
