@@ -43,7 +43,7 @@ for part in test/stress/[0-9]*; do
     psql_q -d stress -c 'create extension lead_handoff' -c "create function public.verdict(good boolean, what text) returns text language sql
         return case when good then 'ok - ' else 'not ok - ' end || what"
     rc=0
-    "run_${part##*.}" "$part" 2>&1 | sed -e 's/^psql:[^ ]* //' -e '/^$/d' | tee "$LH_TMP/part.log" || rc=$?
+    "run_${part##*.}" "$part" 2>&1 | sed -u -e 's/^psql:[^ ]* //' -e '/^$/d' | tee "$LH_TMP/part.log" || rc=$?
     passed=$((passed + $(grep -c '^ok - ' "$LH_TMP/part.log" || true)))
     failed=$((failed + $(grep -c '^not ok - ' "$LH_TMP/part.log" || true)))
     if [ $rc -ne 0 ]; then echo "not ok - $name ends with an error"; failed=$((failed + 1)); fi

@@ -9,7 +9,7 @@
  * moment must say its offset.  What is read here, PostgreSQL reads to the same value in any session.
  *
  *     date       YYYY-MM-DD [BC]
- *     moment     YYYY-MM-DD (T| )hh:mm[:ss[.ffffff]][ ](Z|(+|-)hh[[:]mm[:ss]])[ BC]
+ *     moment     YYYY-MM-DD (T| )hh:mm[:ss[.ffffff]][ ](Z|(+|-)hh[mm|:mm[:ss]])[ BC]
  *     either     infinity, -infinity
  */
 #include "rules/literal.h"
@@ -147,13 +147,15 @@ read_offset(const char **p, int *west)
 		return LH_READ_SYNTAX;
 	if (!read_digits(p, 2, 2, &hours))
 		return LH_READ_SYNTAX;
-	if (read_char(p, ':') || (**p >= '0' && **p <= '9'))
+	if (read_char(p, ':'))
 	{
 		if (!read_digits(p, 2, 2, &minutes))
 			return LH_READ_SYNTAX;
 		if (read_char(p, ':') && !read_digits(p, 2, 2, &seconds))
 			return LH_READ_SYNTAX;
 	}
+	else if (**p >= '0' && **p <= '9' && !read_digits(p, 2, 2, &minutes))
+		return LH_READ_SYNTAX;
 	if (hours > MAX_TZDISP_HOUR || minutes >= MINS_PER_HOUR || seconds >= SECS_PER_MINUTE)
 		return LH_READ_RANGE;
 	*west = hours * SECS_PER_HOUR + minutes * SECS_PER_MINUTE + seconds;

@@ -43,6 +43,21 @@ posting_of(const LhKey *key)
 	return posting;
 }
 
+/*
+ * Add a key to a list of n rules.  A rule that is its last already stays there once; if it is there
+ * under another guard, either would do, so none is left.
+ */
+static void
+add_posting(LhPosting *postings, uint32 *n, const LhKey *key)
+{
+	LhPosting  *last = *n > 0 ? &postings[*n - 1] : NULL;
+
+	if (last == NULL || (last->rule & LH_POSTING_RULE) != rule_of(key))
+		postings[(*n)++] = posting_of(key);
+	else if (last->guard != key->guard)
+		last->guard = 0;
+}
+
 /* ---------- values ---------- */
 
 static bool
@@ -150,11 +165,9 @@ build_values(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 	for (LhKey *key = bucket->first; key; key = key->next)
 	{
 		LhEntry    *entry = find_entry(shelf, type, lh_hash_value(type, key->value), key->value);
-		LhPosting  *rest = shelf->postings + entry->rest;
 
-		if ((entry->head & LH_POSTING_RULE) != rule_of(key) &&
-			(entry->nrest == 0 || (rest[entry->nrest - 1].rule & LH_POSTING_RULE) != rule_of(key)))
-			rest[entry->nrest++] = posting_of(key);
+		if ((entry->head & LH_POSTING_RULE) != rule_of(key))
+			add_posting(shelf->postings + entry->rest, &entry->nrest, key);
 	}
 }
 
@@ -314,12 +327,7 @@ build_list(Builder *builder, LhShelf *shelf, const Bucket *bucket)
 	shelf->postings = lh_arena_alloc(&builder->book->arena, bucket->nkeys * sizeof(LhPosting),
 									 sizeof(uint32));
 	for (LhKey *key = bucket->first; key; key = key->next)
-	{
-		/* a rule may ask for null twice */
-		if (shelf->npostings == 0 ||
-			(shelf->postings[shelf->npostings - 1].rule & LH_POSTING_RULE) != rule_of(key))
-			shelf->postings[shelf->npostings++] = posting_of(key);
-	}
+		add_posting(shelf->postings, &shelf->npostings, key);	/* a rule may ask for null twice */
 	shelf->nkeys = 1;
 }
 

@@ -135,6 +135,8 @@ select criteria_in($c$a = timestamptz '2026-03-01 24:00+00'$c$); \echo :SQLSTATE
 select criteria_in($c$a = timestamptz '2026-03-01 10:00+16'$c$); \echo :SQLSTATE
 select criteria_in($c$a = timestamptz '2026-03-01 10:00:00.1234567+00'$c$); \echo :SQLSTATE
 select criteria_in($c$a = timestamptz '2026-03-01 10+00'$c$); \echo :SQLSTATE
+-- PostgreSQL takes these digits for hours (found by make fuzz)
+select criteria_in($c$a = timestamptz '2026-03-01 10:00:00-0012:00'$c$); \echo :SQLSTATE
 select criteria_in($c$a > now() - interval '7 lightyears'$c$); \echo :SQLSTATE
 select criteria_in($c$a > now() - interval '1001 years'$c$); \echo :SQLSTATE
 select criteria_in($c$a > now() - interval '400000 days'$c$); \echo :SQLSTATE

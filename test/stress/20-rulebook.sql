@@ -21,7 +21,7 @@ begin
     end loop;
 end
 $$;
-call ask_books(greatest(1, (60 * :scale)::int));
+call ask_books(greatest(1, (30 * :scale)::int));
 
 set search_path = rulebook, public;
 select verdict(sum(differing) = 0 and sum(matched) > 0,
