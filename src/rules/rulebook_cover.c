@@ -35,7 +35,7 @@ begin_rule(LhCover *cover, const LhProgram *program)
 {
 	cover->program = program;
 	cover->keys = NULL;
-	cover->guard = 0;
+	memset(cover->guards, 0, sizeof(cover->guards));
 	if (program->nleaves <= cover->maxleaves)
 		return;
 	cover->maxleaves = Max(program->nleaves, 64);
@@ -199,7 +199,7 @@ lh_cover_keys(LhCover *cover, const LhProgram *program, uint32 rule)
 	{
 		if (!cover->chosen[i])
 			continue;
-		cover->guard = lh_leaf_guard(cover, i);
+		lh_leaf_guards(cover, i);
 		lh_leaf_keys(cover, i, exact);
 	}
 	return cover->keys;

@@ -38,7 +38,7 @@ rule_of(const LhKey *key)
 static LhPosting
 posting_of(const LhKey *key)
 {
-	LhPosting	posting = {key->rule, key->guard};
+	LhPosting	posting = {key->rule, {key->guards[0], key->guards[1]}};
 
 	return posting;
 }

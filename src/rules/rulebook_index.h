@@ -46,7 +46,7 @@ typedef struct LhKey
 	uint8		high_end;
 	int16		field;
 	uint32		rule;			/* as in a posting */
-	uint32		guard;
+	uint16		guards[2];
 	Datum		value;			/* also the low value of a range */
 	Datum		high;
 } LhKey;
@@ -57,19 +57,25 @@ typedef struct LhKey
 #define LH_POSTING_EMPTY	0xFFFFFFFF
 
 /*
- * A rule in a list.  Of many rules with one key, most ask a second field for a value that the row
- * hasn't; the guard tells without a look at the rule.  It has the field's number among the index's
- * guards in its upper 8 bits, counted from 1, and a hash of the value in the others; 0: none.
+ * A rule in a list.  Of many rules with one key, most ask a second and a third field for values that
+ * the row hasn't; the guards tell without a look at the rule.  A guard has the field's number among
+ * the index's guarded fields, counted from 1, in its upper 5 bits, and a hash of the value in the
+ * others; 0: none.
  */
 typedef struct LhPosting
 {
 	uint32		rule;
-	uint32		guard;
+	uint16		guards[2];
 } LhPosting;
 
-#define LH_MAX_GUARDS		32
-#define LH_GUARD_HASH		0x00FFFFFF
-#define LH_GUARD_SHIFT		24
+#define LH_MAX_GUARDED		31
+#define LH_GUARD_SHIFT		11
+
+static inline uint16
+lh_guard(int number, uint32 hash)
+{
+	return (uint16) (number << LH_GUARD_SHIFT | (hash & ((1 << LH_GUARD_SHIFT) - 1)));
+}
 
 /* One value and its rules: the first, then the rest of them within the shelf's postings. */
 typedef struct LhEntry
@@ -104,19 +110,19 @@ typedef struct LhShelf
 	uint32	   *starts;
 } LhShelf;
 
-/* What a search knows of its row for guards. */
+/* What a search knows of its row: the guards it passes. */
 typedef struct LhLooked
 {
-	uint32		fields;			/* a bit for each guard whose field was looked at */
-	uint32		hashes[LH_MAX_GUARDS];
+	uint32		fields;			/* a bit for each field that was looked at */
+	uint16		guards[LH_MAX_GUARDED + 1]; /* by the field's number; 0: it is null */
 } LhLooked;
 
 typedef struct LhIndex
 {
 	int			nshelves;
 	LhShelf    *shelves;		/* in the order in which they are searched */
-	int			nguards;
-	int16		guards[LH_MAX_GUARDS];	/* fields */
+	int			nguarded;
+	int16		guarded[LH_MAX_GUARDED];	/* fields, by their number less 1 */
 
 	/* of one search */
 	LhLooked	looked;
@@ -155,7 +161,7 @@ typedef struct LhCover
 	LhFields   *probe;			/* all null, but for one field being asked about */
 	hyperLogLogState **values;	/* of each field: the values that rules ask for */
 	double	   *share;			/* of each field: what one value costs; 0: not known yet */
-	LhIndex    *index;			/* takes the fields of guards */
+	LhIndex    *index;			/* takes the guarded fields */
 
 	/* of the rule at hand */
 	const LhProgram *program;
@@ -166,7 +172,7 @@ typedef struct LhCover
 	int		   *run;			/* see find_runs() */
 	int		   *order;
 	uint32		rule;
-	uint32		guard;			/* for the next keys */
+	uint16		guards[2];		/* for the next keys */
 	LhKey	   *keys;
 } LhCover;
 
@@ -187,7 +193,7 @@ extern void lh_cover_learn(LhCover *cover, const LhProgram *program);
 extern LhKey *lh_cover_add_key(LhCover *cover, LhKeyKind kind, int field, bool exact, Datum value);
 extern bool lh_leaf_is_range(const LhCover *cover, const LhLeaf *leaf);
 extern double lh_leaf_cost(LhCover *cover, int i);
-extern uint32 lh_leaf_guard(LhCover *cover, int i);
+extern void lh_leaf_guards(LhCover *cover, int i);
 extern void lh_leaf_keys(LhCover *cover, int i, bool exact);
 
 /* rulebook_cover.c */

@@ -394,51 +394,64 @@ lh_leaf_cost(LhCover *cover, int i)
 
 /* ---------- guards ---------- */
 
-/* The number of a field among the guards, from 1; 0: there are too many. */
+/* The number of a guarded field, from 1; 0: there are too many. */
 static int
-guard_number(LhIndex *index, int field)
+guarded_number(LhIndex *index, int field)
 {
 	int			i = 0;
 
-	while (i < index->nguards && index->guards[i] != field)
+	while (i < index->nguarded && index->guarded[i] != field)
 		i++;
-	if (i == LH_MAX_GUARDS)
+	if (i == LH_MAX_GUARDED)
 		return 0;
-	if (i == index->nguards)
-		index->guards[index->nguards++] = field;
+	if (i == index->nguarded)
+		index->guarded[index->nguarded++] = field;
 	return i + 1;
 }
 
+/* Whether a leaf asks a text or a number for one value. */
+static bool
+can_guard(const LhCover *cover, const LhLeaf *leaf, Datum *value)
+{
+	LhType		type = field_type(cover, leaf);
+	const Datum *values;
+
+	if ((type != LH_TEXT && type != LH_BIGINT) || asked_values(cover, leaf, &values) != 1)
+		return false;
+	*value = values[0];
+	return true;
+}
+
 /*
- * The guard of leaf i's keys: another leaf of its run, which must say yes too for a yes of leaf i to
- * help, that asks a field for one value; the rarest of them.
+ * The guards of leaf i's keys: other leaves of its run, which must say yes too for a yes of leaf i to
+ * help, that ask a field for one value; the two rarest.
  */
-uint32
-lh_leaf_guard(LhCover *cover, int i)
+void
+lh_leaf_guards(LhCover *cover, int i)
 {
 	const LhLeaf *leaves = cover->program->leaves;
-	const Datum *values;
-	Datum		value = (Datum) 0;
-	int			best = -1;
-	int			number;
+	int			taken = -1;
 
-	for (int j = cover->run[i]; j < cover->program->nleaves && cover->run[j] == cover->run[i]; j++)
+	memset(cover->guards, 0, sizeof(cover->guards));
+	for (int guard = 0; guard < lengthof(cover->guards); guard++)
 	{
-		LhType		type;
+		Datum		value = (Datum) 0;
+		int			best = -1;
+		int			number;
 
-		if (j == i || cover->cost[j] < 0 || (best >= 0 && cover->cost[j] >= cover->cost[best]))
-			continue;
-		type = field_type(cover, &leaves[j]);
-		if ((type == LH_TEXT || type == LH_BIGINT) && asked_values(cover, &leaves[j], &values) == 1)
+		for (int j = cover->run[i]; j < cover->program->nleaves && cover->run[j] == cover->run[i]; j++)
 		{
-			best = j;
-			value = values[0];
+			if (j != i && j != taken && cover->cost[j] >= 0 &&
+				(best < 0 || cover->cost[j] < cover->cost[best]) &&
+				can_guard(cover, &leaves[j], &value))
+				best = j;
 		}
+		if (best < 0 || (number = guarded_number(cover->index, leaves[best].field)) == 0)
+			return;
+		(void) can_guard(cover, &leaves[best], &value);
+		cover->guards[guard] = lh_guard(number, lh_hash_value(field_type(cover, &leaves[best]), value));
+		taken = best;
 	}
-	if (best < 0 || (number = guard_number(cover->index, leaves[best].field)) == 0)
-		return 0;
-	return (uint32) number << LH_GUARD_SHIFT |
-		(lh_hash_value(field_type(cover, &leaves[best]), value) & LH_GUARD_HASH);
 }
 
 /* ---------- keys ---------- */
@@ -451,7 +464,8 @@ lh_cover_add_key(LhCover *cover, LhKeyKind kind, int field, bool exact, Datum va
 	key->kind = kind;
 	key->field = field;
 	key->rule = cover->rule | (exact ? LH_POSTING_EXACT : 0);
-	key->guard = exact ? 0 : cover->guard;
+	if (!exact)
+		memcpy(key->guards, cover->guards, sizeof(key->guards));
 	key->value = value;
 	key->next = cover->keys;
 	cover->keys = key;

@@ -33,9 +33,6 @@ typedef struct Search
 	LhLooked   *looked;
 } Search;
 
-/* what no guard asks for: the field is null */
-#define GUARD_NULL	PG_UINT32_MAX
-
 /* ---------- the bits ---------- */
 
 static inline void
@@ -111,42 +108,41 @@ ask(Search *search, uint32 flagged)
 		search->best = rule;
 }
 
-/* Look up the field of a guard, once for a row. */
+/* Look up a guarded field, once for a row. */
 static void
-resolve(Search *search, uint32 number)
+look_up(Search *search, int number)
 {
-	uint32	   *hash = &search->looked->hashes[number];
-	int			field = search->book->index->guards[number];
+	uint16	   *guard = &search->looked->guards[number];
+	int			field = search->book->index->guarded[number - 1];
 	Datum		value = search->row->values[field];
 	LhType		type = search->row->set->fields[field].type;
 
-	search->looked->fields |= 1U << number;
+	search->looked->fields |= UINT32_C(1) << number;
 	if (search->row->isnull[field])
-		*hash = GUARD_NULL;
+		*guard = 0;
 	else if (type == LH_TEXT)
 	{
 		text	   *plain = lh_plain_text(value);
 
-		*hash = lh_hash_value(type, PointerGetDatum(plain)) & LH_GUARD_HASH;
+		*guard = lh_guard(number, lh_hash_value(type, PointerGetDatum(plain)));
 		if ((Pointer) plain != DatumGetPointer(value))
 			pfree(plain);
 	}
 	else
-		*hash = lh_hash_value(type, value) & LH_GUARD_HASH;
+		*guard = lh_guard(number, lh_hash_value(type, value));
 }
 
 /* False: the rule is not true.  True says nothing. */
 static inline bool
-passes(Search *search, uint32 guard)
+passes(Search *search, uint16 guard)
 {
-	uint32		number;
+	int			number = guard >> LH_GUARD_SHIFT;
 
 	if (guard == 0)
 		return true;
-	number = (guard >> LH_GUARD_SHIFT) - 1;
-	if (!(search->looked->fields & (1U << number)))
-		resolve(search, number);
-	return search->looked->hashes[number] == (guard & LH_GUARD_HASH);
+	if (!(search->looked->fields & (UINT32_C(1) << number)))
+		look_up(search, number);
+	return search->looked->guards[number] == guard;
 }
 
 static inline void
@@ -154,7 +150,7 @@ ask_list(Search *search, const LhPosting *postings, uint32 n)
 {
 	for (uint32 i = 0; i < n && (postings[i].rule & LH_POSTING_RULE) < search->best; i++)
 	{
-		if (passes(search, postings[i].guard))
+		if (passes(search, postings[i].guards[0]) && passes(search, postings[i].guards[1]))
 			ask(search, postings[i].rule);
 	}
 }
