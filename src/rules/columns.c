@@ -116,11 +116,14 @@ read_common(LhStatistics *statistics, HeapTuple tuple, LhType type)
 	{
 		statistics->common[i].value = values[i];
 		statistics->common[i].share = slot.numbers[i];
+		statistics->common[i].below = 0;
 		statistics->rest -= slot.numbers[i];
 	}
 	statistics->rest = Max(statistics->rest, 0);
 	qsort_arg(statistics->common, statistics->ncommon, sizeof(LhCommonValue), compare_common,
 			  &comparison);
+	for (int i = 1; i < statistics->ncommon; i++)
+		statistics->common[i].below = statistics->common[i - 1].below + statistics->common[i - 1].share;
 	free_attstatsslot(&slot);
 }
 

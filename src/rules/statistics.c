@@ -13,26 +13,50 @@
 /* Nothing is so rare that rows never have it. */
 #define LEAST_SHARE		1e-6
 
-double
-lh_share_of(const LhStatistics *statistics, LhType type, Datum value)
+/* Where a value is among the common ones, or would be. */
+static int
+find_common(const LhStatistics *statistics, Comparison comparison, Datum value, bool *found)
 {
-	Comparison	comparison = lh_own_comparison(type);
 	int			low = 0;
 	int			high = statistics->ncommon;
 
+	*found = false;
 	while (low < high)
 	{
 		int			middle = (low + high) / 2;
 		int			order = lh_compare(comparison, value, statistics->common[middle].value);
 
-		if (order == 0)
-			return Max(statistics->common[middle].share, LEAST_SHARE);
-		if (order < 0)
+		*found |= order == 0;
+		if (order <= 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	return Max(statistics->rest / Max(statistics->ndistinct - statistics->ncommon, 1), LEAST_SHARE);
+	return low;
+}
+
+double
+lh_share_of(const LhStatistics *statistics, LhType type, Datum value)
+{
+	bool		found;
+	int			i = find_common(statistics, lh_own_comparison(type), value, &found);
+	double		share = found ? statistics->common[i].share :
+		statistics->rest / Max(statistics->ndistinct - statistics->ncommon, 1);
+
+	return Max(share, LEAST_SHARE);
+}
+
+/* The share of rows with a common value below one, or up to it. */
+static double
+common_below(const LhStatistics *statistics, Comparison comparison, Datum value, bool up_to)
+{
+	const LhCommonValue *common = statistics->common;
+	bool		found;
+	int			i = find_common(statistics, comparison, value, &found);
+
+	if (i < statistics->ncommon)
+		return common[i].below + (found && up_to ? common[i].share : 0);
+	return i == 0 ? 0 : common[i - 1].below + common[i - 1].share;
 }
 
 /* The share of the less common values that lie below one. */
@@ -60,23 +84,19 @@ double
 lh_share_between(const LhStatistics *statistics, LhType type, const Datum *low, const Datum *high)
 {
 	Comparison	comparison = lh_own_comparison(type);
-	double		above = 0;
-	double		below = 1;
-	double		share = 0;
+	double		common = 0;
+	double		rest = 1;
 
-	for (int i = 0; i < statistics->ncommon; i++)
-	{
-		Datum		value = statistics->common[i].value;
-
-		if ((low == NULL || lh_compare(comparison, value, *low) >= 0) &&
-			(high == NULL || lh_compare(comparison, value, *high) <= 0))
-			share += statistics->common[i].share;
-	}
-	if (statistics->nbounds > 1)
-	{
-		above = low == NULL ? 0 : part_below(statistics, comparison, *low);
-		below = high == NULL ? 1 : part_below(statistics, comparison, *high);
-	}
-	share += statistics->rest * Max(below - above, 0);
-	return Max(share, LEAST_SHARE);
+	if (high)
+		common += common_below(statistics, comparison, *high, true);
+	else if (statistics->ncommon > 0)
+		common += statistics->common[statistics->ncommon - 1].below +
+			statistics->common[statistics->ncommon - 1].share;
+	if (low)
+		common -= common_below(statistics, comparison, *low, false);
+	if (statistics->nbounds > 1 && high)
+		rest = part_below(statistics, comparison, *high);
+	if (statistics->nbounds > 1 && low)
+		rest -= part_below(statistics, comparison, *low);
+	return Max(common + statistics->rest * Max(rest, 0), LEAST_SHARE);
 }

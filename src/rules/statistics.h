@@ -15,6 +15,7 @@ typedef struct LhCommonValue
 {
 	Datum		value;
 	double		share;
+	double		below;			/* shares of all common values below it */
 } LhCommonValue;
 
 /* Values are of the field's type, those of an array its elements; lists of them ascend. */
