@@ -44,8 +44,8 @@ posting_of(const LhKey *key)
 }
 
 /*
- * Add a key to a list of n rules.  A rule that is its last already stays there once; if it is there
- * under another guard, either would do, so none is left.
+ * Add a key to a list of n rules.  A rule that is its last already stays there once, with the guards
+ * that both have: passing the others of either would do.
  */
 static void
 add_posting(LhPosting *postings, uint32 *n, const LhKey *key)
@@ -53,9 +53,15 @@ add_posting(LhPosting *postings, uint32 *n, const LhKey *key)
 	LhPosting  *last = *n > 0 ? &postings[*n - 1] : NULL;
 
 	if (last == NULL || (last->rule & LH_POSTING_RULE) != rule_of(key))
+	{
 		postings[(*n)++] = posting_of(key);
-	else if (last->guard != key->guard)
-		last->guard = 0;
+		return;
+	}
+	for (int i = 0; i < lengthof(last->guards); i++)
+	{
+		if (last->guards[i] != key->guards[i])
+			last->guards[i] = 0;
+	}
 }
 
 /* ---------- values ---------- */
