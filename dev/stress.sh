@@ -1,5 +1,5 @@
 #!/bin/bash
-# dev/stress.sh: what takes minutes to try. Ends with one line "N passed, N failed".
+# dev/stress.sh: what takes a quarter of an hour to try. Ends with one line "N passed, N failed".
 #
 #   dev/stress.sh                   every part of test/stress, in the order of their names
 #   dev/stress.sh 10-criteria       only these

@@ -4,5 +4,5 @@
 :generator
 select setseed(:seed);
 select public.verdict(broken = 0 and flips_seen and few_looks and no_endless_chain,
-    format('valid_until: %s chains in each of 7 zones, %s broken', (10000 * :scale)::int, broken))
-from run(greatest(100, (10000 * :scale)::int));
+    format('valid_until: %s chains in each of 7 zones, %s broken', (7000 * :scale)::int, broken))
+from run(greatest(100, (7000 * :scale)::int));
