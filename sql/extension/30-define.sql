@@ -17,7 +17,7 @@ as $$
     select array[
         'field', 'derived', 'stage', 'leg', 'transition', 'gate', 'validation', 'score_group',
         'score_rule', 'band', 'activity_rule', 'route', 'sla', 'escalation', 'work_standard',
-        'cadence_step', 'recycle_path', 'disposition', 'collision', 'target', 'message_template'
+        'cadence_step', 'recycle_path', 'disposition', 'crm_status', 'collision', 'target', 'message_template'
     ]
 $$;
 comment on function handoff.definition_tables() is

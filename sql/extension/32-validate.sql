@@ -141,6 +141,12 @@ as $$
         select format('disposition "%s"', d.code), 'signal', s
         from handoff.disposition d, unnest(d.reopen_on) s where d.contract_id = $1
         union all
+        select format('crm status "%s"', x.value), 'disposition', x.code
+        from handoff.crm_status x where x.contract_id = $1
+        union all
+        select format('crm status "%s"', x.value), 'stage', s
+        from handoff.crm_status x, unnest(x.stages) s where x.contract_id = $1
+        union all
         select format('recycle path "%s"', p.name), 'stage', p.to_stage
         from handoff.recycle_path p where p.contract_id = $1
         union all
@@ -168,6 +174,8 @@ as $$
         union all
         select 'work standard', w.name from handoff.work_standard w where w.contract_id = $1
         union all
+        select 'disposition', d.code from handoff.disposition d where d.contract_id = $1
+        union all
         select 'recycle path', p.name from handoff.recycle_path p where p.contract_id = $1
         union all
         select 'signal', a.name from handoff.activity_rule a where a.contract_id = $1 and a.meaning = 'signal'
@@ -193,7 +201,7 @@ as $$
       and not exists (select from known k where k.kind = r.kind and k.name = r.name)
 $$;
 comment on function handoff.check_names(int) is
-    'Findings about names that stand for nothing: stages, legs, fields, signals, paths, standards, pools, reps, calendar, time zone. Internal.';
+    'Findings about names that stand for nothing: stages, legs, fields, signals, paths, standards, dispositions, pools, reps, calendar, time zone. Internal.';
 
 create function handoff.check_journey(version int)
     returns table (severity text, object text, message text, hint text)
@@ -378,6 +386,21 @@ as $$
     from handoff.recycle_path p
     where p.contract_id = $1 and p.delay is null and p.reenter_on = '{}'
     union all
+    select 'error', format('crm status "%s"', x.value), 'qualifies and no transition has event "qualified"',
+           'Add a transition for the event, or take qualifies away.'
+    from handoff.crm_status x
+    where x.contract_id = $1 and x.qualifies
+      and not exists (select from handoff.transition t where t.contract_id = $1 and t.event = 'qualified')
+    union all
+    select 'warning', format('disposition "%s"', d.code), 'is to be reverted, and no status fits the stages that sales owns',
+           'Give a row of crm_status the stage: without it there is nothing to write back.'
+    from handoff.disposition d
+    where d.contract_id = $1 and d.on_violation = 'revert'
+      and exists (select from handoff.crm_status x where x.contract_id = $1 and x.code = d.code)
+      and not exists (select from handoff.crm_status x
+                      join handoff.stage s on s.contract_id = x.contract_id and s.name = any (x.stages) and s.owner = 'sales'
+                      where x.contract_id = $1)
+    union all
     select 'warning', format('sla "%s"', s.name), 'counts business time and the contract names no calendar',
            'Reps and pools without a calendar of their own have no business time: set contract.calendar.'
     from handoff.sla s
@@ -395,7 +418,7 @@ as $$
                       where a.contract_id = $1 and a.meaning in (m.meaning, m.or_meaning))
 $$;
 comment on function handoff.check_work(int) is
-    'Findings about dispositions, recycle paths and SLAs. Internal.';
+    'Findings about dispositions, CRM statuses, recycle paths and SLAs. Internal.';
 
 create function handoff.validate(version int default null)
     returns table (severity text, object text, message text, hint text)

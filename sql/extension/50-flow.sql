@@ -107,6 +107,8 @@ as $$
                when 'worked' then (
                    select string_agg(format('%s = %s', s.key, coalesce(s.value, 'nothing')), ', ' order by s.key)
                    from jsonb_each_text(e.detail -> 'set') s)
+               when 'violation' then format('%s was set in the CRM against rule %s, %s', e.detail ->> 'status', e.detail ->> 'rule',
+                                            case e.detail ->> 'taken' when 'true' then 'and taken' else 'and not taken' end)
                when 'contract' then format('contract %s instead of %s', e.detail ->> 'to', e.detail ->> 'from')
                else e.type
            end,

@@ -273,9 +273,18 @@ begin
            'Somebody wrote to the tables of schema handoff by hand.'
     from (select lead_key, seq, type from handoff.event
           where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'blocked')
-             or type = 'closed' and detail -> 'set' ->> 'outcome' <> 'next_leg') e
+             or type = 'closed' and detail -> 'set' ->> 'outcome' <> 'next_leg'
+             or type = 'violation' and detail ->> 'action' = 'hold') e
     full join handoff.outbox o on o.lead_key = e.lead_key and o.seq = e.seq
     where e.seq is null or o.seq is null
+    union all
+    -- 7 and so are violations
+    select 7, 'error', format('lead "%s", event %s: %s', coalesce(e.lead_key, v.lead_key), coalesce(e.seq, v.seq),
+                              case when e.seq is null then 'no such violation' else 'a violation without its row' end),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from (select lead_key, seq from handoff.event where type = 'violation') e
+    full join handoff.violation v on v.lead_key = e.lead_key and v.seq = e.seq
+    where e.seq is null or v.seq is null
     union all
     -- 9 due_at = recomputation
     select 9, 'error', format('lead "%s": its age in stage "%s" is due %s, not %s', l.lead_key, l.stage, k.due_at, d.due_at),

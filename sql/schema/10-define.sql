@@ -518,7 +518,28 @@ comment on column handoff.disposition.needs_work is 'Work standard (its name) th
 comment on column handoff.disposition.returns_turn is 'True: the owner gets his turn in the pool back.';
 comment on column handoff.disposition.recycle_path is 'Outcome recycle: the path that the lead takes.';
 comment on column handoff.disposition.reopen_on is 'Outcome disqualified: signals (activity_rule names) that reopen the lead all the same.';
-comment on column handoff.disposition.on_violation is 'When the CRM sets it although the contract forbids it: record, hold (clocks pause, manager told) or revert (write-back).';
+comment on column handoff.disposition.on_violation is 'When the CRM sets it although the contract forbids it: record (it is taken all the same, as far as the lead can go that way), hold (it is not, and the outside is told) or revert (it is not, and view writeback says what the status should be).';
+
+create table handoff.crm_status (
+    contract_id int not null references handoff.contract on delete cascade,
+    value       text not null,
+    ord         int not null,
+    code        text,
+    qualifies   boolean not null default false,
+    stages      text[] not null default '{}',
+    primary key (contract_id, value),
+    constraint crm_status_ord_once unique (contract_id, ord) deferrable,
+    constraint crm_status_value_not_empty check (value <> ''),
+    constraint crm_status_asks_once check (not (qualifies and code is not null))
+);
+
+comment on table handoff.crm_status is 'What the status of a lead in the CRM means. When a sync brings another one for a known lead, it is as if the API had been called by the actor crm; backwards it is what view writeback writes.';
+comment on column handoff.crm_status.contract_id is 'Version of the contract.';
+comment on column handoff.crm_status.value is 'The status as the lead''s mapped field crm_status has it, letter by letter.';
+comment on column handoff.crm_status.ord is 'Of several statuses for a stage the lowest is written to the CRM.';
+comment on column handoff.crm_status.code is 'Disposition that is given when somebody sets the status. NULL: none.';
+comment on column handoff.crm_status.qualifies is 'True: who sets it qualifies the lead for the next leg.';
+comment on column handoff.crm_status.stages is 'Stages in which a lead has this status: there it says nothing new.';
 
 create table handoff.collision (
     contract_id int not null references handoff.contract on delete cascade,

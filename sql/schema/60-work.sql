@@ -146,7 +146,7 @@ comment on column handoff.handoff.booked_at is 'Time a meeting was booked.';
 comment on column handoff.handoff.meeting_held_at is 'Time a meeting was held.';
 comment on column handoff.handoff.no_show is 'A booked meeting was missed by the lead, and none held since.';
 comment on column handoff.handoff.accepted_at is 'When sales accepted it.';
-comment on column handoff.handoff.accepted_how is 'How: explicit, first_touch, meeting, opportunity.';
+comment on column handoff.handoff.accepted_how is 'How: explicit, first_touch, meeting, opportunity, crm (a status set there).';
 comment on column handoff.handoff.qualified_at is 'When the SDR qualified it for the next leg.';
 comment on column handoff.handoff.disposed_at is 'When its outcome was given.';
 comment on column handoff.handoff.outcome is 'recycle, disqualified, returned, withdrawn, next_leg, won, lost; NULL: open.';

@@ -55,3 +55,73 @@ create index alias_lead on handoff.alias (lead_key);
 comment on table handoff.alias is 'Another key under which the CRM means a lead: the contact it was converted to.';
 comment on column handoff.alias.alias_key is 'The other key.';
 comment on column handoff.alias.lead_key is 'Lead.';
+
+create table handoff.violation (
+    lead_key text not null,
+    seq      bigint not null,
+    at       timestamptz not null,
+    rule     text not null,
+    asked    text not null,
+    code     text,
+    wanted   text not null,
+    action   text not null check (action in ('record', 'hold', 'revert')),
+    taken    boolean not null,
+    primary key (lead_key, seq)
+);
+comment on table handoff.violation is 'Statuses that somebody set in the CRM although the contract forbids what they mean. A sync can''t be refused; here it stands. Each is an event "violation" too.';
+comment on column handoff.violation.lead_key is 'Lead.';
+comment on column handoff.violation.seq is 'Number of the event.';
+comment on column handoff.violation.at is 'When it was decided.';
+comment on column handoff.violation.rule is 'What is against it: no_open_handoff, no_transition, criteria, required_fields, gate, note, work, unknown_code, no_recycle_path, not_handed_on, no_owner.';
+comment on column handoff.violation.asked is 'The status that was set.';
+comment on column handoff.violation.code is 'Disposition that it means; NULL: it qualifies.';
+comment on column handoff.violation.wanted is 'What the contract asks for, in words, for example 3 of 6 touches.';
+comment on column handoff.violation.action is 'What the disposition says of it: record, hold or revert.';
+comment on column handoff.violation.taken is 'True: the disposition was given all the same.';
+
+create view handoff.writeback as
+select l.lead_key,
+       l.source,
+       l.raw_key,
+       r.crm_id as owner,
+       l.stage,
+       h.band,
+       h.score,
+       case
+           when l.fields ->> 'crm_status' is not null and own.value is null then null
+           when l.stage = any (own.stages) then own.value
+           when v.action <> 'revert' and v.asked = own.value and v.at >= l.stage_since then own.value
+           else ours.value
+       end as status,
+       greatest(l.stage_since, h.handed_at, h.closed_at, a.at, case v.action when 'revert' then v.at end) as updated_at
+from handoff.lead l
+left join lateral (
+    select * from handoff.handoff n where n.lead_key = l.lead_key order by n.handoff_no desc limit 1
+) h on true
+left join handoff.rep r on r.rep = h.rep and h.closed_at is null
+left join lateral (
+    select greatest(max(n.at), max(n.ended_at)) as at
+    from handoff.assignment n where n.lead_key = h.lead_key and n.handoff_no = h.handoff_no
+) a on true
+left join lateral (
+    select n.at, n.asked, n.action from handoff.violation n where n.lead_key = l.lead_key order by n.seq desc limit 1
+) v on true
+left join handoff.crm_status own on own.contract_id = l.contract_id and own.value = l.fields ->> 'crm_status'
+left join lateral (
+    select n.value
+    from handoff.crm_status n
+    where n.contract_id = l.contract_id and l.stage = any (n.stages)
+    order by n.code is distinct from case when h.closed_at is not null then h.code end, n.ord
+    limit 1
+) ours on true
+where l.deleted_at is null;
+comment on view handoff.writeback is 'What a tool may write back into the CRM, one row a lead that is there. No value changes by the passing of time alone.';
+comment on column handoff.writeback.lead_key is 'Lead.';
+comment on column handoff.writeback.source is 'handoff.source.name it came from.';
+comment on column handoff.writeback.raw_key is 'Key of its row there, which is its id in the CRM.';
+comment on column handoff.writeback.owner is 'CRM id of the rep who has its open handoff; NULL: nobody has, or he has no CRM id.';
+comment on column handoff.writeback.stage is 'Lifecycle stage.';
+comment on column handoff.writeback.band is 'Band at its last handoff; NULL: none.';
+comment on column handoff.writeback.score is 'Score at its last handoff, in points; NULL: never handed over.';
+comment on column handoff.writeback.status is 'Status that fits the stage by handoff.crm_status: the CRM''s own where that does, or where a violation was left as it is. NULL: none fits, or the CRM has one that the contract doesn''t know, which is not ours to overwrite.';
+comment on column handoff.writeback.updated_at is 'When stage, owner or handoff last changed, or a status was last to be reverted; never earlier than before.';

@@ -132,7 +132,18 @@ typedef struct LhDisposition
 	int			recycle_path;	/* -1: none */
 	int			nreopen_on;
 	char	  **reopen_on;		/* signals that reopen what it has disqualified */
+	char	   *on_violation;	/* record, hold or revert, when a CRM's status gives it unlawfully */
 } LhDisposition;
+
+/* A status in the CRM, and what it asks for when somebody sets it there. */
+typedef struct LhCrmStatus
+{
+	char	   *value;
+	char	   *code;			/* of the disposition given; NULL: none */
+	bool		qualifies;
+	int			nstages;
+	int		   *stages;			/* in which a lead has it */
+} LhCrmStatus;
 
 typedef struct LhTransition
 {
@@ -297,6 +308,8 @@ typedef struct LhContract
 	LhRecyclePath *paths;
 	int			ndispositions;
 	LhDisposition *dispositions;
+	int			nstatuses;
+	LhCrmStatus *statuses;
 	bool		accept_on_first_touch;
 	bool		accept_on_meeting;
 	bool		accept_on_opportunity;

@@ -536,7 +536,7 @@ load_paths(LhContract *contract)
 static void
 load_dispositions(LhContract *contract)
 {
-	QUERY(contract, "select code, leg, outcome, reason, no_response, needs_note, needs_work, recycle_path, reopen_on "
+	QUERY(contract, "select code, leg, outcome, reason, no_response, needs_note, needs_work, recycle_path, reopen_on, on_violation "
 		  "from handoff.disposition where contract_id = $1 order by code collate \"C\"");
 	contract->ndispositions = SPI_processed;
 	contract->dispositions = palloc_array(LhDisposition, Max(SPI_processed, 1));
@@ -553,6 +553,29 @@ load_dispositions(LhContract *contract)
 		disposition->needs_work = lh_get_text(i, 7);
 		disposition->recycle_path = path_named(contract, lh_get_text(i, 8));
 		disposition->nreopen_on = lh_get_texts(i, 9, &disposition->reopen_on);
+		disposition->on_violation = lh_get_text(i, 10);
+	}
+}
+
+static void
+load_statuses(LhContract *contract)
+{
+	QUERY(contract, "select value, code, qualifies, stages from handoff.crm_status "
+		  "where contract_id = $1 order by ord, value collate \"C\"");
+	contract->nstatuses = SPI_processed;
+	contract->statuses = palloc_array(LhCrmStatus, Max(SPI_processed, 1));
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		LhCrmStatus *status = &contract->statuses[i];
+		char	  **stages;
+
+		status->value = lh_get_text(i, 1);
+		status->code = lh_get_text(i, 2);
+		status->qualifies = lh_get_bool(i, 3);
+		status->nstages = lh_get_texts(i, 4, &stages);
+		status->stages = palloc_array(int, Max(status->nstages, 1));
+		for (int k = 0; k < status->nstages; k++)
+			status->stages[k] = stage_named(contract, stages[k]);
 	}
 }
 
@@ -582,6 +605,7 @@ lh_contract_load(int contract_id)
 	load_standards(contract);
 	load_paths(contract);
 	load_dispositions(contract);
+	load_statuses(contract);
 	lh_contract_find_thresholds(contract);
 	contract->clocked_activities = lh_rulebook_has_clock(contract->intent.book) ||
 		lh_rulebook_has_clock(contract->meaning.book);

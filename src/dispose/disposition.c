@@ -7,6 +7,30 @@
 
 #include "lib/stringinfo.h"
 
+LhRefusal *
+lh_refusal(const char *rule, char *message, char *detail, char *hint)
+{
+	LhRefusal  *refusal = palloc_object(LhRefusal);
+
+	refusal->rule = rule;
+	refusal->message = message;
+	refusal->detail = detail;
+	refusal->hint = hint;
+	return refusal;
+}
+
+void
+lh_raise_refusal(const LhRefusal *refusal)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LH_NOT_ALLOWED),
+			 errmsg("%s", refusal->message),
+			 refusal->detail == NULL ? 0 : errdetail("%s", refusal->detail),
+			 refusal->hint == NULL ? 0 : errhint("%s", refusal->hint)));
+}
+
+/* Finding it --------------------------------------------------------------------------------- */
+
 static bool
 fits(const LhContract *contract, const LhDisposition *disposition, const char *outcome,
 	 const char *leg)
@@ -29,8 +53,31 @@ codes_that_fit(const LhContract *contract, const char *outcome, const char *leg)
 	return list.len > 0 ? list.data : "none";
 }
 
+static LhRefusal *
+no_disposition(const LhContract *contract, const char *code, const char *outcome, const char *leg,
+			   bool several)
+{
+	char	   *codes = codes_that_fit(contract, outcome, leg);
+
+	if (code == NULL && outcome == NULL)
+		return lh_refusal("no_code", pstrdup("a disposition needs a code"), NULL,
+						  psprintf("Codes are %s.", codes));
+	if (code == NULL)
+		return lh_refusal("no_code",
+						  psprintf("the contract has %s disposition with outcome \"%s\"",
+								   several ? "more than one" : "no", outcome),
+						  psprintf("Codes are %s.", codes), pstrdup("Give the code."));
+	return lh_refusal("unknown_code",
+					  psprintf("the contract has no such disposition \"%s\"", code),
+					  outcome == NULL ? NULL :
+					  psprintf("It must have outcome \"%s\"%s%s.", outcome,
+							   leg == NULL ? "" : " and be for leg ", leg == NULL ? "" : leg),
+					  psprintf("Codes are %s.", codes));
+}
+
 const LhDisposition *
-lh_disposition(const LhContract *contract, const char *code, const char *outcome, const char *leg)
+lh_disposition(const LhContract *contract, const char *code, const char *outcome, const char *leg,
+			   LhRefusal **refusal)
 {
 	const LhDisposition *found = NULL;
 	int			n = 0;
@@ -47,26 +94,11 @@ lh_disposition(const LhContract *contract, const char *code, const char *outcome
 	}
 	if (n == 1)
 		return found;
-	if (code == NULL && outcome == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("a disposition needs a code"),
-				 errhint("Codes are %s.", codes_that_fit(contract, outcome, leg))));
-	if (code == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("the contract has %s disposition with outcome \"%s\"",
-						n == 0 ? "no" : "more than one", outcome),
-				 errdetail("Codes are %s.", codes_that_fit(contract, outcome, leg)),
-				 errhint("Give the code.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_LH_NOT_ALLOWED),
-			 errmsg("the contract has no such disposition \"%s\"", code),
-			 outcome == NULL ? 0 : errdetail("It must have outcome \"%s\"%s%s.", outcome,
-											 leg == NULL ? "" : " and be for leg ",
-											 leg == NULL ? "" : leg),
-			 errhint("Codes are %s.", codes_that_fit(contract, outcome, leg))));
+	*refusal = no_disposition(contract, code, outcome, leg, n > 0);
+	return NULL;
 }
+
+/* What it asks for --------------------------------------------------------------------------- */
 
 /* The first standard of that name whose leg and criteria fit, or NULL: nothing is asked. */
 static const LhWorkStandard *
@@ -92,7 +124,7 @@ add_part(StringInfo text, int64 has, int needs, const char *of)
 	return has >= needs;
 }
 
-static void
+static LhRefusal *
 check_work(const LhContract *contract, const LhDisposition *disposition, const LhHandoff *handoff,
 		   const LhFields *row, int days_touched)
 {
@@ -102,31 +134,28 @@ check_work(const LhContract *contract, const LhDisposition *disposition, const L
 	bool		enough = true;
 
 	if (standard == NULL)
-		return;
+		return NULL;
 	initStringInfo(&parts);
 	enough = add_part(&parts, handoff->touches, standard->min_touches, "touches") && enough;
 	enough = add_part(&parts, handoff->channels.n, standard->min_channels, "channels") && enough;
 	enough = add_part(&parts, handoff->contacts, standard->min_contacts, "contacts") && enough;
 	enough = add_part(&parts, days_touched, standard->min_days, "days") && enough;
-	if (!enough)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("disposition \"%s\" needs more work", disposition->code),
-				 errdetail("%s.", parts.data),
-				 errhint("Work standard \"%s\" of contract %d asks for it.", standard->name,
-						 contract->contract_id)));
+	return enough ? NULL :
+		lh_refusal("work", psprintf("disposition \"%s\" needs more work", disposition->code),
+				   psprintf("%s.", parts.data),
+				   psprintf("Work standard \"%s\" of contract %d asks for it.", standard->name,
+							contract->contract_id));
 }
 
-void
+LhRefusal *
 lh_check_disposition(const LhContract *contract, const LhDisposition *disposition,
 					 const LhHandoff *handoff, const LhFields *row, const char *note,
 					 int days_touched)
 {
 	if (disposition->needs_note && (note == NULL || note[0] == '\0'))
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("disposition \"%s\" needs a note", disposition->code),
-				 errhint("Say why: note => '...'.")));
+		return lh_refusal("note", psprintf("disposition \"%s\" needs a note", disposition->code), NULL,
+						  pstrdup("Say why: note => '...'."));
 	if (disposition->needs_work != NULL && handoff != NULL)
-		check_work(contract, disposition, handoff, row, days_touched);
+		return check_work(contract, disposition, handoff, row, days_touched);
+	return NULL;
 }

@@ -1,7 +1,9 @@
 /*
  * src/dispose/disposition.h
  *
- * Which disposition a code names, and what it asks for before it may be used.
+ * Which disposition a code names, what it asks for before it may be used, and why something that is
+ * asked for is not allowed: a value, since what the API raises as an error, a CRM's status that can't be
+ * refused leaves behind as a violation.
  */
 #ifndef LH_DISPOSITION_H
 #define LH_DISPOSITION_H
@@ -9,13 +11,28 @@
 #include "define/contract.h"
 #include "work/handoff.h"
 
-/* By code (NULL: the only one with that outcome); raises LH041 if there is none, or several. */
-extern const LhDisposition *lh_disposition(const LhContract *contract, const char *code,
-										   const char *outcome, const char *leg);
+/* The contract's rule against it, in the words of an error. */
+typedef struct LhRefusal
+{
+	const char *rule;			/* its name in handoff.violation */
+	char	   *message;
+	char	   *detail;			/* NULL: none */
+	char	   *hint;			/* NULL: none */
+} LhRefusal;
 
-/* Raises LH041 unless the note is there and the work was done that the disposition needs. */
-extern void lh_check_disposition(const LhContract *contract, const LhDisposition *disposition,
-								 const LhHandoff *handoff, const LhFields *row, const char *note,
-								 int days_touched);
+extern LhRefusal *lh_refusal(const char *rule, char *message, char *detail, char *hint);
+
+/* Raises LH041. */
+extern void lh_raise_refusal(const LhRefusal *refusal) pg_attribute_noreturn();
+
+/* By code (NULL: the only one with that outcome); NULL if there is none, or several: *refusal says so. */
+extern const LhDisposition *lh_disposition(const LhContract *contract, const char *code,
+										   const char *outcome, const char *leg,
+										   LhRefusal **refusal);
+
+/* NULL if the note is there and the work was done that the disposition needs. */
+extern LhRefusal *lh_check_disposition(const LhContract *contract, const LhDisposition *disposition,
+									   const LhHandoff *handoff, const LhFields *row,
+									   const char *note, int days_touched);
 
 #endif							/* LH_DISPOSITION_H */

@@ -1,10 +1,11 @@
 /*
  * src/flow/act.c
  *
- * What people do with a lead through the API: accept, qualify, dispose, hand over, set a stage.
+ * What people do with a lead: accept, qualify, dispose, hand over, set a stage.
  *
- * Whatever the contract doesn't provide for is refused with SQLSTATE LH041, and nothing has happened:
- * the error ends the caller's statement.
+ * Whether the contract provides for it is found out first (may_..), and nothing has happened then.  The
+ * API raises a refusal as SQLSTATE LH041; a status that the CRM has set can't be refused, and leaves a
+ * violation (crm_status.c).  What may be done is done by lh_act(), which can't fail any more.
  */
 #include "flow/journey.h"
 
@@ -14,87 +15,106 @@
 #include "utils/date.h"
 #include "utils/timestamp.h"
 
-static LhLeadHandoff *
-need_open_handoff(const LhDecision *decision, const LhAction *action)
-{
-	LhLeadHandoff *open = lh_open_handoff(decision->lead);
+/* What may be in the way --------------------------------------------------------------------- */
 
-	if (open == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("lead \"%s\" has no open handoff", decision->lead->lead_key),
-				 errdetail("It is in stage \"%s\".", decision->lead->stage),
-				 errhint("Only a lead that was handed over can be the object of %s().", action->name)));
-	return open;
+static LhRefusal *
+no_open_handoff(const LhDecision *decision, const LhAction *action)
+{
+	return lh_refusal("no_open_handoff",
+					  psprintf("lead \"%s\" has no open handoff", decision->lead->lead_key),
+					  psprintf("It is in stage \"%s\".", decision->lead->stage),
+					  psprintf("Only a lead that was handed over can be the object of %s().",
+							   action->name));
 }
 
-static void
-need_way(const LhDecision *decision, LhCause cause, const LhAction *action)
-{
-	if (!lh_has_way(decision, cause))
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("%s() is not possible in stage \"%s\"", action->name, decision->lead->stage),
-				 errdetail("Contract %d has no transition on \"%s\" from there.",
-						   decision->contract->contract_id, lh_cause_name(cause)),
-				 errhint("See view handoff.journey for the ways out of a stage.")));
-}
-
-/* Fire, or say what is in the way. */
-static void
-must_fire(Journey *journey, LhCause cause, const char *code, const LhAction *action)
+/* No transition for it from this stage, or none that would fire; NULL: one would. */
+static LhRefusal *
+may_move(const Journey *journey, LhCause cause, const LhAction *action)
 {
 	LhDecision *decision = journey->decision;
+	const LhLead *lead = decision->lead;
+	Journey		probe;
 
-	if (lh_fire(journey, cause, code))
-		return;
-	if (journey->gate != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("gate \"%s\" holds lead \"%s\"", journey->gate->code, decision->lead->lead_key),
-				 errhint("See handoff.explain().")));
-	ereport(ERROR,
-			(errcode(ERRCODE_LH_NOT_ALLOWED),
-			 errmsg("%s() is not possible for lead \"%s\" as it is", action->name,
-					decision->lead->lead_key),
-			 journey->is_blocked ? errdetail("Required fields are missing or not valid, \"%s\" first.",
-											 journey->missing[0]) :
-			 errdetail("The criteria of every transition on \"%s\" fail.", lh_cause_name(cause)),
-			 errhint("See handoff.explain().")));
+	if (!lh_has_way(decision, cause))
+		return lh_refusal("no_transition",
+						  psprintf("%s() is not possible in stage \"%s\"", action->name, lead->stage),
+						  psprintf("Contract %d has no transition on \"%s\" from there.",
+								   decision->contract->contract_id, lh_cause_name(cause)),
+						  pstrdup("See view handoff.journey for the ways out of a stage."));
+	if (lh_can_fire(journey, cause, &probe))
+		return NULL;
+	if (probe.gate != NULL)
+		return lh_refusal("gate",
+						  psprintf("gate \"%s\" holds lead \"%s\"", probe.gate->code, lead->lead_key),
+						  NULL, pstrdup("See handoff.explain()."));
+	return lh_refusal(probe.is_blocked ? "required_fields" : "criteria",
+					  psprintf("%s() is not possible for lead \"%s\" as it is", action->name,
+							   lead->lead_key),
+					  probe.is_blocked ?
+					  psprintf("Required fields are missing or not valid, \"%s\" first.",
+							   probe.missing[0]) :
+					  psprintf("The criteria of every transition on \"%s\" fail.", lh_cause_name(cause)),
+					  pstrdup("See handoff.explain()."));
+}
+
+static void
+must_fire(Journey *journey, LhCause cause, const char *code)
+{
+	if (!lh_fire(journey, cause, code))
+		elog(ERROR, "transition on \"%s\" did not fire", lh_cause_name(cause));
 }
 
 /* Acceptance and qualification --------------------------------------------------------------- */
+
+static LhRefusal *
+may_accept(const Journey *journey, const LhAction *action)
+{
+	LhDecision *decision = journey->decision;
+	LhLeadHandoff *open = lh_open_handoff(decision->lead);
+	LhRefusal  *refusal = NULL;
+
+	if (open == NULL)
+		return no_open_handoff(decision, action);
+	if (open->h.accepted_at != LH_NOT_YET)
+		return lh_refusal("accepted_already",
+						  psprintf("lead \"%s\" has been accepted already", decision->lead->lead_key),
+						  psprintf("At %s, %s.", timestamptz_to_str(open->h.accepted_at),
+								   open->h.accepted_how), NULL);
+	if (lh_disposition(decision->contract, action->code, "accepted", open->h.leg, &refusal) == NULL)
+		return refusal;
+	return lh_has_way(decision, LH_ACCEPTED) ? may_move(journey, LH_ACCEPTED, action) : NULL;
+}
 
 static void
 accept_it(Journey *journey, const LhAction *action)
 {
 	LhDecision *decision = journey->decision;
-	LhLeadHandoff *open = need_open_handoff(decision, action);
 
-	if (open->h.accepted_at != LH_NOT_YET)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("lead \"%s\" has been accepted already", decision->lead->lead_key),
-				 errdetail("At %s, %s.", timestamptz_to_str(open->h.accepted_at), open->h.accepted_how)));
-	(void) lh_disposition(decision->contract, action->code, "accepted", open->h.leg);
-	lh_accept(decision, open, "explicit", decision->now, action->actor);
+	lh_accept(decision, lh_open_handoff(decision->lead), action->how, decision->now, action->actor);
 	if (lh_has_way(decision, LH_ACCEPTED))
-		must_fire(journey, LH_ACCEPTED, NULL, action);
+		must_fire(journey, LH_ACCEPTED, NULL);
+}
+
+static LhRefusal *
+may_qualify(const Journey *journey, const LhAction *action)
+{
+	if (lh_open_handoff(journey->decision->lead) == NULL)
+		return no_open_handoff(journey->decision, action);
+	return may_move(journey, LH_QUALIFIED, action);
 }
 
 static void
 qualify(Journey *journey, const LhAction *action)
 {
 	LhDecision *decision = journey->decision;
-	LhLeadHandoff *open = need_open_handoff(decision, action);
+	LhLeadHandoff *open = lh_open_handoff(decision->lead);
 	LhJson		extra;
 
-	need_way(decision, LH_QUALIFIED, action);
 	open->h.qualified_at = decision->now;
 	lh_json_begin(&extra);
 	lh_json_text(&extra, "note", action->note);
 	lh_handoff_event(decision, open, "qualified", action->actor, &extra);
-	must_fire(journey, LH_QUALIFIED, NULL, action);
+	must_fire(journey, LH_QUALIFIED, NULL);
 }
 
 /* Dispositions ------------------------------------------------------------------------------- */
@@ -161,139 +181,207 @@ lh_start_recycle(Journey *journey, LhLeadHandoff *handoff, int path_no, Timestam
 	lh_set_clock(decision, LH_CLOCK_RECYCLE, path->name, until);
 }
 
-static void
-recycle(Journey *journey, const LhAction *action, const LhDisposition *disposition,
-		LhLeadHandoff *open)
+static LhRefusal *
+may_recycle(const Journey *journey, const LhAction *action, const LhDisposition *disposition)
 {
-	LhDecision *decision = journey->decision;
+	LhRefusal  *refusal = may_move(journey, LH_RECYCLED, action);
 
-	need_way(decision, LH_RECYCLED, action);
-	if (disposition->recycle_path < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("disposition \"%s\" has no recycle path", disposition->code)));
-	if (action->until != LH_NOT_YET && action->until <= decision->now)
+	if (refusal == NULL && disposition->recycle_path < 0)
+		refusal = lh_refusal("no_recycle_path",
+							 psprintf("disposition \"%s\" has no recycle path", disposition->code),
+							 NULL, pstrdup("Give it one in the contract."));
+	if (refusal == NULL && action->until != LH_NOT_YET && action->until <= journey->decision->now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("until must be later than now")));
-	lh_close_handoff(decision, open, "recycle", disposition->code, action->note, action->actor);
-	must_fire(journey, LH_RECYCLED, disposition->code, action);
-	lh_start_recycle(journey, open, disposition->recycle_path, action->until);
+	return refusal;
 }
 
-/* Back to the one who handed it over, with the reason. */
-static void
-give_back(Journey *journey, const LhAction *action, const LhDisposition *disposition,
-		  LhLeadHandoff *open)
+/* The handoff that a lead goes back to when its present one is returned; or NULL. */
+static LhLeadHandoff *
+handoff_before(const LhDecision *decision, const LhLeadHandoff *open)
 {
-	LhDecision *decision = journey->decision;
 	int			leg = lh_contract_leg(decision->contract, open->h.leg);
 	LhLeadHandoff *before = leg <= 0 ? NULL :
 		lh_last_handoff(decision->lead, decision->contract->legs[leg - 1].name, true);
 
-	need_way(decision, LH_RETURNED, action);
-	if (before == NULL || before->h.closed_at != open->h.handed_at)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("lead \"%s\" can't be returned: nobody handed it over", decision->lead->lead_key)));
-	lh_close_handoff(decision, open, "returned", disposition->code, action->note, action->actor);
-	lh_reopen_handoff(decision, before);
-	must_fire(journey, LH_RETURNED, disposition->code, action);
+	return before == NULL || before->h.closed_at != open->h.handed_at ? NULL : before;
 }
 
-static void
-end_it(Journey *journey, const LhAction *action, const LhDisposition *disposition,
-	   LhLeadHandoff *open)
+static LhRefusal *
+may_give_back(const Journey *journey, const LhAction *action, const LhLeadHandoff *open)
 {
-	LhDecision *decision = journey->decision;
+	const LhDecision *decision = journey->decision;
+	LhRefusal  *refusal = may_move(journey, LH_RETURNED, action);
 
-	need_way(decision, LH_DISQUALIFIED, action);
-	if (open != NULL)
-		lh_close_handoff(decision, open, disposition->outcome, disposition->code, action->note,
-						 action->actor);
-	must_fire(journey, LH_DISQUALIFIED, disposition->code, action);
+	if (refusal == NULL && handoff_before(decision, open) == NULL)
+		refusal = lh_refusal("not_handed_on",
+							 psprintf("lead \"%s\" can't be returned: nobody handed it over",
+									  decision->lead->lead_key),
+							 NULL, pstrdup("Recycle or disqualify it."));
+	return refusal;
+}
+
+/* Does the disposition end the lead's journey, also without a handoff? */
+static bool
+ends(const LhDisposition *disposition)
+{
+	return strcmp(disposition->outcome, "disqualified") == 0 ||
+		strcmp(disposition->outcome, "withdrawn") == 0;
+}
+
+/* Leniently: what it asks for beforehand, note and work, doesn't count. */
+static LhRefusal *
+may_dispose(const Journey *journey, const LhAction *action, bool leniently)
+{
+	const LhDecision *decision = journey->decision;
+	LhLeadHandoff *open = lh_open_handoff(decision->lead);
+	LhRefusal  *refusal = NULL;
+	const LhDisposition *disposition = lh_disposition(decision->contract, action->code, action->outcome,
+													  open == NULL ? NULL : open->h.leg, &refusal);
+
+	if (disposition == NULL)
+		return refusal;
+	if (open == NULL && !ends(disposition))
+		return no_open_handoff(decision, action);
+	if (!leniently)
+		refusal = lh_check_disposition(decision->contract, disposition, open == NULL ? NULL : &open->h,
+									   decision->lead->row, action->note,
+									   open == NULL ? 0 : days_touched(decision, &open->h));
+	if (refusal != NULL)
+		return refusal;
+	if (ends(disposition))
+		return may_move(journey, LH_DISQUALIFIED, action);
+	if (strcmp(disposition->outcome, "recycle") == 0)
+		return may_recycle(journey, action, disposition);
+	if (strcmp(disposition->outcome, "returned") == 0)
+		return may_give_back(journey, action, open);
+	if (strcmp(disposition->outcome, "accepted") == 0)
+		return may_accept(journey, action);
+	return open->h.rep != NULL ? NULL :
+		lh_refusal("no_owner", psprintf("lead \"%s\" has no owner to take it from", decision->lead->lead_key),
+				   NULL, pstrdup("It seeks one at every tick."));
 }
 
 static void
 dispose(Journey *journey, const LhAction *action)
 {
 	LhDecision *decision = journey->decision;
-	const LhContract *contract = decision->contract;
 	LhLeadHandoff *open = lh_open_handoff(decision->lead);
-	const LhDisposition *disposition = lh_disposition(contract, action->code, action->outcome,
-													  open == NULL ? NULL : open->h.leg);
+	LhLeadHandoff *before = open == NULL ? NULL : handoff_before(decision, open);
+	LhRefusal  *refusal;
+	const LhDisposition *disposition = lh_disposition(decision->contract, action->code, action->outcome,
+													  open == NULL ? NULL : open->h.leg, &refusal);
 	const char *outcome = disposition->outcome;
-	bool		ends = strcmp(outcome, "disqualified") == 0 || strcmp(outcome, "withdrawn") == 0;
 
-	if (!ends)
-		open = need_open_handoff(decision, action);
-	lh_check_disposition(contract, disposition, open == NULL ? NULL : &open->h, decision->lead->row,
-						 action->note, open == NULL ? 0 : days_touched(decision, &open->h));
-	if (ends)
-		end_it(journey, action, disposition, open);
-	else if (strcmp(outcome, "recycle") == 0)
-		recycle(journey, action, disposition, open);
-	else if (strcmp(outcome, "returned") == 0)
-		give_back(journey, action, disposition, open);
-	else if (strcmp(outcome, "accepted") == 0)
+	if (strcmp(outcome, "accepted") == 0)
 		accept_it(journey, action);
-	else if (open->h.rep == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("lead \"%s\" has no owner to take it from", decision->lead->lead_key)));
-	else
+	else if (strcmp(outcome, "reroute") == 0)
 		lh_reroute(decision, open, disposition->code, action->note, action->actor);
+	else
+	{
+		if (open != NULL)
+			lh_close_handoff(decision, open, outcome, disposition->code, action->note, action->actor);
+		if (strcmp(outcome, "returned") == 0)
+		{
+			lh_reopen_handoff(decision, before);
+			must_fire(journey, LH_RETURNED, disposition->code);
+		}
+		else if (strcmp(outcome, "recycle") == 0)
+		{
+			must_fire(journey, LH_RECYCLED, disposition->code);
+			lh_start_recycle(journey, open, disposition->recycle_path, action->until);
+		}
+		else
+			must_fire(journey, LH_DISQUALIFIED, disposition->code);
+	}
 }
 
 /* By hand ------------------------------------------------------------------------------------ */
+
+/* The first transition that passes the leg from where the lead is; -1: none does. */
+static int
+transition_over(const LhDecision *decision, int leg)
+{
+	const LhContract *contract = decision->contract;
+
+	for (int t = 0; t < contract->guard.n; t++)
+		if (contract->transitions[t].from == decision->stage && contract->transitions[t].leg == leg)
+			return t;
+	return -1;
+}
+
+static LhRefusal *
+may_hand_over(Journey *journey, const LhAction *action)
+{
+	LhDecision *decision = journey->decision;
+	int			leg = lh_contract_leg(decision->contract, action->leg);
+	const LhGate *gate;
+
+	if (leg < 0)
+		return lh_refusal("unknown_leg",
+						  psprintf("contract %d has no leg \"%s\"", decision->contract->contract_id, action->leg),
+						  NULL, pstrdup("See table handoff.leg."));
+	gate = lh_closed_gate(journey, leg);
+	if (gate != NULL)
+		return lh_refusal("gate",
+						  psprintf("gate \"%s\" holds lead \"%s\"", gate->code, decision->lead->lead_key),
+						  NULL, pstrdup("See handoff.explain()."));
+	if (transition_over(decision, leg) < 0)
+		return lh_refusal("no_transition",
+						  psprintf("leg \"%s\" can't be passed from stage \"%s\"", action->leg, decision->lead->stage),
+						  NULL, pstrdup("See view handoff.journey for the ways out of a stage."));
+	return NULL;
+}
 
 /* Pass a leg now, whatever the score says; gates still count. */
 static void
 hand_over(Journey *journey, const LhAction *action)
 {
-	LhDecision *decision = journey->decision;
-	const LhContract *contract = decision->contract;
+	const LhContract *contract = journey->decision->contract;
 	int			leg = lh_contract_leg(contract, action->leg);
-	const LhGate *gate;
+	const LhTransition *transition = &contract->transitions[transition_over(journey->decision, leg)];
 
-	if (leg < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("contract %d has no leg \"%s\"", contract->contract_id, action->leg)));
-	gate = lh_closed_gate(journey, leg);
-	if (gate != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 errmsg("gate \"%s\" holds lead \"%s\"", gate->code, decision->lead->lead_key),
-				 errhint("See handoff.explain().")));
-	for (int t = 0; t < contract->guard.n; t++)
-	{
-		const LhTransition *transition = &contract->transitions[t];
-
-		if (transition->from != decision->stage || transition->leg != leg)
-			continue;
-		journey->origin = "manual";
-		lh_move(journey, transition->to, transition->cause, leg, action->note);
-		return;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_LH_NOT_ALLOWED),
-			 errmsg("leg \"%s\" can't be passed from stage \"%s\"", action->leg, decision->lead->stage),
-			 errhint("See view handoff.journey for the ways out of a stage.")));
+	journey->origin = "manual";
+	lh_move(journey, transition->to, transition->cause, leg, action->note);
 }
 
-static void
-set_stage(Journey *journey, const LhAction *action)
+static LhRefusal *
+may_set_stage(const Journey *journey, const LhAction *action)
 {
-	LhDecision *decision = journey->decision;
+	const LhDecision *decision = journey->decision;
 	int			stage = lh_contract_stage(decision->contract, action->stage);
 
-	if (stage < 0 || stage == decision->stage)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NOT_ALLOWED),
-				 stage < 0 ? errmsg("contract %d has no stage \"%s\"", decision->contract->contract_id, action->stage) :
-				 errmsg("lead \"%s\" is in stage \"%s\" already", decision->lead->lead_key, action->stage)));
-	lh_move(journey, stage, LH_SCORED, -1, action->note);
+	if (stage >= 0 && stage != decision->stage)
+		return NULL;
+	return lh_refusal(stage < 0 ? "unknown_stage" : "same_stage",
+					  stage < 0 ?
+					  psprintf("contract %d has no stage \"%s\"", decision->contract->contract_id, action->stage) :
+					  psprintf("lead \"%s\" is in stage \"%s\" already", decision->lead->lead_key, action->stage),
+					  NULL, pstrdup("See view handoff.journey."));
+}
+
+/* The door ----------------------------------------------------------------------------------- */
+
+LhRefusal *
+lh_may_act(Journey *journey, const LhAction *action, bool leniently)
+{
+	switch (action->kind)
+	{
+		case LH_DO_ACCEPT:
+			return may_accept(journey, action);
+		case LH_DO_QUALIFY:
+			return may_qualify(journey, action);
+		case LH_DO_DISPOSE:
+			return may_dispose(journey, action, leniently);
+		case LH_DO_HAND_OVER:
+			return may_hand_over(journey, action);
+		case LH_DO_SET_STAGE:
+			return may_set_stage(journey, action);
+		case LH_DO_NOTHING:
+			break;
+	}
+	return NULL;
 }
 
 void
@@ -315,7 +403,8 @@ lh_act(Journey *journey, const LhAction *action)
 			hand_over(journey, action);
 			break;
 		case LH_DO_SET_STAGE:
-			set_stage(journey, action);
+			lh_move(journey, lh_contract_stage(journey->decision->contract, action->stage), LH_SCORED, -1,
+					action->note);
 			break;
 		case LH_DO_NOTHING:
 			break;

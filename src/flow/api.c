@@ -109,6 +109,7 @@ lh_act_on_lead(PG_FUNCTION_ARGS)
 		.stage = text_arg(fcinfo, 6),
 		.until = PG_ARGISNULL(7) ? LH_NOT_YET : PG_GETARG_TIMESTAMPTZ(7),
 		.actor = text_arg(fcinfo, 8),
+		.how = "explicit",
 	};
 	MemoryContext caller = CurrentMemoryContext;
 	char	   *lead_key = text_arg(fcinfo, 0);

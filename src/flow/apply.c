@@ -205,8 +205,31 @@ static LhStatement begin_stays = {
 	}
 };
 
+/* An event "violation" is a row of its own besides. */
+static LhStatement write_violations = {
+	"insert into handoff.violation (lead_key, seq, at, rule, asked, code, wanted, action, taken) "
+	"select u.lead_key, u.seq, u.at, d.rule, d.status, d.code, coalesce(d.wanted, d.message), d.action, d.taken "
+	"from unnest($1, $2, $3, $4) as u(lead_key, seq, at, detail) cross join lateral jsonb_to_record(u.detail) "
+	"as d(rule text, status text, code text, wanted text, message text, action text, taken boolean)",
+	4, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, JSONBARRAYOID}
+};
+
 static void
-add_events(LhRows *rows, const LhBatchLead *slot, TimestampTz recorded_at)
+add_violation(LhRows *rows, const LhBatchLead *slot, const LhEvent *event)
+{
+	RowBuilder	row = {0};
+
+	if (strcmp(event->type, "violation") != 0)
+		return;
+	put_text(&row, slot->lead_key);
+	put_bigint(&row, event->seq);
+	put_time(&row, event->at);
+	put(&row, JsonbPGetDatum(event->detail), false);
+	add(rows, &row);
+}
+
+static void
+add_events(LhRows *rows, LhRows *violations, const LhBatchLead *slot, TimestampTz recorded_at)
 {
 	ListCell   *lc;
 
@@ -226,6 +249,7 @@ add_events(LhRows *rows, const LhBatchLead *slot, TimestampTz recorded_at)
 		put_text(&row, event->actor);
 		put(&row, JsonbPGetDatum(event->detail), false);
 		add(rows, &row);
+		add_violation(violations, slot, event);
 	}
 }
 
@@ -587,6 +611,7 @@ lh_batch_apply(LhBatch *batch)
 	LhRows		new_leads;
 	LhRows		leads;
 	LhRows		events;
+	LhRows		violations;
 	LhRows		stays_ended;
 	LhRows		stays_begun;
 	LhRows		clocks;
@@ -602,6 +627,7 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_begin(&new_leads, &insert_leads);
 	lh_rows_begin(&leads, &update_leads);
 	lh_rows_begin(&events, &write_events);
+	lh_rows_begin(&violations, &write_violations);
 	lh_rows_begin(&stays_ended, &end_stays);
 	lh_rows_begin(&stays_begun, &begin_stays);
 	lh_rows_begin(&clocks, &write_clocks);
@@ -619,7 +645,7 @@ lh_batch_apply(LhBatch *batch)
 		MemoryContextSwitchTo(lead_mcxt);
 		if (slot->effects.changed)
 			add_lead(slot->exists ? &leads : &new_leads, &slot->lead, slot->contract);
-		add_events(&events, slot, recorded_at);
+		add_events(&events, &violations, slot, recorded_at);
 		add_stays(&stays_ended, &stays_begun, slot);
 		add_clocks(&clocks, slot);
 		add_judgements(&judgements, slot);
@@ -631,6 +657,7 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_flush(&new_leads);
 	update_all(&leads);
 	lh_rows_flush(&events);
+	lh_rows_flush(&violations);
 	lh_rows_flush(&stays_ended);
 	lh_rows_flush(&stays_begun);
 	for (int k = 0; k < LH_NCLOCKS; k++)

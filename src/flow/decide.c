@@ -300,6 +300,7 @@ take_row(LhDecision *decision)
 		lh_decision_event(decision, "restored", NULL, "source", empty_object());
 	}
 	change_fields(decision);
+	decision->crm_status = input->crm_status;
 	if (list_length(decision->effects->events) > 0)
 		take_newest(lead, "row", row_time(decision));
 	return true;

@@ -101,6 +101,7 @@ typedef struct LhAction
 	const char *leg;
 	const char *stage;
 	const char *actor;
+	const char *how;			/* an acceptance comes about: explicit, crm */
 	TimestampTz until;			/* LH_NOT_YET: not given */
 } LhAction;
 
@@ -168,6 +169,7 @@ typedef struct LhInput
 	bool		row_present;	/* false: it is gone (or marked deleted) */
 	bool		backfill;		/* it was there before the source was attached */
 	LhFields   *row;			/* only the mapped range counts */
+	const char *crm_status;		/* of a known lead, if it is another than before; else NULL */
 	TimestampTz version;		/* DT_NOBEGIN: not mapped or null */
 	TimestampTz seen_at;
 	TimestampTz since;			/* of the source: older leads pass no leg */
@@ -228,6 +230,7 @@ typedef struct LhDecision
 	TimestampTz valid_until;	/* when the decision may change by time alone */
 	int			stage;			/* position of lead->stage */
 	bool		restored;		/* the lead's row was gone and is back */
+	const char *crm_status;		/* that the CRM has set now; NULL: none */
 	LhScore    *score;
 	bool	   *entered;		/* by activity rule: a signal that did not hold before, or anew */
 } LhDecision;

@@ -25,7 +25,7 @@ can_go_on(const LhContract *contract, const LhLead *lead, const LhInput *input)
 		lead->ngroups == contract->nintent_groups &&
 		!contract->clocked_activities &&
 		lead->fold.at != DT_NOEND && input->changed_since > lead->fold.at &&
-		input->action == NULL;	/* an action may open again what is over */
+		input->action == NULL && input->crm_status == NULL; /* they may open again what is over */
 }
 
 static TimestampTz

@@ -70,17 +70,14 @@ stored_text(const LhBatchLead *slot, const char *field)
 		pnstrdup(value->val.string.val, value->val.string.len);
 }
 
-/* The field's new value as a key, if it is there and has changed. */
+/* The field's new value, if it is there and has changed. */
 static char *
-changed_key(const LhBatchLead *slot, const LhSource *source, const LhSourceRow *row,
-			const char *field)
+changed_text(const LhBatchLead *slot, const LhSourceRow *row, const char *field)
 {
 	char	   *now = row->present ? lh_row_text(row, field) : NULL;
 	char	   *before = stored_text(slot, field);
 
-	if (now == NULL || (before != NULL && strcmp(now, before) == 0))
-		return NULL;
-	return lh_prefixed(source, now);
+	return now == NULL || (before != NULL && strcmp(now, before) == 0) ? NULL : now;
 }
 
 static void
@@ -126,8 +123,8 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 	{
 		LhItem	   *item = group->items[i];
 		LhBatchLead *slot = lh_batch_lead(batch, item->lead_key);
-		char	   *contact = changed_key(slot, group->source, &rows[i], "converted_contact");
-		char	   *opportunity = changed_key(slot, group->source, &rows[i], "converted_opportunity");
+		char	   *contact = lh_prefixed(group->source, changed_text(slot, &rows[i], "converted_contact"));
+		char	   *opportunity = lh_prefixed(group->source, changed_text(slot, &rows[i], "converted_opportunity"));
 		Datum		values[3];
 
 		if ((contact != NULL && !lh_lock_stripe(contact)) ||
@@ -171,6 +168,7 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 		slot->input.row_present = rows[i].present;
 		slot->input.row = rows[i].row;
 		slot->input.version = rows[i].version;
+		slot->input.crm_status = slot->exists ? changed_text(slot, &rows[i], "crm_status") : NULL;
 		slot->input.backfill = item->backfill && !slot->exists;
 		slot->input.seen_at = item->at;
 		item->done = true;

@@ -162,8 +162,8 @@ outcome_of(const LhDecision *decision, LhCause cause)
 }
 
 /* The disposition of that code and outcome; one that ended by age counts as never answered; or NULL. */
-static const LhDisposition *
-disposition_of(const LhContract *contract, const char *code, const char *outcome)
+const LhDisposition *
+lh_disposition_of(const LhContract *contract, const char *code, const char *outcome)
 {
 	bool		by_age = code != NULL && strcmp(code, lh_cause_name(LH_DUE)) == 0;
 
@@ -194,7 +194,7 @@ leave_sales(Journey *journey, LhCause cause, const char *code)
 					 NULL, journey->actor);
 	if (cause != LH_DUE || strcmp(handoff->h.outcome, "recycle") != 0)
 		return;
-	disposition = disposition_of(decision->contract, handoff->h.code, handoff->h.outcome);
+	disposition = lh_disposition_of(decision->contract, handoff->h.code, handoff->h.outcome);
 	if (disposition != NULL)
 		lh_start_recycle(journey, handoff, disposition->recycle_path, LH_NOT_YET);
 }
@@ -258,9 +258,9 @@ lh_closed_gate(Journey *journey, int leg)
 	return NULL;
 }
 
-/* Why a transition whose turn has come does not fire; NULL: it does. */
+/* What criteria say against a transition whose turn has come; NULL: nothing. */
 static const char *
-why_not(Journey *journey, int t)
+said_against(Journey *journey, int t)
 {
 	LhDecision *decision = journey->decision;
 	const LhContract *contract = decision->contract;
@@ -352,8 +352,9 @@ lh_has_way(const LhDecision *decision, LhCause cause)
 	return false;
 }
 
-bool
-lh_fire(Journey *journey, LhCause cause, const char *code)
+/* The first transition for that cause that nothing keeps from firing; -1: none. */
+static int
+first_to_fire(Journey *journey, LhCause cause)
 {
 	LhDecision *decision = journey->decision;
 	const LhContract *contract = decision->contract;
@@ -365,16 +366,34 @@ lh_fire(Journey *journey, LhCause cause, const char *code)
 
 		if (transition->from != decision->stage || transition->cause != cause)
 			continue;
-		reason = why_not(journey, t);
+		reason = said_against(journey, t);
 		if (reason == NULL)
 			reason = held_by(journey, transition);
 		trace_transition(journey, t, reason == NULL ? LH_TRUE : LH_FALSE, reason);
-		if (reason != NULL)
-			continue;
-		move(journey, transition->to, cause, transition->ord, transition->leg, code);
-		return true;
+		if (reason == NULL)
+			return t;
 	}
-	return false;
+	return -1;
+}
+
+bool
+lh_can_fire(const Journey *journey, LhCause cause, Journey *probe)
+{
+	*probe = *journey;
+	return first_to_fire(probe, cause) >= 0;
+}
+
+bool
+lh_fire(Journey *journey, LhCause cause, const char *code)
+{
+	int			t = first_to_fire(journey, cause);
+	const LhTransition *transition;
+
+	if (t < 0)
+		return false;
+	transition = &journey->decision->contract->transitions[t];
+	move(journey, transition->to, cause, transition->ord, transition->leg, code);
+	return true;
 }
 
 /* What holds a lead -------------------------------------------------------------------------- */
@@ -517,129 +536,6 @@ run_due_clocks(Journey *journey)
 		blocked_due(journey);
 }
 
-/* What happened to the lead's handoffs ------------------------------------------------------- */
-
-/* An acceptance that the contract reads from what was done. */
-static void
-accept_by_work(Journey *journey)
-{
-	LhDecision *decision = journey->decision;
-	const LhContract *contract = decision->contract;
-	LhLeadHandoff *handoff = lh_open_handoff(decision->lead);
-	const LhHandoff *h;
-
-	if (handoff == NULL || handoff->h.accepted_at != LH_NOT_YET)
-		return;
-	h = &handoff->h;
-	if (contract->accept_on_first_touch && h->first_touch_at != LH_NOT_YET)
-		lh_accept(decision, handoff, "first_touch", h->first_touch_at, "contract");
-	else if (contract->accept_on_meeting && h->meeting_held_at != LH_NOT_YET)
-		lh_accept(decision, handoff, "meeting", h->meeting_held_at, "contract");
-	else if (contract->accept_on_opportunity && h->opportunity_at != LH_NOT_YET)
-		lh_accept(decision, handoff, "opportunity", Max(h->opportunity_at, h->handed_at), "contract");
-	else
-		return;
-	lh_fire(journey, LH_ACCEPTED, NULL);
-}
-
-/*
- * Opportunities of the cycle of the last handoff: one that was made before an AE got the lead counts
- * for the SDR's handoff alone, and moves the lead all the same, unless it was lost by then.
- */
-static void
-follow_opportunities(Journey *journey, const LhHandoff *last)
-{
-	bool		any = false;
-	bool		is_open = false;
-	bool		is_won = false;
-	ListCell   *lc;
-
-	foreach(lc, journey->decision->lead->handoffs)
-	{
-		const LhHandoff *h = &((LhLeadHandoff *) lfirst(lc))->h;
-
-		if (h->cycle != last->cycle || h->opportunity_at == LH_NOT_YET ||
-			(h->lost_at != LH_NOT_YET && h->lost_at < last->handed_at))
-			continue;
-		any = true;
-		is_won = is_won || h->won_at != LH_NOT_YET;
-		is_open = is_open || h->lost_at == LH_NOT_YET;
-	}
-	if (any)
-		lh_fire(journey, LH_OPPORTUNITY, NULL);
-	if (is_won)
-		lh_fire(journey, LH_WON, NULL);
-	else if (any && !is_open)
-		lh_fire(journey, LH_LOST, NULL);
-}
-
-/*
- * Meetings and opportunities are facts, not wishes: what the contract has a transition for, it lets
- * happen as often as one is due from where the lead is; the rest is recorded all the same.
- */
-static void
-follow_milestones(Journey *journey)
-{
-	LhLeadHandoff *last = lh_last_handoff(journey->decision->lead, NULL, false);
-
-	if (last == NULL)
-		return;
-	accept_by_work(journey);
-	if (last->h.meeting_held_at != LH_NOT_YET)
-		lh_fire(journey, LH_MEETING, NULL);
-	follow_opportunities(journey, &last->h);
-}
-
-static bool
-is_among(const char *name, char *const *names, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Does a lead listen to a signal?  One that sales has just given up does to those that its disposition
- * names; in the nurture stage that follows the last cycle, as in any other stage, all count.
- */
-static bool
-listens_to(const LhDecision *decision, const char *signal)
-{
-	const LhContract *contract = decision->contract;
-	const LhLead *lead = decision->lead;
-	const LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
-	const LhDisposition *disposition;
-
-	if (last == NULL || last->h.closed_at != lead->stage_since)
-		return true;
-	disposition = disposition_of(contract, last->h.code, last->h.outcome);
-	if (disposition == NULL)
-		return true;
-	if (strcmp(disposition->outcome, "disqualified") == 0)
-		return is_among(signal, disposition->reopen_on, disposition->nreopen_on);
-	if (disposition->recycle_path >= 0)
-	{
-		const LhRecyclePath *path = &contract->paths[disposition->recycle_path];
-
-		return path->exhausted_to == decision->stage ||
-			is_among(signal, path->reenter_on, path->nreenter_on);
-	}
-	return true;
-}
-
-static void
-follow_signals(Journey *journey, bool was_held)
-{
-	LhDecision *decision = journey->decision;
-
-	/* a signal that was held up is tried again until it gets through or ends */
-	for (int i = 0; i < decision->contract->meaning.n; i++)
-		if ((decision->entered[i] || (was_held && decision->score->signals[i])) &&
-			listens_to(decision, decision->contract->meaning_rules[i].name))
-			lh_fire(journey, LH_SIGNAL, NULL);
-}
-
 /* What is known already of a handoff that was only just made: it may come late. */
 static void
 catch_up(Journey *journey)
@@ -649,7 +545,7 @@ catch_up(Journey *journey)
 	if (last == NULL || !last->is_new)
 		return;
 	lh_worked(journey->decision);
-	follow_milestones(journey);
+	lh_follow_milestones(journey);
 }
 
 /* A handoff without an owner seeks one whenever its lead is decided. */
@@ -660,6 +556,18 @@ seek_owner(LhDecision *decision)
 
 	if (open != NULL && open->h.rep == NULL && open->seek == NULL)
 		open->seek = "waiting";
+}
+
+/* What the API asks, if anything: it is done, or an error says why not. */
+static void
+act(Journey *journey, const LhAction *action)
+{
+	LhRefusal  *refusal = action == NULL ? NULL : lh_may_act(journey, action, false);
+
+	if (refusal != NULL)
+		lh_raise_refusal(refusal);
+	if (action != NULL)
+		lh_act(journey, action);
 }
 
 void
@@ -676,11 +584,11 @@ lh_journey(LhDecision *decision)
 	};
 
 	journey.visited[decision->stage] = true;
-	if (decision->input->action != NULL)
-		lh_act(&journey, decision->input->action);
+	act(&journey, decision->input->action);
+	lh_follow_crm_status(&journey);
 	run_due_clocks(&journey);
-	follow_milestones(&journey);
-	follow_signals(&journey, was_held);
+	lh_follow_milestones(&journey);
+	lh_follow_signals(&journey, was_held);
 	while (lh_fire(&journey, LH_SCORED, NULL))
 		CHECK_FOR_INTERRUPTS();
 	catch_up(&journey);

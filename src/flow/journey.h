@@ -1,11 +1,12 @@
 /*
  * src/flow/journey.h
  *
- * Moving a lead between stages: what journey.c offers to dispose.c.
+ * Moving a lead between stages: what journey.c offers to act.c, crm_status.c and milestones.c.
  */
 #ifndef LH_JOURNEY_H
 #define LH_JOURNEY_H
 
+#include "dispose/disposition.h"
 #include "flow/decide.h"
 
 /* Why a lead stays where it is, as far as this decision has found. */
@@ -27,6 +28,9 @@ typedef struct Journey
 /* Something happened: the first transition that may fire, fires; false: none did. */
 extern bool lh_fire(Journey *journey, LhCause cause, const char *code);
 
+/* Would one?  Nothing happens; if not, *probe says what keeps the lead. */
+extern bool lh_can_fire(const Journey *journey, LhCause cause, Journey *probe);
+
 /* Is there a transition for it from the stage the lead is in, whatever its criteria say? */
 extern bool lh_has_way(const LhDecision *decision, LhCause cause);
 
@@ -41,9 +45,24 @@ extern void lh_enter_first_stage(LhDecision *decision);
 extern void lh_start_stage_age(LhDecision *decision, TimestampTz since);
 extern void lh_journey(LhDecision *decision);
 
-/* dispose.c: do what the API asks, or raise an error that names the rule against it. */
+/* The disposition of that code and outcome; one that ended by age counts as never answered; or NULL. */
+extern const LhDisposition *lh_disposition_of(const LhContract *contract, const char *code,
+											  const char *outcome);
+
+/*
+ * act.c: may it be done (NULL: yes)?  Leniently: the note and the work that it asks for don't count.
+ * Then do it.
+ */
+extern LhRefusal *lh_may_act(Journey *journey, const LhAction *action, bool leniently);
 extern void lh_act(Journey *journey, const LhAction *action);
 extern void lh_start_recycle(Journey *journey, LhLeadHandoff *handoff, int path,
 							 TimestampTz until);
+
+/* crm_status.c: the CRM has set a status. */
+extern void lh_follow_crm_status(Journey *journey);
+
+/* milestones.c: what was done, and signals. */
+extern void lh_follow_milestones(Journey *journey);
+extern void lh_follow_signals(Journey *journey, bool was_held);
 
 #endif							/* LH_JOURNEY_H */

@@ -191,6 +191,7 @@ select handoff.draft(1);
 update handoff.stage set name = 'working' where contract_id = 3 and name = 'sal';
 update handoff.transition set from_stage = 'working' where contract_id = 3 and from_stage = 'sal';
 update handoff.transition set to_stage = 'working' where contract_id = 3 and to_stage = 'sal';
+update handoff.crm_status set stages = array_replace(stages, 'sal', 'working') where contract_id = 3;
 insert into handoff.contract (contract_id, name) values (4, 'other');
 select pg_temp.put_lead('l1', 1, 'sal'), pg_temp.put_lead('l2', 2, 'sal'), pg_temp.put_lead('l3', 2, 'mql'),
        pg_temp.put_lead('l4', 2, 'gone', now()), pg_temp.put_lead('l5', 4, 'elsewhere');

@@ -1,0 +1,102 @@
+/*
+ * src/flow/crm_status.c
+ *
+ * A status that somebody has set in the CRM.  The contract's map (handoff.crm_status) says which
+ * disposition it means; it is given as if the API had been called, by the actor "crm".
+ *
+ * The sync that brings it can't be refused.  So where the API would raise an error, a violation is
+ * noted, and the disposition's on_violation says what follows: record takes it all the same, as far as
+ * there is a way for it (a missing note or missing work don't stop it); hold and revert leave the lead
+ * as it is, and hold tells the outside, while revert makes view writeback say what the status should
+ * be.
+ *
+ * A status that only says what we know, because the lead is in a stage that it stands for, changes
+ * nothing: so an echo of our own write-back doesn't.
+ */
+#include "flow/journey.h"
+
+#include "json.h"
+
+static const LhCrmStatus *
+status_named(const LhContract *contract, const char *value)
+{
+	for (int i = 0; i < contract->nstatuses; i++)
+		if (strcmp(contract->statuses[i].value, value) == 0)
+			return &contract->statuses[i];
+	return NULL;
+}
+
+/* Is the lead where the status says it is, or has it just been given that disposition? */
+static bool
+says_what_is(const LhDecision *decision, const LhCrmStatus *status)
+{
+	const LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, false);
+
+	for (int i = 0; i < status->nstages; i++)
+		if (status->stages[i] == decision->stage)
+			return true;
+	return last != NULL && last->h.closed_at == decision->lead->stage_since && last->h.code != NULL &&
+		status->code != NULL && strcmp(last->h.code, status->code) == 0;
+}
+
+/* What its disposition says of a violation; a qualification is always taken as far as it goes. */
+static const char *
+on_violation(const LhContract *contract, const LhCrmStatus *status)
+{
+	for (int i = 0; status->code != NULL && i < contract->ndispositions; i++)
+		if (strcmp(contract->dispositions[i].code, status->code) == 0)
+			return contract->dispositions[i].on_violation;
+	return "record";
+}
+
+static void
+note_violation(LhDecision *decision, const LhCrmStatus *status, const LhRefusal *refusal,
+			   const char *then, bool taken)
+{
+	JsonbValue	value = {.type = jbvBool,.val.boolean = taken};
+	LhEvent    *event;
+	LhJson		json;
+
+	lh_json_begin(&json);
+	lh_json_text(&json, "rule", refusal->rule);
+	lh_json_text(&json, "status", status->value);
+	lh_json_text(&json, "code", status->code);
+	lh_json_text(&json, "message", refusal->message);
+	lh_json_text(&json, "wanted", refusal->detail);
+	lh_json_text(&json, "action", then);
+	lh_json_value(&json, "taken", &value);
+	event = lh_decision_event(decision, "violation", NULL, "crm", lh_json_end(&json));
+	event->handoff = lh_open_handoff(decision->lead);
+	if (strcmp(then, "hold") == 0)
+		event->notify = "lead.violation";
+}
+
+void
+lh_follow_crm_status(Journey *journey)
+{
+	LhDecision *decision = journey->decision;
+	const LhCrmStatus *status = decision->crm_status == NULL ? NULL :
+		status_named(decision->contract, decision->crm_status);
+	LhAction	action = {
+		.name = "crm_status",.actor = "crm",.how = "crm",.until = LH_NOT_YET
+	};
+	LhRefusal  *refusal;
+
+	if (status == NULL || says_what_is(decision, status) || (status->code == NULL && !status->qualifies))
+		return;
+	action.kind = status->qualifies ? LH_DO_QUALIFY : LH_DO_DISPOSE;
+	action.code = status->code;
+	refusal = lh_may_act(journey, &action, false);
+	if (refusal != NULL && strcmp(refusal->rule, "accepted_already") == 0)
+		return;
+	if (refusal != NULL)
+	{
+		const char *then = on_violation(decision->contract, status);
+		bool		taken = strcmp(then, "record") == 0 && lh_may_act(journey, &action, true) == NULL;
+
+		note_violation(decision, status, refusal, then, taken);
+		if (!taken)
+			return;
+	}
+	lh_act(journey, &action);
+}

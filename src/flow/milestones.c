@@ -1,0 +1,132 @@
+/*
+ * src/flow/milestones.c
+ *
+ * What activities and opportunities make of a lead's journey: acceptance read from the work done,
+ * meetings, opportunities, signals.
+ */
+#include "flow/journey.h"
+
+/* Handoffs ----------------------------------------------------------------------------------- */
+
+/* An acceptance that the contract reads from what was done. */
+static void
+accept_by_work(Journey *journey)
+{
+	LhDecision *decision = journey->decision;
+	const LhContract *contract = decision->contract;
+	LhLeadHandoff *handoff = lh_open_handoff(decision->lead);
+	const LhHandoff *h;
+
+	if (handoff == NULL || handoff->h.accepted_at != LH_NOT_YET)
+		return;
+	h = &handoff->h;
+	if (contract->accept_on_first_touch && h->first_touch_at != LH_NOT_YET)
+		lh_accept(decision, handoff, "first_touch", h->first_touch_at, "contract");
+	else if (contract->accept_on_meeting && h->meeting_held_at != LH_NOT_YET)
+		lh_accept(decision, handoff, "meeting", h->meeting_held_at, "contract");
+	else if (contract->accept_on_opportunity && h->opportunity_at != LH_NOT_YET)
+		lh_accept(decision, handoff, "opportunity", Max(h->opportunity_at, h->handed_at), "contract");
+	else
+		return;
+	lh_fire(journey, LH_ACCEPTED, NULL);
+}
+
+/*
+ * Opportunities of the cycle of the last handoff: one that was made before an AE got the lead counts
+ * for the SDR's handoff alone, and moves the lead all the same, unless it was lost by then.
+ */
+static void
+follow_opportunities(Journey *journey, const LhHandoff *last)
+{
+	bool		any = false;
+	bool		is_open = false;
+	bool		is_won = false;
+	ListCell   *lc;
+
+	foreach(lc, journey->decision->lead->handoffs)
+	{
+		const LhHandoff *h = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		if (h->cycle != last->cycle || h->opportunity_at == LH_NOT_YET ||
+			(h->lost_at != LH_NOT_YET && h->lost_at < last->handed_at))
+			continue;
+		any = true;
+		is_won = is_won || h->won_at != LH_NOT_YET;
+		is_open = is_open || h->lost_at == LH_NOT_YET;
+	}
+	if (any)
+		lh_fire(journey, LH_OPPORTUNITY, NULL);
+	if (is_won)
+		lh_fire(journey, LH_WON, NULL);
+	else if (any && !is_open)
+		lh_fire(journey, LH_LOST, NULL);
+}
+
+/*
+ * Meetings and opportunities are facts, not wishes: what the contract has a transition for, it lets
+ * happen as often as one is due from where the lead is; the rest is recorded all the same.
+ */
+void
+lh_follow_milestones(Journey *journey)
+{
+	LhLeadHandoff *last = lh_last_handoff(journey->decision->lead, NULL, false);
+
+	if (last == NULL)
+		return;
+	accept_by_work(journey);
+	if (last->h.meeting_held_at != LH_NOT_YET)
+		lh_fire(journey, LH_MEETING, NULL);
+	follow_opportunities(journey, &last->h);
+}
+
+/* Signals ------------------------------------------------------------------------------------ */
+
+static bool
+is_among(const char *name, char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Does a lead listen to a signal?  One that sales has just given up does to those that its disposition
+ * names; in the nurture stage that follows the last cycle, as in any other stage, all count.
+ */
+static bool
+listens_to(const LhDecision *decision, const char *signal)
+{
+	const LhContract *contract = decision->contract;
+	const LhLead *lead = decision->lead;
+	const LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
+	const LhDisposition *disposition;
+
+	if (last == NULL || last->h.closed_at != lead->stage_since)
+		return true;
+	disposition = lh_disposition_of(contract, last->h.code, last->h.outcome);
+	if (disposition == NULL)
+		return true;
+	if (strcmp(disposition->outcome, "disqualified") == 0)
+		return is_among(signal, disposition->reopen_on, disposition->nreopen_on);
+	if (disposition->recycle_path >= 0)
+	{
+		const LhRecyclePath *path = &contract->paths[disposition->recycle_path];
+
+		return path->exhausted_to == decision->stage ||
+			is_among(signal, path->reenter_on, path->nreenter_on);
+	}
+	return true;
+}
+
+void
+lh_follow_signals(Journey *journey, bool was_held)
+{
+	LhDecision *decision = journey->decision;
+
+	/* a signal that was held up is tried again until it gets through or ends */
+	for (int i = 0; i < decision->contract->meaning.n; i++)
+		if ((decision->entered[i] || (was_held && decision->score->signals[i])) &&
+			listens_to(decision, decision->contract->meaning_rules[i].name))
+			lh_fire(journey, LH_SIGNAL, NULL);
+}
