@@ -11,7 +11,7 @@ returns setof record
 language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'lh_sql_builtin_fields';
 revoke all on function handoff.builtin_fields() from public;
-comment on function handoff.builtin_fields() is 'The fields that every contract has without declaring them. of: lead, activity, opportunity or link; mapped: filled by a source''s mapping, not by the extension; step: when a decision knows it (0 input, 1 derived, 2 fit, 3 intent, 4 score, 5 band).';
+comment on function handoff.builtin_fields() is 'The fields that every contract has without declaring them. of: lead, activity, account (named account.x by criteria), opportunity or link; mapped: filled by a source''s mapping, not by the extension; step: when a decision knows it (0 input, 1 derived, 2 fit, 3 intent, 4 score, 5 band).';
 
 create type handoff.criteria;
 

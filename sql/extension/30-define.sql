@@ -62,7 +62,9 @@ create function handoff.known_fields(version int) returns table (of text, name t
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
-    select b.of, b.name, b.type, b.step from handoff.builtin_fields() b
+    select b.of, b.name, b.type, b.step from handoff.builtin_fields() b where b.of <> 'account'
+    union all
+    select 'lead', 'account.' || b.name, b.type, b.step from handoff.builtin_fields() b where b.of = 'account'
     union all
     select 'lead', d.field, 'text', 1 from handoff.derived d where d.contract_id = $1 group by d.field
     union all

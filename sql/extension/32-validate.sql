@@ -7,7 +7,7 @@ create function handoff.unfed_fields() returns text[]
     language sql immutable parallel safe
     set search_path = pg_catalog, pg_temp
 as $$
-    select array['named_account', 'account_tier', 'customer', 'opportunity_owner', 'intent_since_recycle', 'duplicate_open']
+    select array['opportunity_owner', 'intent_since_recycle', 'duplicate_open']
 $$;
 comment on function handoff.unfed_fields() is
     'Built-in lead fields that this release knows and does not fill yet: they are NULL. Internal.';

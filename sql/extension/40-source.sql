@@ -141,9 +141,9 @@ begin
         raise exception 'schema "handoff" has no tables'
             using errcode = 'LH030', hint = 'Run SELECT handoff.setup().';
     end if;
-    if kind is null or kind not in ('lead', 'activity', 'opportunity', 'link') then
+    if kind is null or kind not in ('lead', 'activity', 'account', 'opportunity', 'link') then
         raise exception 'a source can''t be of kind "%"', kind
-            using errcode = 'LH020', hint = 'Kinds are lead, activity, opportunity and link.';
+            using errcode = 'LH020', hint = 'Kinds are lead, activity, account, opportunity and link.';
     end if;
     if capture is null or capture not in ('auto', 'statement', 'row', 'poll') then
         raise exception 'unknown way of capture "%"', capture
@@ -206,7 +206,7 @@ begin
 end
 $$;
 comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text, interval, interval) is
-    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, opportunity or link, and queues the rows it has, those of a big table bit by bit (view backfill); attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest, also for fields of later versions; null leaves a target unmapped. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: auto (statement triggers, or row triggers where those don''t see everything), statement, row, or poll (no trigger; for views and foreign tables too). contract: its name, if there are several. delete_grace: how long a row must be gone to count as deleted (default 15 minutes). poll_interval: how often capture by poll looks (default 5 minutes). Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
+    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, account, opportunity or link, and queues the rows it has, those of a big table bit by bit (view backfill); attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest, also for fields of later versions; null leaves a target unmapped. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: auto (statement triggers, or row triggers where those don''t see everything), statement, row, or poll (no trigger; for views and foreign tables too). contract: its name, if there are several. delete_grace: how long a row must be gone to count as deleted (default 15 minutes). poll_interval: how often capture by poll looks (default 5 minutes). Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
 
 create function handoff.detach(source text) returns void
     language plpgsql

@@ -75,6 +75,11 @@ as $$
                where s.kind = 'opportunity' and o.source = s.name and o.deleted_at is null) o
          where o.raw_key >= coalesce($2, '') and o.raw_key is distinct from $2
          order by o.raw_key limit $3)
+        union all
+        (select a.raw_key from handoff.account a
+         where s.kind = 'account' and a.source = s.name and a.raw_key >= coalesce($2, '') and a.raw_key is distinct from $2
+           and a.deleted_at is null
+         order by a.raw_key limit $3)
     ) k
     where s.name = $1
     order by k.raw_key
@@ -97,6 +102,7 @@ as $$
           when 'link' then exists (select from handoff.opportunity_link k where k.source = s.name and k.link_key = u.key)
           when 'opportunity' then exists (select from handoff.opportunity o
                                           where o.opportunity_key = s.key_prefix || u.key and o.deleted_at is null)
+          when 'account' then exists (select from handoff.account a where a.account_key = s.key_prefix || u.key and a.deleted_at is null)
       end
 $$;
 comment on function handoff.known_among(text, text[]) is
@@ -111,6 +117,7 @@ as $$
         when 'activity' then (select count(*) from handoff.activity a where a.source = s.name)
         when 'link' then (select count(*) from handoff.opportunity_link k where k.source = s.name and k.link_kind <> 'converted')
         when 'opportunity' then (select count(*) from handoff.opportunity o where o.source = s.name and o.deleted_at is null)
+        when 'account' then (select count(*) from handoff.account a where a.source = s.name and a.deleted_at is null)
     end
     from handoff.source s
     where s.name = $1

@@ -48,7 +48,7 @@ comment on column handoff.lead.lead_key is 'Key of the lead: the source''s key p
 comment on column handoff.lead.source is 'handoff.source.name it came from.';
 comment on column handoff.lead.raw_key is 'Key of the row in that source.';
 comment on column handoff.lead.person_key is 'Who stands behind it: the e-mail address, trimmed and in lower case.';
-comment on column handoff.lead.account_key is 'Account that the CRM names, if any.';
+comment on column handoff.lead.account_key is 'Account that the CRM names, with the source''s key prefix; NULL: none.';
 comment on column handoff.lead.contract_id is 'Version of the contract that decided it last.';
 comment on column handoff.lead.stage is 'Lifecycle stage.';
 comment on column handoff.lead.stage_since is 'When it entered that stage (the decision''s now).';

@@ -18,7 +18,7 @@ create table handoff.opportunity (
 comment on table handoff.opportunity is 'One row an opportunity, as its source has it now.';
 comment on column handoff.opportunity.opportunity_key is 'Key of its row, with the source''s key prefix.';
 comment on column handoff.opportunity.source is 'handoff.source.name it came from; api: handed in by a function.';
-comment on column handoff.opportunity.account_key is 'Account that the CRM names.';
+comment on column handoff.opportunity.account_key is 'Account that the CRM names, with the source''s key prefix.';
 comment on column handoff.opportunity.owner is 'Its owner by the CRM.';
 comment on column handoff.opportunity.created_at is 'When it was created, by the source.';
 comment on column handoff.opportunity.closed_at is 'When it was closed, by the source.';

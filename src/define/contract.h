@@ -259,11 +259,13 @@ typedef struct LhContract
 	int			max_intent;
 
 	/*
-	 * Fields of a lead: what a source maps comes first, [0, nmapped), and is what lead.fields keeps;
-	 * then the state's own, then derived ones, then the account's.
+	 * Fields of a lead: what a source maps comes first, [0, nmapped), then those of its account, up to
+	 * nkept; these are what lead.fields keeps.  Then the state's own, then derived ones.
 	 */
 	LhFieldSet *lead_set;
 	int			nmapped;
+	int			nkept;
+	LhFieldSet *account_set;
 	LhFieldSet *activity_set;
 	LhFieldSet *opportunity_set;
 	LhFieldSet *link_set;

@@ -169,7 +169,7 @@ add_builtin_fields(LhFieldSet *set, const char *of, bool mapped)
 			lh_fieldset_add(set, field->name, field->type);
 }
 
-/* The fields that the contract declares for one kind; an account's carry its prefix. */
+/* The fields that the contract declares for one kind. */
 static void
 add_declared_fields(LhFieldSet *set, const char *of)
 {
@@ -182,8 +182,17 @@ add_declared_fields(LhFieldSet *set, const char *of)
 			continue;
 		if (!lh_type_from_name(lh_get_text(i, 3), &type))
 			elog(ERROR, "field \"%s\" has unknown type", name);
-		lh_fieldset_add(set, strcmp(of, "account") == 0 ? psprintf("account.%s", name) : name, type);
+		lh_fieldset_add(set, name, type);
 	}
+}
+
+/* A lead has the fields of its account under their names with a prefix. */
+static void
+add_account_fields(LhFieldSet *set, const LhFieldSet *account_set)
+{
+	for (int i = 0; i < account_set->nfields; i++)
+		lh_fieldset_add(set, psprintf("account.%s", account_set->fields[i].name),
+						account_set->fields[i].type);
 }
 
 static void
@@ -193,6 +202,7 @@ load_fields(LhContract *contract)
 	contract->activity_set = lh_fieldset_create(contract->mcxt);
 	contract->opportunity_set = lh_fieldset_create(contract->mcxt);
 	contract->link_set = lh_fieldset_create(contract->mcxt);
+	contract->account_set = lh_fieldset_create(contract->mcxt);
 	add_builtin_fields(contract->opportunity_set, "opportunity", true);
 	add_builtin_fields(contract->link_set, "link", true);
 
@@ -200,11 +210,15 @@ load_fields(LhContract *contract)
 	add_builtin_fields(contract->activity_set, "activity", true);
 	add_declared_fields(contract->activity_set, "activity");
 
+	add_builtin_fields(contract->account_set, "account", true);
+	add_declared_fields(contract->account_set, "account");
+
 	add_builtin_fields(contract->lead_set, "lead", true);
 	add_declared_fields(contract->lead_set, "lead");
 	contract->nmapped = contract->lead_set->nfields;
+	add_account_fields(contract->lead_set, contract->account_set);
+	contract->nkept = contract->lead_set->nfields;
 	add_builtin_fields(contract->lead_set, "lead", false);
-	add_declared_fields(contract->lead_set, "account");
 }
 
 static LhFieldSet *

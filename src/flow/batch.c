@@ -140,6 +140,15 @@ lh_lock_stripe(const char *key)
 											Int32GetDatum(STRIPE_CLASS), Int32GetDatum((int32) stripe)));
 }
 
+bool
+lh_lock_stripe_shared(const char *key)
+{
+	uint32		stripe = hash_bytes((const unsigned char *) key, strlen(key)) % STRIPES;
+
+	return DatumGetBool(DirectFunctionCall2(pg_try_advisory_xact_lock_shared_int4,
+											Int32GetDatum(STRIPE_CLASS), Int32GetDatum((int32) stripe)));
+}
+
 static bool
 contains(char *const *keys, int n, const char *key)
 {
@@ -325,6 +334,7 @@ find_contracts(LhBatch *batch, List **contracts)
 		if (open != NULL && open->h.contract_id != slot->contract->contract_id)
 			slot->contract = version_of(*contracts, open->h.contract_id);
 		slot->input.since = slot->source->since;
+		slot->input.key_prefix = slot->source->key_prefix;
 		slot->input.row = carry_over(slot->input.row, slot->contract);
 		*contracts = list_append_unique_ptr(*contracts, unconstify(LhContract *, slot->contract));
 	}
@@ -402,6 +412,7 @@ decide_all(LhBatch *batch)
 
 	find_contracts(batch, &contracts);
 	forget_folds(batch);
+	lh_batch_accounts(batch);
 	foreach(lc, contracts)
 		n += need_activities(batch, lfirst(lc), keys + n, since + n);
 	if (n == 0)

@@ -90,6 +90,7 @@ extern bool lh_lock_deciding(void);
 extern LhBatchLead *lh_batch_lead(const LhBatch *batch, const char *lead_key);	/* NULL: not held */
 extern bool lh_batch_holds(const LhBatch *batch, const LhItem *item);
 extern bool lh_lock_stripe(const char *key);
+extern bool lh_lock_stripe_shared(const char *key);
 
 /* intake.c */
 extern void lh_find_leads(LhBatch *batch, LhSourceItems *group);
@@ -97,6 +98,9 @@ extern void lh_take_rows(LhBatch *batch, LhSourceItems *group);
 
 /* absence.c: read the rows of a group; those that are gone for now leave the group. */
 extern LhSourceRow *lh_read_group(LhBatch *batch, LhSourceItems *group);
+
+/* account.c */
+extern void lh_batch_accounts(LhBatch *batch);
 
 /* assign.c */
 extern void lh_batch_assign(LhBatch *batch);

@@ -14,17 +14,12 @@
  */
 #include "flow/journey.h"
 
-#include <ctype.h>
-
+#include "catalog/pg_type.h"
 #include "json.h"
-#include "mb/pg_wchar.h"
+#include "sql.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/formatting.h"
 #include "utils/numeric.h"
-#include "catalog/pg_collation.h"
-#include "catalog/pg_type.h"
-#include "sql.h"
 #include "utils/timestamp.h"
 
 const char *
@@ -110,201 +105,7 @@ set_boolean(LhDecision *decision, const char *field, bool value)
 				  BoolGetDatum(value));
 }
 
-/* Taking in what is new ---------------------------------------------------------------------- */
-
-/* Trimmed, in lower case: the same person under any spelling of his address. */
-char *
-lh_person_of(const char *email)
-{
-	const char *end;
-
-	if (email == NULL)
-		return NULL;
-	while (isspace((unsigned char) *email))
-		email++;
-	end = email + strlen(email);
-	while (end > email && isspace((unsigned char) end[-1]))
-		end--;
-	if (end == email)
-		return NULL;
-	return str_tolower(email, end - email, DEFAULT_COLLATION_OID);
-}
-
-/* What follows the last @ of a person; NULL: nothing does. */
-char *
-lh_domain_of(const char *person)
-{
-	const char *at = person == NULL ? NULL : strrchr(person, '@');
-
-	return at == NULL ? NULL : pstrdup(at + 1);
-}
-
-static void
-take_newest(LhLead *lead, const char *trigger, TimestampTz at)
-{
-	if (lead->trigger == NULL || at > lead->trigger_at)
-	{
-		lead->trigger = pstrdup(trigger);
-		lead->trigger_at = at;
-	}
-}
-
-/* Old and new values of the mapped fields that differ, as the detail of a "fields" event. */
-static Jsonb *
-field_differences(const LhDecision *decision, const LhFields *before, const LhFields *after)
-{
-	const LhFieldSet *set = decision->contract->lead_set;
-	LhJson		json;
-	JsonbValue	value;
-	bool		any = false;
-
-	lh_json_begin(&json);
-	for (int pass = 0; pass < 2; pass++)
-	{
-		const LhFields *row = pass == 0 ? before : after;
-
-		lh_json_open(&json, pass == 0 ? "old" : "new");
-		for (int i = 0; i < decision->contract->nmapped; i++)
-		{
-			if (before->isnull[i] == after->isnull[i] &&
-				(before->isnull[i] ||
-				 lh_type_equal(set->fields[i].type, before->values[i], after->values[i])))
-				continue;
-			any = true;
-			if (row->isnull[i])
-				value.type = jbvNull;
-			else
-				lh_value_to_json(&value, set->fields[i].type, row->values[i]);
-			lh_json_value(&json, set->fields[i].name, &value);
-		}
-		lh_json_close(&json);
-	}
-	return any ? lh_json_end(&json) : NULL;
-}
-
-static void
-copy_mapped(const LhDecision *decision)
-{
-	LhLead	   *lead = decision->lead;
-	const LhFields *from = decision->input->row;
-
-	for (int i = 0; i < decision->contract->nmapped; i++)
-	{
-		lead->row->values[i] = from->values[i];
-		lead->row->isnull[i] = from->isnull[i];
-	}
-	lead->fields = lh_fields_to_jsonb(lead->row, 0, decision->contract->nmapped);
-	lead->person_key = lh_person_of(lh_get_text_field(decision, "email"));
-	lead->account_key = lh_get_text_field(decision, "account_key");
-}
-
-static void
-create_lead(LhDecision *decision)
-{
-	LhLead	   *lead = decision->lead;
-	LhJson		json;
-
-	copy_mapped(decision);
-	lead->contract_id = decision->contract->contract_id;
-	lead->cycle = 1;
-	lead->cycle_since = DT_NOBEGIN;
-	lead->intent_since = DT_NOBEGIN;
-	lead->first_seen_at = decision->input->seen_at;
-	decision->stage = lh_contract_default_stage(decision->contract);
-
-	lh_json_begin(&json);
-	lh_json_text(&json, "source", lead->source);
-	lh_json_text(&json, "raw_key", lead->raw_key);
-	lh_json_text(&json, "stage", decision->contract->stages[decision->stage].name);
-	lh_json_jsonb(&json, "new", lead->fields);
-	lh_decision_event(decision, "created", NULL, "source", lh_json_end(&json));
-	lh_enter_first_stage(decision);
-}
-
-static void
-change_fields(LhDecision *decision)
-{
-	Jsonb	   *differences = field_differences(decision, decision->lead->row, decision->input->row);
-
-	if (differences == NULL)
-		return;
-	copy_mapped(decision);
-	lh_decision_event(decision, "fields", NULL, "source", differences);
-}
-
-static Jsonb *
-empty_object(void)
-{
-	LhJson		json;
-
-	lh_json_begin(&json);
-	return lh_json_end(&json);
-}
-
-/*
- * The time of a row that is new: its version if one is mapped, else its capture.  A row that was
- * there before the source was attached is as old as its lead, or, if that isn't known, older than
- * everything.
- */
-static TimestampTz
-row_time(const LhDecision *decision)
-{
-	const LhInput *input = decision->input;
-	int			created_at = lh_fieldset_find(decision->contract->lead_set, "created_at");
-
-	if (input->backfill)
-		return input->row->isnull[created_at] ? DT_NOBEGIN :
-			DatumGetTimestampTz(input->row->values[created_at]);
-	return input->version != DT_NOBEGIN ? input->version : input->seen_at;
-}
-
-/* The source's row as it is now; false if there is nothing to decide any more. */
-static bool
-take_row(LhDecision *decision)
-{
-	LhLead	   *lead = decision->lead;
-	const LhInput *input = decision->input;
-
-	if (!input->row_read)
-		return lead->exists && lead->deleted_at == DT_NOEND;
-	if (!input->row_present)
-	{
-		if (lead->exists && lead->deleted_at == DT_NOEND)
-		{
-			lead->deleted_at = decision->now;
-			lh_decision_event(decision, "deleted", NULL, "source", empty_object());
-			if (lh_open_handoff(lead) != NULL)
-				lh_close_handoff(decision, lh_open_handoff(lead), "withdrawn", "deleted", NULL, "source");
-			for (int i = 0; i < LH_NCLOCKS; i++)
-				lh_set_clock(decision, i, "", DT_NOEND);
-		}
-		return false;
-	}
-	if (input->version != DT_NOBEGIN && input->version < lead->version)
-		return lead->deleted_at == DT_NOEND;	/* an older row, delivered late */
-
-	/* kept even if nothing else has changed: it decides which row is older */
-	if (input->version != lead->version)
-		decision->effects->changed = true;
-	lead->version = input->version;
-	if (!lead->exists)
-	{
-		take_newest(lead, "row", row_time(decision));
-		create_lead(decision);
-		return true;
-	}
-	if (lead->deleted_at != DT_NOEND)
-	{
-		lead->deleted_at = DT_NOEND;
-		decision->restored = true;
-		lh_decision_event(decision, "restored", NULL, "source", empty_object());
-	}
-	change_fields(decision);
-	decision->crm_status = input->crm_status;
-	if (list_length(decision->effects->events) > 0)
-		take_newest(lead, "row", row_time(decision));
-	return true;
-}
+/* Another version, a row that is back -------------------------------------------------------- */
 
 static void
 take_contract(LhDecision *decision)
@@ -377,6 +178,30 @@ compute_handoff_fields(LhDecision *decision)
 		lh_fields_set_null(lead->row, days);
 }
 
+/* Fields of the lead that say what its account's do. */
+static void
+compute_account_fields(LhDecision *decision)
+{
+	static const struct
+	{
+		const char *field;
+		const char *of_account;
+	}			same[] = {
+		{"named_account", "account.named"}, {"account_tier", "account.tier"}, {"customer", "account.customer"}
+	};
+	const LhFieldSet *set = decision->contract->lead_set;
+	LhFields   *row = decision->lead->row;
+
+	for (int i = 0; i < lengthof(same); i++)
+	{
+		int			to = lh_fieldset_find(set, same[i].field);
+		int			from = lh_fieldset_find(set, same[i].of_account);
+
+		row->values[to] = row->values[from];
+		row->isnull[to] = row->isnull[from];
+	}
+}
+
 static void
 compute_state_fields(LhDecision *decision)
 {
@@ -385,6 +210,7 @@ compute_state_fields(LhDecision *decision)
 	lh_set_text_field(decision, "stage", lead->stage);
 	lh_set_text_field(decision, "email_domain", lh_domain_of(lead->person_key));
 	lh_set_bigint_field(decision, "cycle", lead->cycle);
+	compute_account_fields(decision);
 	compute_handoff_fields(decision);
 }
 
@@ -597,7 +423,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 		.valid_until = DT_NOEND,
 	};
 
-	if (!take_row(&decision))
+	if (!lh_take_row(&decision))
 	{
 		judge_activities(&decision);
 		lh_judge_slas(&decision);
@@ -608,7 +434,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	if (decision.restored)
 		resume(&decision);
 	if (input->activity_at != DT_NOBEGIN)
-		take_newest(lead, "activity", input->activity_at);
+		lh_take_newest(lead, "activity", input->activity_at);
 
 	judge_activities(&decision);
 	lh_worked(&decision);

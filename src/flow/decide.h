@@ -170,6 +170,9 @@ typedef struct LhInput
 	bool		backfill;		/* it was there before the source was attached */
 	LhFields   *row;			/* only the mapped range counts */
 	const char *crm_status;		/* of a known lead, if it is another than before; else NULL */
+	bool		account_read;
+	Jsonb	   *account;		/* fields of its account as a lead names them; NULL: it has none */
+	const char *key_prefix;		/* of the lead's source */
 	TimestampTz version;		/* DT_NOBEGIN: not mapped or null */
 	TimestampTz seen_at;
 	TimestampTz since;			/* of the source: older leads pass no leg */
@@ -250,6 +253,10 @@ extern void lh_set_bigint_field(LhDecision *decision, const char *field, int64 v
 extern char *lh_get_text_field(const LhDecision *decision, const char *field);
 extern char *lh_person_of(const char *email);
 extern char *lh_domain_of(const char *person);
+
+/* take.c: what is new about the lead itself; false: there is nothing to decide any more */
+extern bool lh_take_row(LhDecision *decision);
+extern void lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at);
 
 /* horizon.c: which activities a decision needs */
 extern void lh_find_horizon(const LhContract *contract, const LhLead *lead, LhInput *input,

@@ -118,7 +118,7 @@ compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int 
 	}
 }
 
-/* Activities, links, opportunities ------------------------------------------------------------ */
+/* Whatever is kept as it comes ----------------------------------------------------------------- */
 
 static LhStatement differing_activities = {
 	"select u.key from unnest($1, $2, $3, $4, $5) as u(source, key, lead_key, at, fields) "
@@ -150,6 +150,13 @@ static LhStatement differing_opportunities = {
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
 		NUMERICARRAYOID, TEXTARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID
 	}
+};
+
+static LhStatement differing_accounts = {
+	"select u.key from unnest($1, $2, $3, $4) as u(key, account_key, fields, version) where not exists ("
+	"select from handoff.account a where a.account_key = u.account_key and (a.version > u.version or "
+	"a.deleted_at is null and a.fields = u.fields and a.version is not distinct from u.version))",
+	4, {TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 /* A field of a row: its place, -1 if it is null or there is none. */
@@ -219,8 +226,24 @@ add_opportunity(const LhSource *source, char *key, const LhSourceRow *row, LhRow
 		isnull[i + 2] = field < 0;
 		values[i + 2] = field < 0 ? (Datum) 0 : row->row->values[field];
 	}
+	isnull[2] = !named_key(source, row, "account_key", &values[2]);
 	values[10] = TimestampTzGetDatum(row->version);
 	isnull[10] = row->version == DT_NOBEGIN;
+	lh_rows_add(rows, values, isnull);
+	return true;
+}
+
+static bool
+add_account(const LhSource *source, char *key, const LhSourceRow *row, LhRows *rows)
+{
+	Datum		values[4] = {CStringGetTextDatum(key),
+	CStringGetTextDatum(psprintf("%s%s", source->key_prefix, key))};
+	bool		isnull[4] = {false, false, false, row->version == DT_NOBEGIN};
+
+	if (!row->present)
+		return false;
+	values[2] = PointerGetDatum(lh_fields_to_jsonb(row->row, 0, row->row->set->nfields));
+	values[3] = TimestampTzGetDatum(row->version);
 	lh_rows_add(rows, values, isnull);
 	return true;
 }
@@ -237,7 +260,8 @@ typedef struct Comparison
 static const Comparison comparisons[] = {
 	{"activity", &differing_activities, add_activity},
 	{"link", &differing_links, add_link},
-	{"opportunity", &differing_opportunities, add_opportunity}
+	{"opportunity", &differing_opportunities, add_opportunity},
+	{"account", &differing_accounts, add_account}
 };
 
 /* Compare by a statement; rows that say too little to be kept are left to the caller. */

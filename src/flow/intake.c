@@ -84,7 +84,7 @@ lh_find_leads(LhBatch *batch, LhSourceItems *group)
 		lh_find_of_leads(group);
 	else if (lh_source_is(group->source, "opportunity"))
 		lh_find_of_opportunities(group);
-	else
+	else if (!lh_source_is(group->source, "account"))
 		lh_find_of_named(group);
 }
 
@@ -95,6 +95,8 @@ lh_take_rows(LhBatch *batch, LhSourceItems *group)
 		lh_take_leads(batch, group);
 	else if (lh_source_is(group->source, "opportunity"))
 		lh_take_opportunities(batch, group);
+	else if (lh_source_is(group->source, "account"))
+		lh_take_accounts(batch, group);
 	else if (lh_source_is(group->source, "link"))
 		lh_take_links(batch, group);
 	else

@@ -6,6 +6,7 @@
  *		intake_lead.c			its own lead; its converted contact becomes an alias, its opportunity a link
  *		intake_named.c			activities and links: the lead they name, and the one that has them so far
  *		intake_opportunity.c	the leads linked to it
+ *		account.c				the leads of it, which are queued
  *
  * Each kind has two halves: which leads a row concerns, before they are locked, and what is kept of it,
  * after.  intake.c calls them by kind and has what they share.
@@ -43,6 +44,7 @@ extern void lh_take_leads(LhBatch *batch, LhSourceItems *group);
 extern void lh_find_of_named(LhSourceItems *group);
 extern void lh_take_activities(LhBatch *batch, LhSourceItems *group);
 extern void lh_take_links(LhBatch *batch, LhSourceItems *group);
+extern void lh_take_accounts(LhBatch *batch, LhSourceItems *group);
 extern void lh_find_of_opportunities(LhSourceItems *group);
 extern void lh_take_opportunities(LhBatch *batch, LhSourceItems *group);
 

@@ -83,6 +83,8 @@ add_opportunity(LhRows *rows, const LhSource *source, const char *key, const LhS
 		values[i + 2] = row->row->values[field];
 		isnull[i + 2] = row->row->isnull[field];
 	}
+	if (!isnull[2])
+		values[2] = CStringGetTextDatum(lh_prefixed(source, TextDatumGetCString(values[2])));
 	if (isnull[4])
 		values[4] = TimestampTzGetDatum(seen_at);
 	values[8] = BoolGetDatum(!isnull[8] && DatumGetBool(values[8]));

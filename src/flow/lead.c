@@ -394,7 +394,7 @@ lh_lead_bind(LhLead *lead, const LhContract *contract)
 {
 	lead->row = lh_fields_create(contract->lead_set);
 	if (lead->fields != NULL)
-		lh_fields_from_jsonb(lead->row, lead->fields, 0, contract->nmapped);
+		lh_fields_from_jsonb(lead->row, lead->fields, 0, contract->nkept);
 }
 
 /* Activities --------------------------------------------------------------------------------- */

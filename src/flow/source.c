@@ -214,6 +214,8 @@ field_set(const LhSource *source)
 		return contract->opportunity_set;
 	if (lh_source_is(source, "link"))
 		return contract->link_set;
+	if (lh_source_is(source, "account"))
+		return contract->account_set;
 	return contract->lead_set;
 }
 

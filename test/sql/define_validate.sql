@@ -33,7 +33,7 @@ end $$;
 -- rules: what they name is gone, of another type, or never filled
 select pg_temp.after($$delete from handoff.field where name = 'industry'$$);
 select pg_temp.after($$update handoff.field set type = 'text' where name = 'annual_revenue'$$);
-select pg_temp.after($$update handoff.gate set criteria = 'customer is true' where ord = 40$$);
+select pg_temp.after($$update handoff.gate set criteria = 'opportunity_owner is null' where ord = 40$$);
 select pg_temp.after($$update handoff.contract set scope = 'region = ''emea'''$$);
 select pg_temp.after($$update handoff.contract set scope = 'country = ''DE'''$$);
 

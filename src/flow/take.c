@@ -1,0 +1,277 @@
+/*
+ * src/flow/take.c
+ *
+ * The first step of a decision: what is new about the lead itself.  Its row may have come, changed or
+ * gone, and so may its account; what is kept of both is compared field by field, and what differs is an
+ * event.
+ */
+#include "flow/journey.h"
+
+#include <ctype.h>
+
+#include "catalog/pg_collation.h"
+#include "json.h"
+#include "utils/builtins.h"
+#include "utils/formatting.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+/* Trimmed, in lower case: the same person under any spelling of his address. */
+char *
+lh_person_of(const char *email)
+{
+	const char *end;
+
+	if (email == NULL)
+		return NULL;
+	while (isspace((unsigned char) *email))
+		email++;
+	end = email + strlen(email);
+	while (end > email && isspace((unsigned char) end[-1]))
+		end--;
+	if (end == email)
+		return NULL;
+	return str_tolower(email, end - email, DEFAULT_COLLATION_OID);
+}
+
+/* What follows the last @ of a person; NULL: nothing does. */
+char *
+lh_domain_of(const char *person)
+{
+	const char *at = person == NULL ? NULL : strrchr(person, '@');
+
+	return at == NULL ? NULL : pstrdup(at + 1);
+}
+
+void
+lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at)
+{
+	if (lead->trigger == NULL || at > lead->trigger_at)
+	{
+		lead->trigger = pstrdup(trigger);
+		lead->trigger_at = at;
+	}
+}
+
+/* Fields that are kept with the lead from an older version, and that this one doesn't know. */
+static bool
+forgotten_fields(const LhDecision *decision, LhJson *json, bool as_old)
+{
+	JsonbIterator *it;
+	JsonbValue	v;
+	JsonbIteratorToken token;
+	bool		any = false;
+
+	if (decision->lead->fields == NULL)
+		return false;
+	it = JsonbIteratorInit(&decision->lead->fields->root);
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		char	   *name;
+		int			field;
+
+		if (token != WJB_KEY)
+			continue;
+		name = pnstrdup(v.val.string.val, v.val.string.len);
+		(void) JsonbIteratorNext(&it, &v, true);
+		field = lh_fieldset_find(decision->contract->lead_set, name);
+		if (field >= 0 && field < decision->contract->nkept)
+			continue;
+		any = true;
+		if (!as_old)
+			v.type = jbvNull;
+		lh_json_value(json, name, &v);
+	}
+	return any;
+}
+
+/* Old and new values of the mapped fields that differ, as the detail of a "fields" event. */
+static Jsonb *
+field_differences(const LhDecision *decision, const LhFields *before, const LhFields *after)
+{
+	const LhFieldSet *set = decision->contract->lead_set;
+	LhJson		json;
+	JsonbValue	value;
+	bool		any = false;
+
+	lh_json_begin(&json);
+	for (int pass = 0; pass < 2; pass++)
+	{
+		const LhFields *row = pass == 0 ? before : after;
+
+		lh_json_open(&json, pass == 0 ? "old" : "new");
+		for (int i = 0; i < decision->contract->nkept; i++)
+		{
+			if (before->isnull[i] == after->isnull[i] &&
+				(before->isnull[i] ||
+				 lh_type_equal(set->fields[i].type, before->values[i], after->values[i])))
+				continue;
+			any = true;
+			if (row->isnull[i])
+				value.type = jbvNull;
+			else
+				lh_value_to_json(&value, set->fields[i].type, row->values[i]);
+			lh_json_value(&json, set->fields[i].name, &value);
+		}
+		any |= forgotten_fields(decision, &json, pass == 0);
+		lh_json_close(&json);
+	}
+	return any ? lh_json_end(&json) : NULL;
+}
+
+/* What is kept of the source's row and of the account's, as it is now; take_row: the row is new. */
+static LhFields *
+fields_now(const LhDecision *decision, bool take_row)
+{
+	const LhContract *contract = decision->contract;
+	const LhInput *input = decision->input;
+	const LhFields *before = decision->lead->row;
+	LhFields   *now = lh_fields_create(contract->lead_set);
+
+	for (int i = 0; i < contract->nkept; i++)
+	{
+		const LhFields *from = i >= contract->nmapped || !take_row ? before : input->row;
+
+		now->values[i] = from->values[i];
+		now->isnull[i] = from->isnull[i];
+	}
+	if (!input->account_read)
+		return now;
+	for (int i = contract->nmapped; i < contract->nkept; i++)
+		lh_fields_set_null(now, i);
+	if (input->account != NULL)
+		lh_fields_from_jsonb(now, input->account, contract->nmapped, contract->nkept);
+	return now;
+}
+
+static void
+keep_fields(LhDecision *decision, const LhFields *now)
+{
+	LhLead	   *lead = decision->lead;
+	char	   *account_key;
+
+	for (int i = 0; i < decision->contract->nkept; i++)
+	{
+		lead->row->values[i] = now->values[i];
+		lead->row->isnull[i] = now->isnull[i];
+	}
+	lead->fields = lh_fields_to_jsonb(lead->row, 0, decision->contract->nkept);
+	lead->person_key = lh_person_of(lh_get_text_field(decision, "email"));
+	account_key = lh_get_text_field(decision, "account_key");
+	lead->account_key = account_key == NULL ? NULL :
+		psprintf("%s%s", decision->input->key_prefix, account_key);
+}
+
+static void
+create_lead(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	LhJson		json;
+
+	keep_fields(decision, fields_now(decision, true));
+	lead->contract_id = decision->contract->contract_id;
+	lead->cycle = 1;
+	lead->cycle_since = DT_NOBEGIN;
+	lead->intent_since = DT_NOBEGIN;
+	lead->first_seen_at = decision->input->seen_at;
+	decision->stage = lh_contract_default_stage(decision->contract);
+
+	lh_json_begin(&json);
+	lh_json_text(&json, "source", lead->source);
+	lh_json_text(&json, "raw_key", lead->raw_key);
+	lh_json_text(&json, "stage", decision->contract->stages[decision->stage].name);
+	lh_json_jsonb(&json, "new", lead->fields);
+	lh_decision_event(decision, "created", NULL, "source", lh_json_end(&json));
+	lh_enter_first_stage(decision);
+}
+
+static void
+change_fields(LhDecision *decision, bool take_row)
+{
+	LhFields   *now = fields_now(decision, take_row);
+	Jsonb	   *differences = field_differences(decision, decision->lead->row, now);
+
+	if (differences == NULL)
+		return;
+	keep_fields(decision, now);
+	lh_decision_event(decision, "fields", NULL, "source", differences);
+}
+
+static Jsonb *
+empty_object(void)
+{
+	LhJson		json;
+
+	lh_json_begin(&json);
+	return lh_json_end(&json);
+}
+
+/*
+ * The time of a row that is new: its version if one is mapped, else its capture.  A row that was
+ * there before the source was attached is as old as its lead, or, if that isn't known, older than
+ * everything.
+ */
+static TimestampTz
+row_time(const LhDecision *decision)
+{
+	const LhInput *input = decision->input;
+	int			created_at = lh_fieldset_find(decision->contract->lead_set, "created_at");
+
+	if (input->backfill)
+		return input->row->isnull[created_at] ? DT_NOBEGIN :
+			DatumGetTimestampTz(input->row->values[created_at]);
+	return input->version != DT_NOBEGIN ? input->version : input->seen_at;
+}
+
+/* The source's row as it is now; false if there is nothing to decide any more. */
+bool
+lh_take_row(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	const LhInput *input = decision->input;
+
+	if (!input->row_read)
+	{
+		if (!lead->exists || lead->deleted_at != DT_NOEND)
+			return false;
+		change_fields(decision, false);
+		return true;
+	}
+	if (!input->row_present)
+	{
+		if (lead->exists && lead->deleted_at == DT_NOEND)
+		{
+			lead->deleted_at = decision->now;
+			lh_decision_event(decision, "deleted", NULL, "source", empty_object());
+			if (lh_open_handoff(lead) != NULL)
+				lh_close_handoff(decision, lh_open_handoff(lead), "withdrawn", "deleted", NULL, "source");
+			for (int i = 0; i < LH_NCLOCKS; i++)
+				lh_set_clock(decision, i, "", DT_NOEND);
+		}
+		return false;
+	}
+	if (input->version != DT_NOBEGIN && input->version < lead->version)
+		return lead->deleted_at == DT_NOEND;	/* an older row, delivered late */
+
+	/* kept even if nothing else has changed: it decides which row is older */
+	if (input->version != lead->version)
+		decision->effects->changed = true;
+	lead->version = input->version;
+	if (!lead->exists)
+	{
+		lh_take_newest(lead, "row", row_time(decision));
+		create_lead(decision);
+		return true;
+	}
+	if (lead->deleted_at != DT_NOEND)
+	{
+		lead->deleted_at = DT_NOEND;
+		decision->restored = true;
+		lh_decision_event(decision, "restored", NULL, "source", empty_object());
+	}
+	change_fields(decision, true);
+	decision->crm_status = input->crm_status;
+	if (list_length(decision->effects->events) > 0)
+		lh_take_newest(lead, "row", row_time(decision));
+	return true;
+}
