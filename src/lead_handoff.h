@@ -64,4 +64,10 @@ extern void lh_plan_by_key(void);
 extern Oid	lh_schema_oid(void);
 extern Oid	lh_owner(void);
 
+/*
+ * Run work in a subtransaction.  NULL, or the error that has rolled it back, in the current context; it is
+ * up to the caller what becomes of a cancel.
+ */
+extern ErrorData *lh_attempt(void (*work) (void *arg), void *arg);
+
 #endif							/* LEAD_HANDOFF_H */

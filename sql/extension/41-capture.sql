@@ -182,6 +182,18 @@ return array(select t.tab::oid::bigint from handoff.table_tree($1) t order by 1)
 comment on function handoff.table_ids(regclass) is
     'Numbers of a table, its partitions and children: by them a table that was replaced is told from the one that was attached.';
 
+create function handoff.table_columns(rel regclass, mapping jsonb) returns text
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(string_agg(format('%s %s %s', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum), '')
+    from pg_attribute a
+    where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+      and (handoff.guard_columns($2) is null or a.attname = any (handoff.guard_columns($2)))
+$$;
+comment on function handoff.table_columns(regclass, jsonb) is
+    'Place, name and type of the columns of a table that a mapping reads: what an ALTER TABLE may have changed in all rows, firing no trigger.';
+
 create function handoff.capture_fault(source_name text, out rel regclass, out fault text) returns record
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
@@ -225,6 +237,8 @@ begin
                 else 'its table was replaced' end
         when source.capture <> 'poll' and source.guard_columns is distinct from handoff.guard_columns(source.mapping) then
             'its mapping has changed'
+        when source.table_columns <> handoff.table_columns(rel, source.mapping) then
+            'columns that it is read by have changed'
     end;
 end
 $$;
@@ -246,7 +260,8 @@ begin
         execute format('lock table %s in share row exclusive mode', rel);
     end if;
     update handoff.source s
-    set table_ids = handoff.table_ids(rel), guard_columns = handoff.guard_columns(s.mapping), fault = null
+    set table_ids = handoff.table_ids(rel), table_columns = handoff.table_columns(rel, s.mapping),
+        guard_columns = handoff.guard_columns(s.mapping), fault = null
     where s.name = source_name;
 end
 $$;
@@ -347,6 +362,7 @@ revoke all on function handoff.put_triggers(regclass, text, text[], text) from p
 revoke all on function handoff.always_capture(regclass) from public;
 revoke all on function handoff.drop_triggers(regclass) from public;
 revoke all on function handoff.table_ids(regclass) from public;
+revoke all on function handoff.table_columns(regclass, jsonb) from public;
 revoke all on function handoff.capture_fault(text) from public;
 revoke all on function handoff.watch(text, regclass) from public;
 revoke all on function handoff.reattach(text) from public;

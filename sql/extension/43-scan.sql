@@ -133,12 +133,12 @@ as $$
         select s.name from handoff.source s
         where s.capture = 'poll' and s.paused_at is null
           and (s.polled_at is null or $1 < s.polled_at or $1 >= s.polled_at + s.poll_interval)
-          and not exists (select from handoff.scan c where c.source = s.name and c.finished_at is null)
         for update of s skip locked
     ), noted as (
         update handoff.source s set polled_at = $1 from due where due.name = s.name returning s.name
     )
     select handoff.request_scan(noted.name, 'poll', 'poll_interval') from noted
+    where not exists (select from handoff.scan c where c.source = noted.name and c.finished_at is null)
 $$;
 comment on function handoff.request_polls(timestamptz) is
     'Asks for a poll of each source whose poll_interval is over. Internal to tick().';

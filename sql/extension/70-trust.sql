@@ -352,7 +352,7 @@ begin
     from handoff.source s
     where s.deletes_held_at is not null
     union all
-    select 0, 'warning', format('%s of source "%s" has made no progress since %s', c.purpose, c.source, coalesce(c.stepped_at, c.requested_at)),
+    select 0, 'warning', format('%s of source "%s" has made no progress since %s', c.purpose, c.source, coalesce(c.stepped_at, c.requested_at)) || coalesce(': ' || c.error, ''),
            'Is handoff.tick() called, is there a contract in force, can the table be read?'
     from handoff.scan c
     join handoff.source s on s.name = c.source

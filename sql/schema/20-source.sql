@@ -19,6 +19,7 @@ create table handoff.source (
     key_indexed     boolean not null,
     attached_at     timestamptz not null,
     table_ids       bigint[] not null default '{}',
+    table_columns   text not null default '',
     guard_columns   text[],
     fault           text,
     delete_grace    interval not null check (delete_grace >= '0'),
@@ -45,6 +46,7 @@ comment on column handoff.source.contract is 'Name of the contract that decides 
 comment on column handoff.source.key_indexed is 'An index begins with the key columns. Without one, rows are decided by tick() only.';
 comment on column handoff.source.attached_at is 'When the table was attached, by attach() or anew by tick() (clock time).';
 comment on column handoff.source.table_ids is 'Numbers that the table, its partitions and children had then, sorted: others mean that it was replaced. No dependency: the table can be dropped.';
+comment on column handoff.source.table_columns is 'Place, name and type that the columns that are read had then: others mean that rows may read differently.';
 comment on column handoff.source.guard_columns is 'Columns that the mapping reads: an update that changes none of them is not captured. NULL: every update is. Changed only while nobody writes to the table.';
 comment on column handoff.source.fault is 'What keeps its changes from being noticed, as the last tick() left it; NULL: nothing.';
 comment on column handoff.source.delete_grace is 'How long a row must be gone to count as deleted.';
@@ -90,7 +92,8 @@ create table handoff.scan (
     blocks_read  bigint not null default 0,
     seen         bigint not null default 0,
     queued       bigint not null default 0,
-    gone         bigint not null default 0
+    gone         bigint not null default 0,
+    error        text
 );
 create index scan_source on handoff.scan (source, requested_at);
 comment on table handoff.scan is 'Reading a whole table bit by bit: its rows when it was attached (backfill), what differs from what we know (reconcile), what is new (poll). Worked on by tick(), in order; of the finished ones the newest is kept.';
@@ -113,6 +116,7 @@ comment on column handoff.scan.blocks_read is 'Blocks read.';
 comment on column handoff.scan.seen is 'Rows read.';
 comment on column handoff.scan.queued is 'Rows put into the inbox.';
 comment on column handoff.scan.gone is 'Known rows that are not in the table any more, among those queued.';
+comment on column handoff.scan.error is 'What the last step failed with, to be tried again; NULL: it did not.';
 
 create table handoff.absence (
     source  text not null,

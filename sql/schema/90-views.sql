@@ -61,7 +61,8 @@ select c.source,
        case when c.finished_at is not null then 100
             when c.blocks > 0 then least(99, round(100.0 * c.blocks_read / c.blocks)) end::int as percent,
        c.seen,
-       c.queued
+       c.queued,
+       c.error
 from handoff.scan c
 where c.purpose = 'backfill';
 comment on view handoff.backfill is 'How far the rows that a big table had when it was attached are queued. One row an attach; of the finished ones of a source the newest.';
@@ -73,6 +74,7 @@ comment on column handoff.backfill.finished_at is 'When it was through (clock ti
 comment on column handoff.backfill.percent is 'Share of the table''s blocks that is read, in percent; NULL: it is not read by blocks.';
 comment on column handoff.backfill.seen is 'Rows read.';
 comment on column handoff.backfill.queued is 'Rows queued.';
+comment on column handoff.backfill.error is 'What the last step failed with, to be tried again; NULL: it did not.';
 
 create view handoff.reconcile_progress as
 select c.source,
@@ -87,7 +89,8 @@ select c.source,
             when c.phase = 'table' and c.blocks > 0 then least(99, round(100.0 * c.blocks_read / c.blocks)) end::int as percent,
        c.seen,
        c.queued,
-       c.gone
+       c.gone,
+       c.error
 from handoff.scan c
 where c.purpose <> 'backfill';
 comment on view handoff.reconcile_progress is 'How far tables are compared with what is known of them. One row a reconcile or poll; of the finished ones of a source the newest.';
@@ -103,6 +106,7 @@ comment on column handoff.reconcile_progress.percent is 'Share of the table''s b
 comment on column handoff.reconcile_progress.seen is 'Rows read.';
 comment on column handoff.reconcile_progress.queued is 'Rows queued: not known, or different, or gone.';
 comment on column handoff.reconcile_progress.gone is 'Known rows that are gone, among those.';
+comment on column handoff.reconcile_progress.error is 'What the last step failed with, to be tried again; NULL: it did not.';
 
 create view handoff.journey as
 select c.name as contract,

@@ -14,15 +14,12 @@
  */
 #include "flow/differ.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "flow/drain.h"
 #include "flow/lead.h"
 #include "miscadmin.h"
 #include "sql.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 static void
@@ -277,75 +274,71 @@ compare_rows(const Comparison *comparison, const LhSource *source, char **keys, 
 	add_answer(found, lh_rows_flush(&batch));
 }
 
+/* Compare the rows that are there; which of them would be kept. */
+static void
+compare_present(const LhSource *source, char **keys, const LhSourceRow *rows, int n, bool *kept,
+				LhDiffering *found)
+{
+	for (int i = 0; i < lengthof(comparisons); i++)
+		if (lh_source_is(source, comparisons[i].kind))
+		{
+			compare_rows(&comparisons[i], source, keys, rows, n, kept, found);
+			return;
+		}
+	for (int i = 0; i < n; i++)
+		kept[i] = rows[i].present;
+	if (lh_source_is(source, "lead"))
+		compare_leads(source, keys, rows, n, found);
+	else
+		for (int i = 0; i < n; i++)
+			if (kept[i])
+				add_key(found, keys[i]);
+}
+
 static void
 compare(LhSource *source, char **keys, int n, LhDiffering *found)
 {
 	LhSourceRow *rows = lh_source_read(source, keys, n);
 	bool	   *kept = palloc0_array(bool, n);
+	char	  **there = palloc_array(char *, n);
 	char	  **others = palloc_array(char *, n);
+	int			nthere = 0;
 	int			nothers = 0;
-	const Comparison *comparison = NULL;
+	int			before;
 
-	for (int i = 0; i < lengthof(comparisons); i++)
-		if (lh_source_is(source, comparisons[i].kind))
-			comparison = &comparisons[i];
-	if (comparison != NULL)
-		compare_rows(comparison, source, keys, rows, n, kept, found);
-	else
-	{
+	if (found->only_gone)
 		for (int i = 0; i < n; i++)
-			kept[i] = rows[i].present;
-		if (lh_source_is(source, "lead"))
-			compare_leads(source, keys, rows, n, found);
-		else
-			for (int i = 0; i < n; i++)
-				if (kept[i])
-					add_key(found, keys[i]);
-	}
-
+			kept[i] = rows[i].row != NULL;
+	else
+		compare_present(source, keys, rows, n, kept, found);
 	for (int i = 0; i < n; i++)
 		if (kept[i])
+			there[nthere++] = keys[i];
+		else
 			others[nothers++] = keys[i];
-	add_noted(source, others, nothers, found);
-	nothers = 0;
-	for (int i = 0; i < n; i++)
-		if (!kept[i])
-			others[nothers++] = keys[i];
-	found->ngone -= found->n;
+	if (!found->only_gone)
+		add_noted(source, there, nthere, found);
+	before = found->n;
 	add_known(source, others, nothers, found);
-	found->ngone += found->n;
+	found->ngone += found->n - before;
 }
 
 /* Errors ------------------------------------------------------------------------------------- */
 
-/* The error with which a batch of rows can't be compared, if it can't. */
-static ErrorData *
-try_compare(LhSource *source, char **keys, int n, LhDiffering *found)
+typedef struct Attempt
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	LhDiffering before = *found;
-	ErrorData  *volatile error = NULL;
+	LhSource   *source;
+	char	  **keys;
+	int			n;
+	LhDiffering *found;
+} Attempt;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		compare(source, keys, n, found);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		*found = before;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-	return error;
+static void
+attempt(void *arg)
+{
+	Attempt    *this = arg;
+
+	compare(this->source, this->keys, this->n, this->found);
 }
 
 static LhStatement in_quarantine = {
@@ -355,11 +348,14 @@ static LhStatement in_quarantine = {
 void
 lh_find_differing(LhSource *source, char **keys, int n, LhDiffering *found)
 {
-	ErrorData  *error = n == 0 ? NULL : try_compare(source, keys, n, found);
+	Attempt		this = {source, keys, n, found};
+	LhDiffering before = *found;
+	ErrorData  *error = n == 0 ? NULL : lh_attempt(attempt, &this);
 
 	CHECK_FOR_INTERRUPTS();
 	if (error == NULL)
 		return;
+	*found = before;
 	if (lh_is_transient(error->sqlerrcode))
 		ReThrowError(error);
 	if (n > 1)
@@ -371,7 +367,8 @@ lh_find_differing(LhSource *source, char **keys, int n, LhDiffering *found)
 	{
 		Datum		values[2] = {CStringGetTextDatum(source->name), CStringGetTextDatum(keys[0])};
 
-		if (lh_run(&in_quarantine, values, NULL) == 0)
+		/* it is there, at least */
+		if (!found->only_gone && lh_run(&in_quarantine, values, NULL) == 0)
 			add_key(found, keys[0]);
 	}
 	FreeErrorData(error);

@@ -11,8 +11,9 @@
 /* Keys that are to be decided, among those that were looked at. */
 typedef struct LhDiffering
 {
+	bool		only_gone;		/* asked for: rows that are there are left out, whatever they hold */
 	int			n;
-	char	  **keys;
+	char	  **keys;			/* room for two a key looked at */
 	int			ngone;			/* of them, those of rows that are not there any more */
 } LhDiffering;
 

@@ -30,7 +30,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -239,65 +238,47 @@ lh_is_transient(int sqlerrcode)
 	}
 }
 
-static void
-run_batch(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
+typedef struct Attempt
 {
-	LhBatch		batch = {.now = now,.nitems = n,.items = items};
-	MemoryContext mcxt = CurrentMemoryContext;
+	LhItem	  **items;
+	int			n;
+	TimestampTz now;
+	LhDrainResult *result;
+} Attempt;
+
+static void
+run_batch(void *arg)
+{
+	Attempt    *this = arg;
+	LhBatch		batch = {.now = this->now,.nitems = this->n,.items = this->items};
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff batch", ALLOCSET_DEFAULT_SIZES);
 
 	/* a connection of its own: the answers of its statements go with it, not only when tick() ends */
 	SPI_connect();
 	MemoryContextSwitchTo(mcxt);
 	lh_batch_run(&batch);
-	clear_quarantine(items, n);
-	delete_inbox_rows(items, n);
+	clear_quarantine(this->items, this->n);
+	delete_inbox_rows(this->items, this->n);
 	SPI_finish();
-	MemoryContextSwitchTo(mcxt);
-	result->decided += batch.decided;
-}
-
-/* Run a batch in a subtransaction; the error, if it fails. */
-static ErrorData *
-try_batch(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff batch", ALLOCSET_DEFAULT_SIZES);
-	LhDrainResult before = *result;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(mcxt);
-	PG_TRY();
-	{
-		run_batch(items, n, now, result);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		*result = before;
-		for (int i = 0; i < n; i++)
-			items[i]->done = false;
-	}
-	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
 	MemoryContextDelete(mcxt);
-	return error;
+	this->result->decided += batch.decided;
 }
 
 static void
 decide_items(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
 {
-	ErrorData  *error = try_batch(items, n, now, result);
+	LhDrainResult before = *result;
+	Attempt		this = {items, n, now, result};
+	ErrorData  *error = lh_attempt(run_batch, &this);
 
 	CHECK_FOR_INTERRUPTS();
 	if (error == NULL)
 		return;
+	*result = before;
+	for (int i = 0; i < n; i++)
+		items[i]->done = false;
 	if (lh_is_transient(error->sqlerrcode))
 		ReThrowError(error);
 	if (n == 1)
@@ -479,12 +460,26 @@ report_postponed(ErrorData *error)
 	FreeErrorData(error);
 }
 
+static void
+decide_at_commit(void *arg)
+{
+	TriggerData *trigger = arg;
+	LhWorld		world;
+
+	lh_enter(&world, true);
+	lh_plan_by_key();
+	lh_set_local("lock_timeout", INLINE_LOCK_TIMEOUT);
+	lh_deadline = GetCurrentTimestamp() + INLINE_DEADLINE_MS * INT64CONST(1000);
+	SPI_connect();
+	drain_own(&trigger->tg_trigtuple->t_self);
+	SPI_finish();
+	lh_leave(&world);
+}
+
 Datum
 lh_drain_at_commit(PG_FUNCTION_ARGS)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	LhWorld		world;
+	ErrorData  *error;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -495,36 +490,9 @@ lh_drain_at_commit(PG_FUNCTION_ARGS)
 	if (ActivePortal != NULL || IsolationUsesXactSnapshot() || lh_inline_limit == 0)
 		return PointerGetDatum(NULL);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		lh_enter(&world, true);
-		lh_plan_by_key();
-		lh_set_local("lock_timeout", INLINE_LOCK_TIMEOUT);
-		lh_deadline = GetCurrentTimestamp() + INLINE_DEADLINE_MS * INT64CONST(1000);
-		SPI_connect();
-		drain_own(&((TriggerData *) fcinfo->context)->tg_trigtuple->t_self);
-		SPI_finish();
-		lh_deadline = 0;
-		lh_leave(&world);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		lh_deadline = 0;
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		CurrentResourceOwner = owner;
+	error = lh_attempt(decide_at_commit, fcinfo->context);
+	lh_deadline = 0;
+	if (error != NULL)
 		report_postponed(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
 	return PointerGetDatum(NULL);
 }

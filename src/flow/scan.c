@@ -29,7 +29,6 @@
 #include "flow/differ.h"
 #include "flow/drain.h"
 #include "flow/inbox.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "sql.h"
 #include "storage/bufmgr.h"
@@ -42,12 +41,9 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(lh_reconcile);
-
 #define STEP_BLOCKS			128
 #define STEP_KEYS			5000
 #define STEP_KEYS_NO_INDEX	100000	/* each step reads the whole table */
-#define RECONCILE_SECONDS	20
 
 typedef struct LhScan
 {
@@ -92,7 +88,7 @@ static LhStatement drop_requests = {
 static LhStatement keep_place = {
 	"update handoff.scan set started_at = coalesce(started_at, $2), stepped_at = $2, finished_at = case when $3 then $2 end, "
 	"phase = $4, at_table = $5, at_file = $6, at_block = $7, after_key = $8, after_version = $9, blocks = $10, "
-	"blocks_read = $11, seen = $12, queued = $13, gone = $14 where scan_id = $1::uuid",
+	"blocks_read = $11, seen = $12, queued = $13, gone = $14, error = null where scan_id = $1::uuid",
 	14,
 	{
 		TEXTOID, TIMESTAMPTZOID, BOOLOID, TEXTOID, INT8OID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID,
@@ -386,12 +382,8 @@ step_keys(LhScan *scan)
 	return n == limit;
 }
 
-/*
- * SQL for the version of a row, if it is a plain column whose value can be had without anybody's code;
- * NULL: there is no version to go by.
- */
-static char *
-version_sql(const LhSource *source)
+char *
+lh_scan_version(const LhSource *source)
 {
 	JsonbValue	buffer;
 	JsonbValue *value = getKeyJsonValueFromContainer(&source->mapping->root, "version", strlen("version"),
@@ -451,7 +443,7 @@ step_known(LhScan *scan)
 	Datum		values[3] = {CStringGetTextDatum(scan->source->name), lh_text_datum(scan->after_key),
 	Int32GetDatum(limit)};
 	bool		isnull[3] = {false, scan->after_key == NULL, false};
-	LhDiffering found = {0};
+	LhDiffering found = {.only_gone = true};
 	char	  **keys;
 	int			n = lh_run(&known_keys, values, isnull);
 
@@ -485,7 +477,7 @@ step(LhScan *scan, bool fresh)
 {
 	List	   *tables;
 	bool		by_blocks = tables_of(scan->source, &tables);
-	char	   *version = is_purpose(scan, "poll") ? version_sql(scan->source) : NULL;
+	char	   *version = is_purpose(scan, "poll") ? lh_scan_version(scan->source) : NULL;
 	bool		busy = false;
 	bool		more;
 
@@ -512,8 +504,8 @@ step(LhScan *scan, bool fresh)
 }
 
 /* A list of names as text[]. */
-static Datum
-names_of(const List *list)
+Datum
+lh_scan_names(const List *list)
 {
 	char	  **names = palloc_array(char *, list_length(list) + 1);
 	int			n = 0;
@@ -535,6 +527,49 @@ with_name(List *list, const char *name)
 	return lappend(list, pstrdup(name));
 }
 
+static LhStatement keep_error = {
+	"update handoff.scan set error = $2 where scan_id = $1::uuid", 2, {TEXTOID, TEXTOID}
+};
+
+typedef struct Attempt
+{
+	LhScan	   *scan;
+	bool		fresh;
+	bool		stepped;
+} Attempt;
+
+static void
+attempt(void *arg)
+{
+	Attempt    *this = arg;
+
+	this->stepped = step(this->scan, this->fresh);
+}
+
+/*
+ * A step in a subtransaction: a view that fails, a table without its key column must keep nobody else
+ * from going on.  True if it was made; why not is kept with the scan.
+ */
+static bool
+try_step(LhScan *scan, bool fresh)
+{
+	Attempt		this = {scan, fresh, false};
+	ErrorData  *error = lh_attempt(attempt, &this);
+	Datum		values[2] = {CStringGetTextDatum(scan->scan_id)};
+
+	if (error == NULL)
+		return this.stepped;
+	if (lh_is_transient(error->sqlerrcode))
+		ReThrowError(error);
+	values[1] = CStringGetTextDatum(error->message);
+	lh_run(&keep_error, values, NULL);
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("source \"%s\" could not be read: %s", scan->source->name, error->message),
+			 errhint("The next handoff.tick() tries again.")));
+	return false;
+}
+
 bool
 lh_scan_step(LhScans *scans, const char *source_name)
 {
@@ -544,7 +579,7 @@ lh_scan_step(LhScans *scans, const char *source_name)
 
 	while (!stepped)
 	{
-		Datum		values[2] = {names_of(scans->busy), lh_text_datum(source_name)};
+		Datum		values[2] = {lh_scan_names(scans->busy), lh_text_datum(source_name)};
 		bool		isnull[2] = {false, source_name == NULL};
 		LhScan	   *scan;
 		bool		fresh;
@@ -554,7 +589,7 @@ lh_scan_step(LhScans *scans, const char *source_name)
 		MemoryContextSwitchTo(mcxt);
 		scan = load_scan(&fresh);
 		if ((scan->source->contract != NULL || is_purpose(scan, "backfill")) && lh_source_lock(scan->source))
-			stepped = step(scan, fresh);
+			stepped = try_step(scan, fresh);
 		MemoryContextSwitchTo(caller);
 		if (!stepped)
 			scans->busy = with_name(scans->busy, scan->source->name);
@@ -564,104 +599,4 @@ lh_scan_step(LhScans *scans, const char *source_name)
 	}
 	MemoryContextDelete(mcxt);
 	return stepped;
-}
-
-void
-lh_scan_report(const LhScans *scans)
-{
-	static LhStatement statement = {
-		"select purpose, source, seen, queued, gone, finished_at is not null, blocks_read, blocks from handoff.scan "
-		"where scan_id::text = any($1) and purpose <> 'poll' order by requested_at, scan_id",
-		1, {TEXTARRAYOID}
-	};
-	Datum		value = names_of(scans->touched);
-	int			n = lh_run(&statement, &value, NULL);
-
-	for (int i = 0; i < n; i++)
-		ereport(NOTICE,
-				(errmsg("%s of %s: " INT64_FORMAT " rows read, " INT64_FORMAT " queued, " INT64_FORMAT " gone%s",
-						lh_get_text(i, 1), lh_get_text(i, 2), lh_get_bigint(i, 3, 0), lh_get_bigint(i, 4, 0),
-						lh_get_bigint(i, 5, 0), lh_get_bool(i, 6) ? "" :
-						psprintf("; " INT64_FORMAT " of " INT64_FORMAT " blocks so far",
-								 lh_get_bigint(i, 7, 0), lh_get_bigint(i, 8, 0)))));
-}
-
-/* reconcile() -------------------------------------------------------------------------------- */
-
-static LhStatement ask = {
-	"select handoff.request_scan(handoff.known_source($1), $2, 'reconcile()')",
-	2, {TEXTOID, TEXTOID}
-};
-
-static LhStatement answer = {
-	"select seen, queued, gone, finished_at is not null from handoff.scan where source = $1 and purpose = $2 "
-	"order by requested_at desc limit 1",
-	2, {TEXTOID, TEXTOID}
-};
-
-static void
-check_call(const char *name, const char *mode)
-{
-	LhSource   *source;
-
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
-				 errmsg("reconcile() needs isolation level read committed"),
-				 errdetail("In a higher level it would compare rows as they were when the transaction began."),
-				 errhint("Call it in a transaction of its own.")));
-	if (strcmp(mode, "full") == 0)
-		return;
-	if (strcmp(mode, "watermark") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown mode \"%s\"", mode),
-				 errhint("Modes are full and watermark.")));
-	source = lh_source_load(name);
-	if (source != NULL && lh_source_lock(source) && version_sql(source) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_ATTACH),
-				 errmsg("source \"%s\" has no version to go by", name),
-				 errdetail("That is a column of type timestamp or timestamptz, mapped to \"version\"."),
-				 errhint("Compare all of it: mode => 'full'.")));
-}
-
-/* reconcile(source text, mode text) returns (seen, queued, gone, finished) */
-Datum
-lh_reconcile(PG_FUNCTION_ARGS)
-{
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *mode = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	TimestampTz stop = GetCurrentTimestamp() + RECONCILE_SECONDS * USECS_PER_SEC;
-	Datum		values[2] = {CStringGetTextDatum(name),
-	CStringGetTextDatum(strcmp(mode, "full") == 0 ? "reconcile" : "poll")};
-	LhScans		scans = {0};
-	Datum		result[4];
-	bool		isnull[4] = {false};
-	TupleDesc	desc;
-	LhWorld		world;
-	HeapTuple	tuple;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	desc = BlessTupleDesc(desc);
-	lh_enter(&world, true);
-	lh_set_zone("UTC");
-	lh_plan_by_key();
-	SPI_connect();
-	lh_check_schema();
-	check_call(name, mode);
-	lh_run(&ask, values, NULL);
-	while (GetCurrentTimestamp() < stop && lh_scan_step(&scans, name))
-		CHECK_FOR_INTERRUPTS();
-	lh_scan_report(&scans);
-	if (lh_run(&answer, values, NULL) == 0)
-		elog(ERROR, "scan of source \"%s\" is gone", name);
-	for (int i = 0; i < 3; i++)
-		result[i] = Int64GetDatum(lh_get_bigint(0, i + 1, 0));
-	result[3] = BoolGetDatum(lh_get_bool(0, 4));
-	tuple = heap_form_tuple(desc, result, isnull);
-	SPI_finish();
-	lh_leave(&world);
-	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
 }
