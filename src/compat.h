@@ -54,6 +54,13 @@
 #define lh_executor_run(query, count) ExecutorRun(query, ForwardScanDirection, count, false)
 #endif
 
+/* 18 writes it before the declaration, under another name */
+#if PG_VERSION_NUM >= 180000
+#define lh_noreturn pg_noreturn
+#else
+#define lh_noreturn pg_attribute_noreturn()
+#endif
+
 /* 18 lets a module say its name and version */
 #ifdef PG_MODULE_MAGIC_EXT
 #define LH_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "lead_handoff", .version = LH_VERSION)

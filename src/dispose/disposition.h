@@ -23,7 +23,7 @@ typedef struct LhRefusal
 extern LhRefusal *lh_refusal(const char *rule, char *message, char *detail, char *hint);
 
 /* Raises LH041. */
-extern void lh_raise_refusal(const LhRefusal *refusal) pg_attribute_noreturn();
+lh_noreturn extern void lh_raise_refusal(const LhRefusal *refusal);
 
 /* By code (NULL: the only one with that outcome); NULL if there is none, or several: *refusal says so. */
 extern const LhDisposition *lh_disposition(const LhContract *contract, const char *code,
