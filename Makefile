@@ -20,6 +20,7 @@ DATA           = $(wildcard sql/*--*--*.sql)
 DATA_built     = sql/$(EXTENSION)--$(EXTVERSION).sql
 SCHEMA         = $(sort $(wildcard sql/schema/*.sql))
 TEMPLATES      = $(sort $(wildcard sql/templates/*.json))
+MAPPINGS       = $(sort $(wildcard sql/templates/mapping/*.json))
 REGRESS        = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS   = --inputdir=test --load-extension=$(EXTENSION)
 ISOLATION      = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
@@ -46,9 +47,10 @@ install: install-share
 uninstall: uninstall-share
 .PHONY: install-share uninstall-share
 install-share:
-	$(MKDIR_P) '$(LH_SHARE)/schema' '$(LH_SHARE)/templates'
+	$(MKDIR_P) '$(LH_SHARE)/schema' '$(LH_SHARE)/templates/mapping'
 	$(INSTALL_DATA) $(SCHEMA) '$(LH_SHARE)/schema/'
 	$(if $(TEMPLATES),$(INSTALL_DATA) $(TEMPLATES) '$(LH_SHARE)/templates/')
+	$(if $(MAPPINGS),$(INSTALL_DATA) $(MAPPINGS) '$(LH_SHARE)/templates/mapping/')
 uninstall-share:
 	rm -rf '$(LH_SHARE)'
 endif

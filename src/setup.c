@@ -1,8 +1,8 @@
 /*
  * src/setup.c
  *
- * setup(): the tables and views, from the .sql files installed beside the extension's script, and
- * template(): a contract from the .json files there.
+ * setup(): the tables and views, from the .sql files installed beside the extension's script; template():
+ * a contract from the .json files there; mapping_templates(): how tables of CRMs are mapped, from others.
  *
  * The files of schema/ together make version LH_SCHEMA_VERSION of the tables.  They run in order of
  * name, as the owner of schema handoff, in the caller's transaction: either all is there or nothing.
@@ -14,6 +14,7 @@
 #include "common/string.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -23,6 +24,7 @@
 
 PG_FUNCTION_INFO_V1(lh_setup);
 PG_FUNCTION_INFO_V1(lh_template);
+PG_FUNCTION_INFO_V1(lh_mapping_templates);
 
 /* What setup() runs over an existing installation: what a data-only restore may have undone. */
 static const char repair[] =
@@ -144,6 +146,26 @@ lh_setup(PG_FUNCTION_ARGS)
 	SPI_finish();
 	lh_leave(&world);
 	PG_RETURN_INT32(LH_SCHEMA_VERSION);
+}
+
+/* mapping_templates() returns setof jsonb: how objects of CRMs are mapped, as sync tools write them. */
+Datum
+lh_mapping_templates(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *folder = share_path("templates/mapping");
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	foreach(lc, files_of(folder, ".json"))
+	{
+		char	   *text = read_text_file(psprintf("%s/%s", folder, (char *) lfirst(lc)));
+		Datum		value = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+		bool		isnull = false;
+
+		tuplestore_putvalues(result->setResult, result->setDesc, &value, &isnull);
+	}
+	return (Datum) 0;
 }
 
 /* template(name text) returns jsonb: a contract that comes with the extension. */

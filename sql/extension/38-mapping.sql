@@ -1,6 +1,7 @@
 -- sql/extension/38-mapping.sql: which column of a synced table is which field.
 --
--- What a table's names suggest, what can be mapped at all, and whether a mapping fits the table.
+-- What can be mapped at all, what a mapping reads, and whether it fits the table. What a table looks
+-- like (39-recognize.sql) is the other half.
 
 create function handoff.plain_name(name text) returns text
     language sql immutable parallel safe
@@ -10,11 +11,11 @@ comment on function handoff.plain_name(text) is
     'A column name without what sync tools do to it: case, underscores, a custom field''s __c, HubSpot''s prefix. Columns are matched to targets by it.';
 
 create function handoff.mapping_targets(kind text, contract text default null)
-    returns table (target text, synonyms text[])
+    returns table (target text, synonyms text[], type text)
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
-    select b.name, handoff.plain_name(b.name) || coalesce(s.synonyms, '{}')
+    select b.name, handoff.plain_name(b.name) || coalesce(s.synonyms, '{}'), b.type
     from handoff.builtin_fields() b
     left join (values
         ('lead', 'created_at', array['createddate', 'createdat', 'createdate']),
@@ -24,6 +25,7 @@ as $$
         ('lead', 'account_key', array['accountid', 'convertedaccountid', 'associatedcompanyid']),
         ('lead', 'converted_opportunity', array['convertedopportunityid']),
         ('lead', 'converted_contact', array['convertedcontactid']),
+        ('lead', 'merged_into', array['masterrecordid']),
         ('activity', 'lead_key', array['whoid', 'leadid', 'contactid']),
         ('activity', 'at', array['completeddatetime', 'occurredat', 'activitydate', 'createddate', 'createdat']),
         ('activity', 'kind', array['activitytype', 'type', 'tasksubtype']),
@@ -44,13 +46,15 @@ as $$
     ) s (of, name, synonyms) on s.of = b.of and s.name = b.name
     where b.of = $1 and b.mapped
     union all
-    select t.target, t.synonyms
+    select t.target, t.synonyms, t.type
     from (values
-        ('version', array['systemmodstamp', 'updatedat', 'lastmodifieddate', 'version']),
-        ('deleted', array['isdeleted', 'fivetrandeleted', 'deleted', 'archived'])
-    ) t (target, synonyms)
+        ('version', array['systemmodstamp', 'updatedat', 'lastmodifieddate', 'version'], 'timestamptz'),
+        ('deleted', array['isdeleted', 'fivetrandeleted', 'deleted', 'archived'], 'boolean'),
+        ('is_current', array['fivetranactive'], 'boolean'),
+        ('loaded_at', array['airbyteextractedat'], 'timestamptz')
+    ) t (target, synonyms, type)
     union all
-    select distinct f.name, handoff.plain_name(f.name) || coalesce(s.synonyms, '{}')
+    (select distinct on (f.name) f.name, handoff.plain_name(f.name) || coalesce(s.synonyms, '{}'), f.type
     from handoff.field f
     join handoff.contract c on c.contract_id = f.contract_id
     left join (values
@@ -61,46 +65,58 @@ as $$
         ('activity', 'outcome', array['calldisposition'])
     ) s (of, name, synonyms) on s.of = f.of and s.name = f.name
     where f.of = $1 and c.status <> 'retired' and c.name = coalesce($2, c.name)
+    order by f.name, c.contract_id desc)
 $$;
 comment on function handoff.mapping_targets(text, text) is
-    'What columns of a source of that kind can be mapped to (built-in fields, version, deleted, fields of the contracts), with the plain column names that are taken for each, best first.';
+    'What columns of a source of that kind can be mapped to (built-in fields; version, deleted, is_current, loaded_at; fields of the contracts), with the plain column names that are taken for each, best first, and the type.';
 
-create function handoff.guess_mapping(rel regclass, kind text, contract text) returns jsonb
+create function handoff.mapping_sql(rel regclass, target text, entry jsonb, type regtype) returns text
+    language c stable strict
+    as 'MODULE_PATHNAME', 'lh_sql_mapping_sql';
+comment on function handoff.mapping_sql(regclass, text, jsonb, regtype) is
+    'SQL by which the value of a mapping''s entry is read, as one of a type, over the table under the alias t. NULL: its columns are not there. Error LH021: not an entry, or an expression that is not allowed or does not fit the table.';
+
+create function handoff.mapping_columns(target text, entry jsonb) returns text[]
+    language c immutable strict
+    as 'MODULE_PATHNAME', 'lh_sql_mapping_columns';
+comment on function handoff.mapping_columns(text, jsonb) is
+    'Columns that a mapping''s entry reads. Error LH021: not an entry.';
+
+create function handoff.salesforce_id(id text) returns text
+    language c immutable strict parallel safe
+    as 'MODULE_PATHNAME', 'lh_sql_salesforce_id';
+comment on function handoff.salesforce_id(text) is
+    'The id of a Salesforce record with 18 characters, if it is one of 15; any other text as it is.';
+
+create function handoff.record_key(source_name text, raw_key text) returns text
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
-    select coalesce(jsonb_object_agg(target, attname), '{}')
-    from (
-        select distinct on (t.target) t.target, a.attname
-        from handoff.mapping_targets($2, $3) t
-        join pg_attribute a
-            on a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
-            and handoff.plain_name(a.attname) = any(t.synonyms)
-        order by t.target,
-                 array_position(t.synonyms, handoff.plain_name(a.attname)),
-                 a.attnum
-    ) found
+    select s.key_prefix || case s.id_format when 'salesforce' then handoff.salesforce_id($2) else $2 end
+    from handoff.source s
+    where s.name = $1
 $$;
-comment on function handoff.guess_mapping(regclass, text, text) is
-    'What suggest_mapping() says, of a table that is known already: it asks for no right to its schema. Internal.';
+comment on function handoff.record_key(text, text) is
+    'The key by which we know a row of a source of leads, accounts or opportunities: its prefix and the row''s key, a Salesforce id with 18 characters.';
 
-create function handoff.suggest_mapping(tab text, kind text, contract text default null) returns jsonb
-    language sql stable
-    set search_path = pg_catalog, pg_temp
-as $$
-    select handoff.guess_mapping($1::regclass, $2, $3)
-$$;
-comment on function handoff.suggest_mapping(text, text, text) is
-    'Guesses by their names what the columns of a table (schema-qualified) mean for a source of that kind: target -> column.';
+create function handoff.present_rows(source_name text, keys text[]) returns text[]
+    language c
+    as 'MODULE_PATHNAME', 'lh_present_rows';
+comment on function handoff.present_rows(text, text[]) is
+    'Those of some keys whose rows, read as the drain reads them, are there and not marked deleted. Of a table that is locked none. Internal to doctor().';
 
 create function handoff.check_mapping(rel regclass, kind text, mapping jsonb, contract text) returns void
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_variable
 declare
     entry  record;
+    name   text;
+    type   regtype;
+    part   jsonb;
     needed text;
-    known  text[] := array(select t.target from handoff.mapping_targets(kind, contract) t order by 1);
+    known  text[] := array(select distinct t.target from handoff.mapping_targets(kind, contract) t order by 1);
 begin
     if jsonb_typeof(mapping) <> 'object' then
         raise exception 'the mapping is not a JSON object'
@@ -115,17 +131,24 @@ begin
         end if;
         -- left unmapped on purpose, and so also when a contract is published later
         continue when jsonb_typeof(entry.value) = 'null';
-        if jsonb_typeof(entry.value) <> 'string' then
-            raise exception 'mapping of "%" is not a column name', entry.key
-                using errcode = 'LH021', detail = format('It is %s.', entry.value),
-                      hint = 'Give the column as a JSON string, or null to leave the target unmapped.';
-        end if;
-        if not exists (select from pg_attribute a where a.attrelid = rel and a.attnum > 0
-                       and not a.attisdropped and a.attname = entry.value #>> '{}') then
-            raise exception 'table % has no column "%"', rel, entry.value #>> '{}'
-                using errcode = 'LH021', detail = format('It is mapped to "%s".', entry.key),
-                      hint = 'Column names are taken exactly as they are stored, upper and lower case included.';
-        end if;
+        foreach name in array handoff.mapping_columns(entry.key, entry.value) loop
+            if not exists (select from pg_attribute a where a.attrelid = rel and a.attnum > 0
+                           and not a.attisdropped and a.attname = name) then
+                raise exception 'table % has no column "%"', rel, name
+                    using errcode = 'LH021', detail = format('It is mapped to "%s".', entry.key),
+                          hint = 'Column names are taken exactly as they are stored, upper and lower case included.';
+            end if;
+        end loop;
+        type := (select t.type from handoff.mapping_targets(kind, contract) t where t.target = entry.key limit 1);
+        perform handoff.mapping_sql(rel, entry.key, entry.value, type);
+        for part in select p from jsonb_path_query(entry.value, 'lax $.default') p where p <> 'null' loop
+            begin
+                execute format('select %L::%s', part #>> '{}', type);
+            exception when data_exception then
+                raise exception 'mapping of "%": default "%" is not of type %', entry.key, part #>> '{}', type
+                    using errcode = 'LH021', hint = 'Give a value of the target''s type.';
+            end;
+        end loop;
     end loop;
     foreach needed in array case kind when 'activity' then array['lead_key', 'at']
                                       when 'link' then array['lead_key', 'opportunity_key'] else array[]::text[] end loop
@@ -142,6 +165,9 @@ comment on function handoff.check_mapping(regclass, text, jsonb, text) is
 
 revoke all on function handoff.plain_name(text) from public;
 revoke all on function handoff.mapping_targets(text, text) from public;
-revoke all on function handoff.guess_mapping(regclass, text, text) from public;
-revoke all on function handoff.suggest_mapping(text, text, text) from public;
+revoke all on function handoff.mapping_sql(regclass, text, jsonb, regtype) from public;
+revoke all on function handoff.mapping_columns(text, jsonb) from public;
+revoke all on function handoff.salesforce_id(text) from public;
+revoke all on function handoff.record_key(text, text) from public;
+revoke all on function handoff.present_rows(text, text[]) from public;
 revoke all on function handoff.check_mapping(regclass, text, jsonb, text) from public;

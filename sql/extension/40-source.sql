@@ -115,7 +115,8 @@ create function handoff.attach(
     capture    text default 'auto',
     contract   text default null,
     delete_grace  interval default null,
-    poll_interval interval default null
+    poll_interval interval default null,
+    id_format  text default null
 ) returns text
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -127,7 +128,8 @@ as $$
 #variable_conflict use_variable
 declare
     rel     regclass := handoff.attachable(tab, capture);
-    keys    text[] := handoff.source_key(rel, key);
+    known   record := handoff.recognized(rel, kind);
+    keys    text[] := handoff.source_key(rel, coalesce(key, known.key));
     prefix  constant text := coalesce(key_prefix, '');
     mapped  jsonb;
     at_schema text;
@@ -141,9 +143,15 @@ begin
         raise exception 'schema "handoff" has no tables'
             using errcode = 'LH030', hint = 'Run SELECT handoff.setup().';
     end if;
+    kind := coalesce(kind, known.kind_of);
+    id_format := coalesce(id_format, known.id_format, 'plain');
     if kind is null or kind not in ('lead', 'activity', 'account', 'opportunity', 'link') then
         raise exception 'a source can''t be of kind "%"', kind
             using errcode = 'LH020', hint = 'Kinds are lead, activity, account, opportunity and link.';
+    end if;
+    if id_format not in ('plain', 'salesforce') then
+        raise exception 'unknown format of ids "%"', id_format
+            using errcode = 'LH020', hint = 'Formats are plain and salesforce.';
     end if;
     if capture is null or capture not in ('auto', 'statement', 'row', 'poll') then
         raise exception 'unknown way of capture "%"', capture
@@ -183,13 +191,13 @@ begin
                   hint = format('CREATE INDEX ON %s (%s);', rel, (select string_agg(quote_ident(k), ', ') from unnest(keys) k));
     end if;
 
-    insert into handoff.source as s (name, kind, schema_name, table_name, key_columns, key_prefix, mapping, since, capture,
+    insert into handoff.source as s (name, kind, schema_name, table_name, key_columns, key_prefix, id_format, mapping, since, capture,
                                      capture_asked, capture_reason, contract, key_indexed, attached_at, delete_grace, poll_interval)
-    values (named, kind, at_schema, at_table, keys, prefix, mapped, coalesce(since, clock_timestamp()), chosen.capture,
+    values (named, kind, at_schema, at_table, keys, prefix, id_format, mapped, coalesce(since, clock_timestamp()), chosen.capture,
             capture, chosen.reason, contract, indexed, clock_timestamp(),
             coalesce(delete_grace, '15 minutes'), coalesce(poll_interval, '5 minutes'))
     on conflict on constraint source_pkey do update
-    set kind = excluded.kind, key_columns = excluded.key_columns, key_prefix = excluded.key_prefix,
+    set kind = excluded.kind, key_columns = excluded.key_columns, key_prefix = excluded.key_prefix, id_format = excluded.id_format,
         mapping = excluded.mapping, since = coalesce(attach.since, s.since), capture = excluded.capture,
         capture_asked = excluded.capture_asked, capture_reason = excluded.capture_reason,
         contract = excluded.contract, key_indexed = excluded.key_indexed, attached_at = excluded.attached_at,
@@ -198,15 +206,19 @@ begin
     perform handoff.queue_rows(named, rel);
 
     select string_agg(t.target, ', ' order by t.target) into missing
-    from handoff.mapping_targets(kind, contract) t where mapped ->> t.target is null;
+    from handoff.mapping_targets(kind, contract) t
+    where mapped ->> t.target is null and t.target not in ('is_current', 'loaded_at');
+    if known.reason is not null then
+        raise notice '% is %', named, known.reason;
+    end if;
     raise notice 'attached %: key %, mapped %, not mapped: %', named, array_to_string(keys, ', '),
         (select string_agg(format('%s <- %s', e.key, e.value), ', ' order by e.key) from jsonb_each_text(mapped) e where e.value is not null),
         coalesce(missing, 'nothing');
     return named;
 end
 $$;
-comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text, interval, interval) is
-    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, account, opportunity or link, and queues the rows it has, those of a big table bit by bit (view backfill); attach it again to change how. key: its key columns (default: primary key, sfid or Id). mapping: target -> column, over what the names suggest, also for fields of later versions; null leaves a target unmapped. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: auto (statement triggers, or row triggers where those don''t see everything), statement, row, or poll (no trigger; for views and foreign tables too). contract: its name, if there are several. delete_grace: how long a row must be gone to count as deleted (default 15 minutes). poll_interval: how often capture by poll looks (default 5 minutes). Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
+comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text, interval, interval, text) is
+    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, account, opportunity or link (default: what a mapping template says of it), and queues the rows it has, those of a big table bit by bit (view backfill); attach it again to change how. key: its key columns (default: the template''s, primary key, sfid or Id). mapping: target -> entry (docs/mapping.md), over what handoff.suggest_mapping() says, also for fields of later versions; null leaves a target unmapped. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: auto (statement triggers, or row triggers where those don''t see everything), statement, row, or poll (no trigger; for views and foreign tables too). contract: its name, if there are several. delete_grace: how long a row must be gone to count as deleted (default 15 minutes). poll_interval: how often capture by poll looks (default 5 minutes). id_format: plain, or salesforce (ids of 15 characters are kept as those of 18; default: the template''s). Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
 
 create function handoff.detach(source text) returns void
     language plpgsql
@@ -255,6 +267,6 @@ comment on function handoff.retry_quarantine(text) is
 revoke all on function handoff.attachable(text, text) from public;
 revoke all on function handoff.source_key(regclass, text[]) from public;
 revoke all on function handoff.key_expression(regclass, text[]) from public;
-revoke all on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text, interval, interval) from public;
+revoke all on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text, interval, interval, text) from public;
 revoke all on function handoff.detach(text) from public;
 revoke all on function handoff.retry_quarantine(text) from public;

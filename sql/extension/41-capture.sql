@@ -59,16 +59,11 @@ create function handoff.guard_columns(mapping jsonb) returns text[]
     language sql immutable
     set search_path = pg_catalog, pg_temp
 as $$
-    select case when bool_and(coalesce(e.name, '') <> '') then array_agg(distinct e.name order by e.name) end
-    from (
-        select case jsonb_typeof(m.value)
-                   when 'string' then m.value #>> '{}'
-                   when 'object' then case when jsonb_typeof(m.value -> 'column') = 'string' and not m.value ? 'expression'
-                                          then m.value ->> 'column' end
-               end as name
-        from jsonb_each($1) m
-        where jsonb_typeof(m.value) <> 'null'
-    ) e
+    select array_agg(distinct c.name order by c.name)
+    from jsonb_each($1) m
+    cross join unnest(handoff.mapping_columns(m.key, m.value)) c (name)
+    -- it only ranks several rows of a key, which come by INSERT
+    where m.key <> 'loaded_at'
 $$;
 comment on function handoff.guard_columns(jsonb) is
     'The columns that a mapping reads: an update that changes none of them is not captured. NULL: it can''t be told, every update is.';

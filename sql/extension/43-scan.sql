@@ -97,12 +97,12 @@ as $$
     cross join unnest($2) u (key)
     where s.name = $1
       and case s.kind
-          when 'lead' then exists (select from handoff.lead l where l.lead_key = s.key_prefix || u.key and l.deleted_at is null)
+          when 'lead' then exists (select from handoff.lead l where l.lead_key = handoff.record_key(s.name, u.key) and l.deleted_at is null)
           when 'activity' then exists (select from handoff.activity a where a.source = s.name and a.activity_key = u.key)
           when 'link' then exists (select from handoff.opportunity_link k where k.source = s.name and k.link_key = u.key)
           when 'opportunity' then exists (select from handoff.opportunity o
-                                          where o.opportunity_key = s.key_prefix || u.key and o.deleted_at is null)
-          when 'account' then exists (select from handoff.account a where a.account_key = s.key_prefix || u.key and a.deleted_at is null)
+                                          where o.opportunity_key = handoff.record_key(s.name, u.key) and o.deleted_at is null)
+          when 'account' then exists (select from handoff.account a where a.account_key = handoff.record_key(s.name, u.key) and a.deleted_at is null)
       end
 $$;
 comment on function handoff.known_among(text, text[]) is

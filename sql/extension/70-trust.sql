@@ -169,9 +169,9 @@ create function handoff.lost_rows(source_name text) returns bigint
     set row_security = off
 as $$
 declare
-    source handoff.source;
-    rel    regclass := handoff.source_table(source_name);
-    lost   bigint;
+    source  handoff.source;
+    rel     regclass := handoff.source_table(source_name);
+    unknown text[];
 begin
     select s.* into source from handoff.source s where s.name = source_name;
     if source.kind <> 'lead' or source.capture = 'poll'
@@ -181,16 +181,16 @@ begin
     end if;
     -- the table is somebody else's: no view (tablesample refuses it), policy or cast of his may run as us
     execute format(
-        'select count(*) from (select %s as key from %s t tablesample system (100) where %s and %s) r'
+        'select array_agg(distinct r.key) from (select %s as key from %s t tablesample system (100) where %s) r'
         ' where not exists (select from handoff.lead l where l.source = $1 and l.raw_key = r.key)'
         ' and not exists (select from handoff.quarantine q where q.source = $1 and q.raw_key = r.key)'
         ' and not exists (select from handoff.inbox i where i.source = $1 and i.raw_key = r.key)',
         handoff.key_expression(rel, source.key_columns), rel,
-        (select string_agg(format('t.%I is not null', k), ' and ') from unnest(source.key_columns) k),
-        coalesce((select format('nullif(format(''%%s'', t.%I), '''')::boolean is not true', a.attname)
-                  from pg_attribute a where a.attrelid = rel and a.attname = source.mapping ->> 'deleted'), 'true'))
-        into lost using source.name;
-    return lost;
+        (select string_agg(format('t.%I is not null', k), ' and ') from unnest(source.key_columns) k))
+        into unknown using source.name;
+    -- those that are marked deleted, or past, are known to be none
+    return cardinality(case when source.mapping ?| array['deleted', 'is_current']
+                       then handoff.present_rows(source.name, unknown) else coalesce(unknown, '{}') end);
 end
 $$;
 comment on function handoff.lost_rows(text) is
@@ -357,6 +357,11 @@ begin
     from handoff.scan c
     join handoff.source s on s.name = c.source
     where c.finished_at is null and s.paused_at is null and coalesce(c.stepped_at, c.requested_at) < clock_timestamp() - interval '1 hour'
+    union all
+    select 0, 'warning', format('the table of source "%s" lacks mapped columns, which read null: %s', h.name, array_to_string(h.missing_columns, ', ')),
+           'Attach it again with another mapping, or wait for the sync to put them back.'
+    from handoff.source_health h
+    where cardinality(h.missing_columns) > 0
     union all
     select 0, 'warning', format('source "%s" is paused since %s', s.name, s.paused_at), 'Let it go on with handoff.resume().'
     from handoff.source s

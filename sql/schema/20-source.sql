@@ -10,6 +10,7 @@ create table handoff.source (
     table_name      text not null,
     key_columns     text[] not null check (cardinality(key_columns) > 0),
     key_prefix      text not null default '',
+    id_format       text not null default 'plain' check (id_format in ('plain', 'salesforce')),
     mapping         jsonb not null default '{}' check (jsonb_typeof(mapping) = 'object'),
     since           timestamptz not null,
     capture         text not null check (capture in ('statement', 'row', 'poll')),
@@ -37,7 +38,8 @@ comment on column handoff.source.schema_name is 'Schema of the table. Text, not 
 comment on column handoff.source.table_name is 'Name of the table in that schema, exactly as stored.';
 comment on column handoff.source.key_columns is 'Columns that make the key of a row, in order.';
 comment on column handoff.source.key_prefix is 'Put before the row''s key (before an activity''s lead key) to make the lead key; keeps two CRMs apart.';
-comment on column handoff.source.mapping is 'Target name -> column name. Targets: the contract''s fields of this kind, the built-in mapped ones, version, deleted.';
+comment on column handoff.source.id_format is 'How its ids are written: plain, or salesforce (15 or 18 characters; lead_key and other keys have 18).';
+comment on column handoff.source.mapping is 'Target name -> entry: a column''s name, or an object or list that says more (docs/mapping.md). Targets: the contract''s fields of this kind, the built-in mapped ones, version, deleted, is_current, loaded_at.';
 comment on column handoff.source.since is 'Leads older than this are scored and kept, but pass no leg until something newer happens.';
 comment on column handoff.source.capture is 'How changes are noticed: statement (triggers with transition tables), row (triggers), poll (the table is read at intervals).';
 comment on column handoff.source.capture_asked is 'What attach() was asked for: auto or one of them.';

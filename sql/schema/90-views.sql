@@ -26,7 +26,12 @@ select s.name,
        s.paused_at,
        (select count(*) from handoff.absence a where a.source = s.name) as gone,
        s.deletes_held_at,
-       (select count(*) from handoff.scan c where c.source = s.name and c.finished_at is null) as scans
+       (select count(*) from handoff.scan c where c.source = s.name and c.finished_at is null) as scans,
+       case when rel.oid is not null then
+           array(select c.name from unnest(s.guard_columns) c (name)
+                 where not exists (select from pg_catalog.pg_attribute a where a.attrelid = rel.oid and a.attname = c.name
+                                   and a.attnum > 0 and not a.attisdropped))
+       end as missing_columns
 from handoff.source s
 -- by the catalog: to_regclass() asks for usage of the schema
 left join (pg_catalog.pg_class rel join pg_catalog.pg_namespace n on n.oid = rel.relnamespace)
@@ -51,6 +56,7 @@ comment on column handoff.source_health.paused_at is 'Since when its rows wait b
 comment on column handoff.source_health.gone is 'Rows that were found gone and do not count as deleted yet.';
 comment on column handoff.source_health.deletes_held_at is 'Since when their deletion is held, too many being gone at once; NULL: it is not.';
 comment on column handoff.source_health.scans is 'Backfills, reconciles and polls asked for and not finished.';
+comment on column handoff.source_health.missing_columns is 'Mapped columns that the table has not: they read null. NULL: there is no table.';
 
 create view handoff.backfill as
 select c.source,

@@ -16,6 +16,7 @@
 
 #include "catalog/pg_type.h"
 #include "flow/drain.h"
+#include "flow/intake.h"
 #include "flow/lead.h"
 #include "miscadmin.h"
 #include "sql.h"
@@ -72,8 +73,8 @@ add_noted(const LhSource *source, char *const *keys, int n, LhDiffering *found)
 
 static LhStatement stored_leads = {
 	"select u.n, l.lead_key is not null, l.source = $1, l.deleted_at is not null, l.version, l.fields "
-	"from unnest($3) with ordinality u (key, n) left join handoff.lead l on l.lead_key = $2 || u.key",
-	3, {TEXTOID, TEXTOID, TEXTARRAYOID}
+	"from unnest($2) with ordinality u (key, n) left join handoff.lead l on l.lead_key = u.key",
+	2, {TEXTOID, TEXTARRAYOID}
 };
 
 static bool
@@ -93,10 +94,14 @@ same_fields(const LhContract *contract, const LhFields *row, Jsonb *doc)
 static void
 compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int n, LhDiffering *found)
 {
-	Datum		values[3] = {CStringGetTextDatum(source->name), CStringGetTextDatum(source->key_prefix),
-	lh_text_array(keys, n)};
-	uint64		nstored = lh_run(&stored_leads, values, NULL);
+	char	  **lead_keys = palloc_array(char *, n + 1);
+	Datum		values[2] = {CStringGetTextDatum(source->name)};
+	uint64		nstored;
 
+	for (int i = 0; i < n; i++)
+		lead_keys[i] = lh_prefixed(source, keys[i]);
+	values[1] = lh_text_array(lead_keys, n);
+	nstored = lh_run(&stored_leads, values, NULL);
 	for (uint64 i = 0; i < nstored; i++)
 	{
 		int			k = lh_get_bigint(i, 1, 0) - 1;
@@ -173,7 +178,7 @@ named_key(const LhSource *source, const LhSourceRow *row, const char *field, Dat
 
 	if (i < 0)
 		return false;
-	*key = CStringGetTextDatum(psprintf("%s%s", source->key_prefix, TextDatumGetCString(row->row->values[i])));
+	*key = CStringGetTextDatum(lh_prefixed(source, TextDatumGetCString(row->row->values[i])));
 	return true;
 }
 
@@ -211,7 +216,7 @@ add_opportunity(const LhSource *source, char *key, const LhSourceRow *row, LhRow
 		"account_key", "owner", "created_at", "closed_at", "amount", "currency", "is_won", "is_closed"
 	};
 	Datum		values[11] = {CStringGetTextDatum(key),
-	CStringGetTextDatum(psprintf("%s%s", source->key_prefix, key))};
+	CStringGetTextDatum(lh_prefixed(source, key))};
 	bool		isnull[11] = {false};
 
 	if (!row->present)
@@ -234,7 +239,7 @@ static bool
 add_account(const LhSource *source, char *key, const LhSourceRow *row, LhRows *rows)
 {
 	Datum		values[4] = {CStringGetTextDatum(key),
-	CStringGetTextDatum(psprintf("%s%s", source->key_prefix, key))};
+	CStringGetTextDatum(lh_prefixed(source, key))};
 	bool		isnull[4] = {false, false, false, row->version == DT_NOBEGIN};
 
 	if (!row->present)

@@ -34,7 +34,7 @@ lh_row_text(const LhSourceRow *row, const char *field)
 char *
 lh_prefixed(const LhSource *source, const char *key)
 {
-	return key == NULL ? NULL : psprintf("%s%s", source->key_prefix, key);
+	return key == NULL ? NULL : psprintf("%s%s", source->key_prefix, lh_source_id(source, key));
 }
 
 LhPairs

@@ -211,9 +211,13 @@ static Datum
 key_datum(const Scoring *scoring, const char *raw_key, MemoryContext mcxt)
 {
 	Size		prefix = strlen(scoring->source->key_prefix);
-	Size		len = strlen(raw_key);
-	text	   *key = MemoryContextAlloc(mcxt, VARHDRSZ + prefix + len);
+	Size		len;
+	text	   *key;
 
+	if (scoring->source->salesforce_ids)
+		raw_key = lh_source_id(scoring->source, raw_key);
+	len = strlen(raw_key);
+	key = MemoryContextAlloc(mcxt, VARHDRSZ + prefix + len);
 	SET_VARSIZE(key, VARHDRSZ + prefix + len);
 	memcpy(VARDATA(key), scoring->source->key_prefix, prefix);
 	memcpy(VARDATA(key) + prefix, raw_key, len);

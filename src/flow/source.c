@@ -6,11 +6,12 @@
  * The table belongs to somebody else, who may have put anything in its place: a view that runs his
  * code, columns of another type.  So it is locked first (a rename or drop must then wait), checked to
  * be a table, and read as its owner in a security-restricted operation: code that hides in a cast or a
- * policy runs with his rights, not with ours.
+ * policy runs with his rights, not with ours.  The statement is made by source_sql.c.
  *
- * The statement is built from the mapping and the table's present columns, and kept with its plan under
- * the source's name until one of them changes.  A mapped column that is gone reads NULL.  The
- * parameters are cast to the key columns' types, never the columns, so that their index serves.
+ * A key may have several rows: an append-only sync leaves every version, a history table the past ones.
+ * One counts: a current row before a past one (target is_current), then the newest version, then the one
+ * written last (loaded_at), then one that is not marked deleted, and so that the answer never depends on
+ * the order of rows, at last the one whose fields come last as JSON.
  */
 #include "flow/source.h"
 
@@ -19,32 +20,30 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "flow/mapping.h"
 #include "miscadmin.h"
-#include "parser/parse_coerce.h"
 #include "sql.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-/* Columns of the reading statement before the mapped fields. */
-enum
+PG_FUNCTION_INFO_V1(lh_present_rows);
+
+/* Rows that lh_present_rows() reads in one go. */
+#define ROWS_AT_ONCE	1000
+
+/* An id that its rows are referred to by, in the one spelling that we keep. */
+char *
+lh_source_id(const LhSource *source, const char *id)
 {
-	READ_ORD = 1,
-	READ_DELETED,
-	READ_VERSION,
-	READ_FIRST_FIELD
-};
+	return source->salesforce_ids ? lh_salesforce_id(id) : pstrdup(id);
+}
 
 bool
 lh_source_is(const LhSource *source, const char *kind)
@@ -69,7 +68,7 @@ lh_source_load(const char *name)
 	static LhStatement statement = {
 		"select name, kind, schema_name, table_name, key_columns, key_prefix, mapping, since, contract, key_indexed, "
 		"attached_at, capture = 'poll', delete_grace > '0', "
-		"exists (select from handoff.absence where source = $1) from handoff.source where name = $1",
+		"exists (select from handoff.absence where source = $1), id_format = 'salesforce' from handoff.source where name = $1",
 		1, {TEXTOID}
 	};
 	Datum		value = CStringGetTextDatum(name);
@@ -103,6 +102,7 @@ lh_source_load(const char *name)
 	source->polled = DatumGetBool(SPI_getbinval(tuple, desc, 12, &isnull));
 	source->delete_grace = DatumGetBool(SPI_getbinval(tuple, desc, 13, &isnull));
 	source->absences = DatumGetBool(SPI_getbinval(tuple, desc, 14, &isnull));
+	source->salesforce_ids = DatumGetBool(SPI_getbinval(tuple, desc, 15, &isnull));
 
 	id = lh_contract_in_force(source->contract_name);
 	source->contract = id == 0 ? NULL : lh_contract(id);
@@ -149,259 +149,6 @@ lh_source_lock(LhSource *source)
 	return true;
 }
 
-/* The reading statement ---------------------------------------------------------------------- */
-
-/* The column that a target is mapped to; NULL: none, or it is gone. */
-static char *
-mapped_column(const LhSource *source, const char *target)
-{
-	JsonbValue	buffer;
-	JsonbValue *value = getKeyJsonValueFromContainer(&source->mapping->root, target,
-													 strlen(target), &buffer);
-
-	if (value == NULL || value->type != jbvString)
-		return NULL;
-	return pnstrdup(value->val.string.val, value->val.string.len);
-}
-
-static bool
-has_cast(Oid from, Oid to)
-{
-	Oid			function;
-
-	return from == to ||
-		find_coercion_pathway(to, from, COERCION_EXPLICIT, &function) != COERCION_PATH_NONE;
-}
-
-/*
- * SQL for a column as a value of type: by the cast there is, else through text.  A timestamp without
- * time zone is taken for UTC, which is what sync tools write.
- */
-static void
-append_value(StringInfo sql, Relation rel, const char *column, Oid type)
-{
-	AttrNumber	attnum = column == NULL ? InvalidAttrNumber : get_attnum(RelationGetRelid(rel), column);
-	const char *type_name = format_type_be_qualified(type);
-	const char *quoted;
-	Oid			from;
-
-	if (attnum <= 0)
-	{
-		appendStringInfo(sql, "null::%s", type_name);
-		return;
-	}
-	quoted = quote_identifier(column);
-	from = getBaseType(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid);
-	if (from == JSONBOID || from == JSONOID)
-		appendStringInfo(sql, "(t.%s operator(pg_catalog.#>>) '{}')::%s", quoted, type_name);
-	else if (from == TIMESTAMPOID && type == TIMESTAMPTZOID)
-		appendStringInfo(sql, "(t.%s at time zone 'UTC')", quoted);
-	else if (has_cast(from, type))
-		appendStringInfo(sql, "t.%s::%s", quoted, type_name);
-	else
-		appendStringInfo(sql, "t.%s::pg_catalog.text::%s", quoted, type_name);
-}
-
-/* The fields of a row of its kind. */
-static const LhFieldSet *
-field_set(const LhSource *source)
-{
-	const LhContract *contract = source->contract;
-
-	if (lh_source_is(source, "activity"))
-		return contract->activity_set;
-	if (lh_source_is(source, "opportunity"))
-		return contract->opportunity_set;
-	if (lh_source_is(source, "link"))
-		return contract->link_set;
-	if (lh_source_is(source, "account"))
-		return contract->account_set;
-	return contract->lead_set;
-}
-
-static int
-nmapped(const LhSource *source)
-{
-	return lh_source_is(source, "lead") ? source->contract->nmapped : field_set(source)->nfields;
-}
-
-static char *
-build_statement(const LhSource *source, Relation rel)
-{
-	const LhFieldSet *set = field_set(source);
-	StringInfoData sql;
-	StringInfoData keys;
-
-	initStringInfo(&sql);
-	initStringInfo(&keys);
-	appendStringInfoString(&sql, "select k.ord, ");
-	append_value(&sql, rel, mapped_column(source, "deleted"), BOOLOID);
-	appendStringInfoString(&sql, ", ");
-	append_value(&sql, rel, mapped_column(source, "version"), TIMESTAMPTZOID);
-	for (int i = 0; i < nmapped(source); i++)
-	{
-		appendStringInfoString(&sql, ", ");
-		append_value(&sql, rel, mapped_column(source, set->fields[i].name),
-					 lh_type_oid(set->fields[i].type));
-	}
-
-	appendStringInfoString(&sql, " from unnest(");
-	for (int i = 0; i < source->nkeys; i++)
-	{
-		AttrNumber	attnum = get_attnum(source->relid, source->key_columns[i]);
-		Oid			type;
-
-		if (attnum <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_LH_SOURCE_CHANGED),
-					 errmsg("source \"%s\" has no key column \"%s\" any more",
-							source->name, source->key_columns[i]),
-					 errhint("Attach the table again with handoff.attach().")));
-		type = TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid;
-		appendStringInfo(&sql, "%s$%d::pg_catalog.text[]::%s[]", i == 0 ? "" : ", ", i + 1,
-						 format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-		appendStringInfo(&keys, "%st.%s = k.k%d", i == 0 ? "" : " and ",
-						 quote_identifier(source->key_columns[i]), i + 1);
-	}
-	appendStringInfoString(&sql, ") with ordinality as k(");
-	for (int i = 0; i < source->nkeys; i++)
-		appendStringInfo(&sql, "k%d, ", i + 1);
-	appendStringInfo(&sql, "ord) join %s t on %s",
-					 quote_qualified_identifier(source->schema_name, source->table_name), keys.data);
-	return sql.data;
-}
-
-/*
- * The whole table as lh_score_rows() reads it: the key columns, whether the row is marked deleted, and
- * the mapped fields asked for; each value as the drain reads it.
- */
-char *
-lh_source_select(const LhSource *source, Relation rel, const bool *asked)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "select ");
-	for (int i = 0; i < source->nkeys; i++)
-		appendStringInfo(&sql, "t.%s, ", quote_identifier(source->key_columns[i]));
-	append_value(&sql, rel, mapped_column(source, "deleted"), BOOLOID);
-	for (int i = 0; i < nmapped(source); i++)
-	{
-		if (!asked[i])
-			continue;
-		appendStringInfoString(&sql, ", ");
-		append_value(&sql, rel, mapped_column(source, field_set(source)->fields[i].name),
-					 lh_type_oid(field_set(source)->fields[i].type));
-	}
-	appendStringInfo(&sql, " from %s t",
-					 quote_qualified_identifier(source->schema_name, source->table_name));
-	return sql.data;
-}
-
-/*
- * The statement of a source, with what it was built from: the source as attached, the contract's
- * fields, and the table as it was then (and the casts), of which the server tells us changes.
- */
-typedef struct ReadPlan
-{
-	char		name[NAMEDATALEN * 2 + 2];
-	char	   *sql;			/* NULL: none yet */
-	LhStatement statement;
-	TimestampTz attached_at;
-	int			contract_id;
-	Oid			relid;
-	bool		outdated;
-} ReadPlan;
-
-static HTAB *read_plans = NULL;
-
-static void
-outdate_plans(Oid relid)
-{
-	HASH_SEQ_STATUS status;
-	ReadPlan   *plan;
-
-	hash_seq_init(&status, read_plans);
-	while ((plan = hash_seq_search(&status)) != NULL)
-		if (!OidIsValid(relid) || plan->relid == relid)
-			plan->outdated = true;
-}
-
-static void
-table_changed(Datum arg, Oid relid)
-{
-	outdate_plans(relid);
-}
-
-static void
-cast_changed(Datum arg, int cache, uint32 hash)
-{
-	outdate_plans(InvalidOid);
-}
-
-static void
-make_read_plans(void)
-{
-	HASHCTL		ctl = {.keysize = sizeof(((ReadPlan *) NULL)->name), .entrysize = sizeof(ReadPlan)};
-
-	read_plans = hash_create("lead_handoff sources", 16, &ctl, HASH_ELEM | HASH_STRINGS);
-	CacheRegisterRelcacheCallback(table_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(CASTSOURCETARGET, cast_changed, (Datum) 0);
-}
-
-/* Take a new text for a source's statement; the plan stays if it is the same text. */
-static void
-renew_plan(ReadPlan *plan, const LhSource *source, const char *sql)
-{
-	if (plan->sql != NULL && strcmp(plan->sql, sql) != 0)
-	{
-		if (plan->statement.plan != NULL)
-			SPI_freeplan(plan->statement.plan);
-		pfree(plan->sql);
-		plan->sql = NULL;
-	}
-	if (plan->sql == NULL)
-	{
-		memset(&plan->statement, 0, sizeof(plan->statement));
-		plan->sql = MemoryContextStrdup(TopMemoryContext, sql);
-		plan->statement.sql = plan->sql;
-		plan->statement.nparams = source->nkeys;
-		for (int i = 0; i < source->nkeys; i++)
-			plan->statement.types[i] = TEXTARRAYOID;
-	}
-}
-
-static LhStatement *
-read_statement(const LhSource *source)
-{
-	char		name[sizeof(((ReadPlan *) NULL)->name)];
-	ReadPlan   *plan;
-	Relation	rel;
-	bool		found;
-
-	if (read_plans == NULL)
-		make_read_plans();
-	strlcpy(name, source->name, sizeof(name));
-	plan = hash_search(read_plans, name, HASH_ENTER, &found);
-	if (!found)
-		plan->sql = NULL;
-	if (plan->sql != NULL && !plan->outdated && plan->relid == source->relid &&
-		plan->contract_id == source->contract->contract_id &&
-		plan->attached_at == source->attached_at)
-		return &plan->statement;
-
-	/* a change that we learn of meanwhile counts, and so does an error */
-	plan->attached_at = DT_NOBEGIN;
-	plan->outdated = false;
-	plan->relid = source->relid;
-	rel = relation_open(source->relid, NoLock);
-	renew_plan(plan, source, build_statement(source, rel));
-	relation_close(rel, NoLock);
-	plan->contract_id = source->contract->contract_id;
-	plan->attached_at = source->attached_at;
-	return &plan->statement;
-}
-
 /* Reading ------------------------------------------------------------------------------------ */
 
 /* The key columns of raw keys, column by column. */
@@ -431,43 +178,125 @@ split_keys(const LhSource *source, char *const *raw_keys, int n, Datum *arrays)
 	}
 }
 
-static void
-take_answer_row(const LhSource *source, HeapTuple tuple, TupleDesc desc, LhSourceRow *rows)
+/* Fields that hold ids of records of the CRM. */
+static bool
+is_key_field(const char *name)
 {
-	const LhFieldSet *set = field_set(source);
-	bool		isnull;
-	LhSourceRow *row = &rows[DatumGetInt64(SPI_getbinval(tuple, desc, READ_ORD, &isnull)) - 1];
-	Datum		value = SPI_getbinval(tuple, desc, READ_VERSION, &isnull);
-	TimestampTz version = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+	static const char *const names[] = {
+		"lead_key", "account_key", "opportunity_key", "converted_contact", "converted_opportunity", "merged_into",
+		"merged_keys", "crm_owner", "owner", "rep", "manager", "parent"
+	};
 
-	/* several rows of one key, as an append-only sync leaves them: the newest version counts */
-	if (row->row != NULL && version < row->version)
-		return;
-	value = SPI_getbinval(tuple, desc, READ_DELETED, &isnull);
-	row->present = isnull || !DatumGetBool(value);
-	row->version = version;
-	row->row = lh_fields_create(set);
-	for (int i = 0; i < nmapped(source); i++)
+	for (int i = 0; i < lengthof(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static Datum
+same_ids(const LhSource *source, LhType type, Datum value)
+{
+	Datum	   *ids;
+	int			n;
+
+	if (type == LH_TEXT)
+		return CStringGetTextDatum(lh_source_id(source, TextDatumGetCString(value)));
+	if (type != LH_TEXT_ARRAY)
+		return value;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &ids, NULL, &n);
+	for (int i = 0; i < n; i++)
+		ids[i] = CStringGetTextDatum(lh_source_id(source, TextDatumGetCString(ids[i])));
+	return lh_array(TEXTOID, ids, n);
+}
+
+static LhFields *
+read_fields(const LhSource *source, HeapTuple tuple, TupleDesc desc)
+{
+	const LhFieldSet *set = lh_source_fields(source);
+	LhFields   *fields = lh_fields_create(set);
+
+	for (int i = 0; i < lh_source_nfields(source); i++)
 	{
 		LhType		type = set->fields[i].type;
-		Oid			oid = lh_type_oid(type);
+		bool		isnull;
+		Datum		value = SPI_getbinval(tuple, desc, LH_READ_FIRST_FIELD + i, &isnull);
 		int16		len;
 		bool		byval;
 
-		value = SPI_getbinval(tuple, desc, READ_FIRST_FIELD + i, &isnull);
 		if (isnull)
 			continue;
-		get_typlenbyval(oid, &len, &byval);
-		lh_fields_set(row->row, i, len == -1 ? PointerGetDatum(PG_DETOAST_DATUM_COPY(value)) :
-					  datumCopy(value, byval, len));
+		get_typlenbyval(lh_type_oid(type), &len, &byval);
+		value = len == -1 ? PointerGetDatum(PG_DETOAST_DATUM_COPY(value)) : datumCopy(value, byval, len);
+		if (source->salesforce_ids && is_key_field(set->fields[i].name))
+			value = same_ids(source, type, value);
+		lh_fields_set(fields, i, value);
 	}
+	return fields;
+}
+
+static int
+compare_times(TimestampTz a, TimestampTz b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Does row a of a key count rather than b? */
+static bool
+counts_before(const LhSourceRow *a, const LhSourceRow *b)
+{
+	int			order = (int) b->past - (int) a->past;
+
+	if (order == 0)
+		order = compare_times(a->version, b->version);
+	if (order == 0)
+		order = compare_times(a->loaded_at, b->loaded_at);
+	if (order == 0)
+		order = (int) a->present - (int) b->present;
+	if (order == 0)
+		order = compareJsonbContainers(&lh_fields_to_jsonb(a->row, 0, a->row->set->nfields)->root,
+									   &lh_fields_to_jsonb(b->row, 0, b->row->set->nfields)->root);
+	return order > 0;
+}
+
+static TimestampTz
+time_column(HeapTuple tuple, TupleDesc desc, int col)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, col, &isnull);
+
+	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+}
+
+static bool
+bool_column(HeapTuple tuple, TupleDesc desc, int col, bool if_null)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, col, &isnull);
+
+	return isnull ? if_null : DatumGetBool(value);
+}
+
+static void
+take_answer_row(const LhSource *source, HeapTuple tuple, TupleDesc desc, LhSourceRow *rows)
+{
+	bool		isnull;
+	LhSourceRow *row = &rows[DatumGetInt64(SPI_getbinval(tuple, desc, LH_READ_ORD, &isnull)) - 1];
+	LhSourceRow fresh;
+
+	fresh.past = !bool_column(tuple, desc, LH_READ_CURRENT, true);
+	fresh.present = !fresh.past && !bool_column(tuple, desc, LH_READ_DELETED, false);
+	fresh.version = time_column(tuple, desc, LH_READ_VERSION);
+	fresh.loaded_at = time_column(tuple, desc, LH_READ_LOADED_AT);
+	fresh.row = read_fields(source, tuple, desc);
+	if (row->row == NULL || counts_before(&fresh, row))
+		*row = fresh;
 }
 
 LhSourceRow *
 lh_source_read(LhSource *source, char *const *raw_keys, int n)
 {
 	LhSourceRow *rows = palloc0_array(LhSourceRow, Max(n, 1));
-	LhStatement *statement = read_statement(source);
+	LhStatement *statement = lh_source_statement(source);
 	Datum		arrays[LH_MAX_PARAMS];
 	Oid			save_userid;
 	int			save_sec_context;
@@ -488,4 +317,45 @@ lh_source_read(LhSource *source, char *const *raw_keys, int n)
 	for (uint64 i = 0; i < SPI_processed; i++)
 		take_answer_row(source, SPI_tuptable->vals[i], SPI_tuptable->tupdesc, rows);
 	return rows;
+}
+
+/* present_rows(source_name text, keys text[]) returns text[] */
+Datum
+lh_present_rows(PG_FUNCTION_ARGS)
+{
+	LhWorld		world;
+	MemoryContext caller = CurrentMemoryContext;
+	LhSource   *source;
+	LhSourceRow *rows;
+	Datum	   *parts;
+	char	  **keys;
+	int			n = 0;
+	int			npresent = 0;
+	Datum		present;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_DATUM(lh_text_array(NULL, 0));
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &parts, NULL, &n);
+	keys = palloc_array(char *, n + 1);
+	for (int i = 0; i < n; i++)
+		keys[i] = TextDatumGetCString(parts[i]);
+	lh_enter(&world, true);
+	SPI_connect();
+	source = lh_source_load(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	if (source == NULL || source->contract == NULL || !lh_source_lock(source))
+		n = 0;
+	for (int from = 0; from < n; from += ROWS_AT_ONCE)
+	{
+		int			count = Min(ROWS_AT_ONCE, n - from);
+
+		rows = lh_source_read(source, keys + from, count);
+		for (int i = 0; i < count; i++)
+			if (rows[i].present)
+				keys[npresent++] = keys[from + i];
+	}
+	MemoryContextSwitchTo(caller);
+	present = lh_text_array(keys, npresent);
+	SPI_finish();
+	lh_leave(&world);
+	PG_RETURN_DATUM(present);
 }

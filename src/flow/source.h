@@ -7,6 +7,7 @@
 #define LH_SOURCE_H
 
 #include "define/contract.h"
+#include "sql.h"
 #include "utils/relcache.h"
 
 typedef struct LhSource
@@ -26,6 +27,7 @@ typedef struct LhSource
 	bool		polled;			/* read at intervals: may be a view or a foreign table */
 	bool		delete_grace;	/* a row that is gone is not deleted at once */
 	bool		absences;		/* some of its rows were found gone and wait */
+	bool		salesforce_ids; /* of 15 or 18 characters; we keep 18 */
 	const LhContract *contract;	/* in force now; NULL: none */
 
 	Oid			relid;			/* while locked */
@@ -35,9 +37,11 @@ typedef struct LhSource
 /* One row, or the news that there is none. */
 typedef struct LhSourceRow
 {
-	bool		present;		/* there, and not marked deleted */
+	bool		present;		/* there, current, and not marked deleted */
+	bool		past;			/* of a history table: not current */
 	TimestampTz version;		/* DT_NOBEGIN: not mapped or null */
-	LhFields   *row;			/* mapped fields; NULL if not present */
+	TimestampTz loaded_at;		/* the same */
+	LhFields   *row;			/* mapped fields; NULL if there is none */
 } LhSourceRow;
 
 /* By name; NULL if there is no such source (any more). */
@@ -52,6 +56,24 @@ extern LhSourceRow *lh_source_read(LhSource *source, char *const *raw_keys, int 
 /* Text of a statement that reads all rows: key columns, deleted, the mapped fields asked for. */
 extern char *lh_source_select(const LhSource *source, Relation rel, const bool *asked);
 
+/* An id of a record in the spelling that we keep. */
+extern char *lh_source_id(const LhSource *source, const char *id);
+
 extern bool lh_source_is(const LhSource *source, const char *kind);
+
+/* source_sql.c: the statement that reads rows by key, one text[] a key column, and its columns. */
+enum
+{
+	LH_READ_ORD = 1,
+	LH_READ_DELETED,
+	LH_READ_CURRENT,
+	LH_READ_VERSION,
+	LH_READ_LOADED_AT,
+	LH_READ_FIRST_FIELD
+};
+
+extern LhStatement *lh_source_statement(const LhSource *source);
+extern const LhFieldSet *lh_source_fields(const LhSource *source);
+extern int	lh_source_nfields(const LhSource *source);
 
 #endif							/* LH_SOURCE_H */
