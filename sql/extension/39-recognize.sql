@@ -41,6 +41,7 @@ as $$
         cross join lateral (select array(select jsonb_array_elements_text(o.object -> 'key'))) k (key)
         where c.oid = $1
           and n.present @> of_tool.columns and n.present @> of_object.columns and n.present @> k.key
+          and (o.object -> 'by_name' is null or (o.object -> 'tables') ? lower(c.relname))
           and o.object ->> 'kind' = coalesce($2, o.object ->> 'kind')
         order by (o.object -> 'tables') ? lower(c.relname) desc, cardinality(of_object.columns) desc, 1, 2, 3
         limit 1
