@@ -54,7 +54,7 @@ as $$
                filter (where l.type in ('gated', 'released')))[1],
            (array_agg(case l.type when 'blocked' then l.detail -> 'fields' end order by l.seq desc)
                filter (where l.type in ('blocked', 'unblocked')))[1],
-           coalesce((array_agg(l.type order by l.seq desc) filter (where l.type in ('deleted', 'restored')))[1] = 'deleted', false),
+           coalesce((array_agg(l.type order by l.seq desc) filter (where l.type in ('deleted', 'merged', 'restored')))[1] <> 'restored', false),
            coalesce((array_agg(f.fields))[1], '{}')
     from log l
     left join field f on f.lead_key = l.lead_key
@@ -184,7 +184,8 @@ begin
         'select array_agg(distinct r.key) from (select %s as key from %s t tablesample system (100) where %s) r'
         ' where not exists (select from handoff.lead l where l.source = $1 and l.raw_key = r.key)'
         ' and not exists (select from handoff.quarantine q where q.source = $1 and q.raw_key = r.key)'
-        ' and not exists (select from handoff.inbox i where i.source = $1 and i.raw_key = r.key)',
+        ' and not exists (select from handoff.inbox i where i.source = $1 and i.raw_key = r.key)'
+        ' and not exists (select from handoff.alias a where a.alias_key = handoff.record_key($1, r.key) and a.kind = ''merged'')',
         handoff.key_expression(rel, source.key_columns), rel,
         (select string_agg(format('t.%I is not null', k), ' and ') from unnest(source.key_columns) k))
         into unknown using source.name;
@@ -412,7 +413,7 @@ begin
         where p.pronamespace = 'handoff'::regnamespace
           and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
                   tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,lease,ack,nack,
-                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,touch}'))
+                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype
     loop
         execute format('grant execute on function %s to %I', f, role_name);

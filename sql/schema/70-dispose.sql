@@ -49,12 +49,15 @@ comment on column handoff.opportunity_link.link_kind is 'converted (the lead nam
 
 create table handoff.alias (
     alias_key text primary key,
-    lead_key  text not null
+    lead_key  text not null,
+    kind      text not null check (kind in ('converted', 'merged'))
 );
 create index alias_lead on handoff.alias (lead_key);
-comment on table handoff.alias is 'Another key under which the CRM means a lead: the contact it was converted to.';
+create index alias_merged on handoff.alias (alias_key) where kind = 'merged';
+comment on table handoff.alias is 'Another key under which a lead is meant: of the contact it was converted to, of a lead that was merged into it.';
 comment on column handoff.alias.alias_key is 'The other key.';
-comment on column handoff.alias.lead_key is 'Lead.';
+comment on column handoff.alias.lead_key is 'Lead; never a key that is an alias itself.';
+comment on column handoff.alias.kind is 'converted: the contact that it was converted to. merged: a lead that was merged into it.';
 
 create table handoff.violation (
     lead_key text not null,

@@ -6,6 +6,7 @@
  * are words for it.
  */
 #include "flow/drain.h"
+#include "flow/intake.h"
 
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
@@ -24,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(lh_act_on_lead);
 PG_FUNCTION_INFO_V1(lh_touch_lead);
+PG_FUNCTION_INFO_V1(lh_merge_lead);
 
 /* How far p_now may be from the clock without being another moment. */
 #define NOW_TOLERANCE	USECS_PER_MINUTE
@@ -53,6 +55,29 @@ text_arg(FunctionCallInfo fcinfo, int n)
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
+static void
+unknown_lead(const char *lead_key)
+{
+	LhPairs		merged = lh_aliases_of((char *const *) &lead_key, 1);
+	char	   *into = lh_pair_value(&merged, lead_key);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_LH_UNKNOWN_LEAD),
+			 errmsg("there is no lead \"%s\"", lead_key),
+			 into == NULL ? 0 : errdetail("It is a key of lead \"%s\".", into),
+			 errhint("A lead's key is its source's key prefix and its row's key; see handoff.lead.")));
+}
+
+static void
+check_decided(const LhBatchLead *slot)
+{
+	if (!slot->decide)
+		ereport(ERROR,
+				(errcode(ERRCODE_LH_NO_CONTRACT),
+				 errmsg("no contract in force decides lead \"%s\"", slot->lead_key),
+				 errhint("Publish a contract with handoff.publish().")));
+}
+
 /* Decide one lead for the API; its stage afterwards. */
 static char *
 decide_for(const char *lead_key, TimestampTz now, const LhAction *action, TimestampTz activity_at)
@@ -66,15 +91,8 @@ decide_for(const char *lead_key, TimestampTz now, const LhAction *action, Timest
 	lh_check_schema();
 	lh_batch_run(&batch);
 	if (batch.nleads == 0 || batch.leads[0].lead.deleted_at != DT_NOEND)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_UNKNOWN_LEAD),
-				 errmsg("there is no lead \"%s\"", lead_key),
-				 errhint("A lead's key is its source's key prefix and its row's key; see handoff.lead.")));
-	if (!batch.leads[0].decide)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NO_CONTRACT),
-				 errmsg("no contract in force decides lead \"%s\"", lead_key),
-				 errhint("Publish a contract with handoff.publish().")));
+		unknown_lead(lead_key);
+	check_decided(&batch.leads[0]);
 	return batch.leads[0].lead.stage;
 }
 
@@ -185,15 +203,62 @@ lh_touch_lead(PG_FUNCTION_ARGS)
 	SPI_connect();
 	values[0] = CStringGetTextDatum(lead_key);
 	if (lh_run(&lock_lead, values, NULL) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_UNKNOWN_LEAD),
-				 errmsg("there is no lead \"%s\"", lead_key)));
+		unknown_lead(lead_key);
 	values[1] = TimestampTzGetDatum(at);
 	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[3] = TimestampTzGetDatum(now);
 	values[4] = PG_GETARG_DATUM(1);
 	lh_run(&write_touch, values, NULL);
 	stage = MemoryContextStrdup(caller, decide_for(lead_key, now, NULL, at));
+	SPI_finish();
+	lh_leave(&world);
+	PG_RETURN_TEXT_P(cstring_to_text(stage));
+}
+
+/* Merge and decide both leads; the survivor's stage. */
+static char *
+merge_leads(const LhMerge *merge, const char *actor, TimestampTz now)
+{
+	LhItem		loser = {.is_lead = true,.lead_key = merge->loser};
+	LhItem		survivor = {.is_lead = true,.lead_key = merge->survivor};
+	LhItem	   *items[2] = {&loser, &survivor};
+	LhBatch		batch = {
+		.now = now,.nitems = 2,.items = items,.wait = true,.merge = merge,.actor = actor
+	};
+
+	lh_check_schema();
+	lh_batch_run(&batch);
+	for (int i = 0; i < batch.nleads; i++)
+		check_decided(&batch.leads[i]);
+	return lh_batch_lead(&batch, merge->survivor)->lead.stage;
+}
+
+/* merge_lead(loser, survivor, actor, p_now) returns text */
+Datum
+lh_merge_lead(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	LhMerge		merge = {.loser = text_arg(fcinfo, 0),.survivor = text_arg(fcinfo, 1)};
+	char	   *actor = text_arg(fcinfo, 2);
+	char	   *stage;
+	LhWorld		world;
+
+	if (merge.loser == NULL || merge.survivor == NULL || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("loser, survivor and p_now must not be null")));
+	if (strcmp(merge.loser, merge.survivor) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lead \"%s\" can't be merged into itself", merge.loser)));
+	if (actor == NULL)
+		actor = GetUserNameFromId(GetSessionUserId(), false);
+	check_trusted(PG_GETARG_TIMESTAMPTZ(3), actor);
+
+	lh_enter(&world, true);
+	lh_plan_by_key();
+	SPI_connect();
+	stage = MemoryContextStrdup(caller, merge_leads(&merge, actor, PG_GETARG_TIMESTAMPTZ(3)));
 	SPI_finish();
 	lh_leave(&world);
 	PG_RETURN_TEXT_P(cstring_to_text(stage));

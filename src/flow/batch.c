@@ -446,6 +446,8 @@ lh_batch_run(LhBatch *batch)
 	foreach(lc, groups)
 		lh_take_rows(batch, lfirst(lc));
 	take_named_leads(batch);
+	if (batch->merge != NULL)
+		lh_merge_by_hand(batch);
 	decide_all(batch);
 	lh_end_assignments(batch);
 	lh_batch_assign(batch);

@@ -7,6 +7,7 @@
  *		batch.c		the order of a batch: find leads, lock, read, decide, assign, apply
  *		absence.c	rows that are gone, for now or for good
  *		intake.c	what a row of each kind of source means: which leads, what is kept of it
+ *		merge.c		leads that are one
  *		assign.c	who gets the handoffs that seek an owner
  *		apply.c		effects become rows
  */
@@ -62,6 +63,14 @@ typedef struct LhSourceItems
 	char	  **raw_keys;
 } LhSourceItems;
 
+/* A lead is another one. */
+typedef struct LhMerge
+{
+	char	   *loser;
+	char	   *survivor;
+	int			item;			/* position in the group of the row that says so */
+} LhMerge;
+
 typedef struct LhBatch
 {
 	TimestampTz now;
@@ -72,6 +81,8 @@ typedef struct LhBatch
 	int			nleads;
 	LhBatchLead *leads;			/* by lead_key */
 	const LhAction *action;		/* for all leads of the batch; NULL: none */
+	const LhMerge *merge;		/* to be done by hand with the batch's two leads; NULL: none */
+	const char *actor;			/* who does it */
 	TimestampTz activity_at;	/* of an activity that the API has just written; 0: none */
 	int64		decided;
 } LhBatch;
@@ -95,6 +106,9 @@ extern bool lh_lock_stripe_shared(const char *key);
 /* intake.c */
 extern void lh_find_leads(LhBatch *batch, LhSourceItems *group);
 extern void lh_take_rows(LhBatch *batch, LhSourceItems *group);
+
+/* merge.c */
+extern void lh_merge_by_hand(LhBatch *batch);
 
 /* absence.c: read the rows of a group; those that are gone for now leave the group. */
 extern LhSourceRow *lh_read_group(LhBatch *batch, LhSourceItems *group);

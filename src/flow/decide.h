@@ -167,6 +167,8 @@ typedef struct LhInput
 	/* the source's row, if it was read */
 	bool		row_read;
 	bool		row_present;	/* false: it is gone (or marked deleted) */
+	const char *merged_into;	/* the lead it has just been merged into; NULL: it has not */
+	const char *merged_by;		/* who says so */
 	bool		backfill;		/* it was there before the source was attached */
 	LhFields   *row;			/* only the mapped range counts */
 	const char *crm_status;		/* of a known lead, if it is another than before; else NULL */

@@ -72,10 +72,20 @@ add_noted(const LhSource *source, char *const *keys, int n, LhDiffering *found)
 /* Leads -------------------------------------------------------------------------------------- */
 
 static LhStatement stored_leads = {
-	"select u.n, l.lead_key is not null, l.source = $1, l.deleted_at is not null, l.version, l.fields "
-	"from unnest($2) with ordinality u (key, n) left join handoff.lead l on l.lead_key = u.key",
+	"select u.n, l.lead_key is not null, l.source = $1, l.deleted_at is not null, l.version, l.fields, a.lead_key is not null "
+	"from unnest($2) with ordinality u (key, n) left join handoff.lead l on l.lead_key = u.key "
+	"left join handoff.alias a on a.alias_key = u.key and a.kind = 'merged'",
 	2, {TEXTOID, TEXTARRAYOID}
 };
+
+/* A field of a row: its place, -1 if it is null or there is none. */
+static int
+filled(const LhSourceRow *row, const char *field)
+{
+	int			i = row->row == NULL ? -1 : lh_fieldset_find(row->row->set, field);
+
+	return i < 0 || row->row->isnull[i] ? -1 : i;
+}
 
 static bool
 same_fields(const LhContract *contract, const LhFields *row, Jsonb *doc)
@@ -108,8 +118,15 @@ compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int 
 		TimestampTz version = lh_get_time(i, 5, DT_NOBEGIN);
 
 		CHECK_FOR_INTERRUPTS();
+		if (lh_get_bool(i, 7))
+			continue;			/* merged: its row says nothing any more */
 		if (!rows[k].present)
+		{
+			/* a lead that is gone already, but not known as merged */
+			if (filled(&rows[k], "merged_into") >= 0 && (!lh_get_bool(i, 2) || lh_get_bool(i, 4)))
+				add_key(found, keys[k]);
 			continue;
+		}
 		if (!lh_get_bool(i, 2) || !lh_get_bool(i, 3))
 			add_key(found, keys[k]);
 		else if (rows[k].version != DT_NOBEGIN && rows[k].version < version)
@@ -160,15 +177,6 @@ static LhStatement differing_accounts = {
 	"a.deleted_at is null and a.fields = u.fields and a.version is not distinct from u.version))",
 	4, {TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID}
 };
-
-/* A field of a row: its place, -1 if it is null or there is none. */
-static int
-filled(const LhSourceRow *row, const char *field)
-{
-	int			i = row->row == NULL ? -1 : lh_fieldset_find(row->row->set, field);
-
-	return i < 0 || row->row->isnull[i] ? -1 : i;
-}
 
 /* The key that a field names, with the source's prefix; false: none. */
 static bool

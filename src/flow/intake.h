@@ -4,6 +4,7 @@
  * What a row of each kind of source means, kind by kind:
  *
  *		intake_lead.c			its own lead; its converted contact becomes an alias, its opportunity a link
+ *		merge.c					leads that the CRM has merged into another
  *		intake_named.c			activities and links: the lead they name, and the one that has them so far
  *		intake_opportunity.c	the leads linked to it
  *		account.c				the leads of it, which are queued
@@ -37,6 +38,24 @@ typedef struct LhPairs
 
 extern LhPairs lh_answer_pairs(uint64 n);	/* the first two columns of the last answer */
 extern char *lh_pair_value(const LhPairs *all, const char *key);	/* NULL: none */
+
+/* merge.c */
+extern LhPairs lh_aliases_of(char *const *keys, int n); /* key: the lead that it is another key of */
+extern void lh_aliases_begin(LhRows *aliases);
+extern void lh_aliases_add(LhRows *aliases, const char *key, const char *lead_key, const char *kind);
+extern void lh_aliases_write(LhRows *aliases);
+
+/* What becomes of the rows of a group. */
+typedef struct LhMerging
+{
+	char	  **stands_for;		/* by item: the lead its row belongs to; another than its own if that was merged */
+	bool	   *waits;			/* by item: it needs a lead that is busy */
+	List	   *merges;			/* of LhMerge *: to be done now */
+} LhMerging;
+
+extern void lh_find_merges(LhSourceItems *group);
+extern LhMerging lh_begin_merging(const LhBatch *batch, const LhSourceItems *group, const LhSourceRow *rows);
+extern void lh_merge(LhBatch *batch, const List *merges, const char *by);
 
 /* The kinds. */
 extern void lh_find_of_leads(LhSourceItems *group);

@@ -2,7 +2,9 @@
  * src/flow/intake_lead.c
  *
  * Rows of a source of leads.  Each is its own lead; besides, the contact that it was converted to is
- * another key of it from then on (an alias), and the opportunity that it was converted to is linked.
+ * another key of it from then on (an alias), and the opportunity that it was converted to is linked.  The
+ * row of a lead that was merged into another is as good as gone, but what it was converted to is the
+ * survivor's (merge.c).
  */
 #include "flow/intake.h"
 
@@ -22,38 +24,21 @@ lh_find_of_leads(LhSourceItems *group)
 		item->lead_key = lh_prefixed(group->source, item->raw_key);
 		lh_add_lead_key(item, item->lead_key);
 	}
+	lh_find_merges(group);
 }
 
-static LhStatement write_aliases = {
-	"insert into handoff.alias as a (alias_key, lead_key) select u.alias_key, u.lead_key from unnest($1, $2) as u(alias_key, lead_key) "
-	"on conflict (alias_key) do update set lead_key = excluded.lead_key where a.lead_key <> excluded.lead_key "
-	"returning a.alias_key, a.lead_key",
-	2, {TEXTARRAYOID, TEXTARRAYOID}
-};
-
-static LhStatement move_activities = {
-	"update handoff.activity a set lead_key = u.lead_key, contract_id = null from unnest($1, $2) as u(alias_key, lead_key) "
-	"where a.lead_key = u.alias_key",
-	2, {TEXTARRAYOID, TEXTARRAYOID}
-};
-
-static LhStatement move_links = {
-	"update handoff.opportunity_link k set lead_key = u.lead_key from unnest($1, $2) as u(alias_key, lead_key) "
-	"where k.lead_key = u.alias_key",
-	2, {TEXTARRAYOID, TEXTARRAYOID}
-};
-
 static LhStatement drop_converted = {
-	"delete from handoff.opportunity_link k using unnest($1, $2) as u(lead_key, opportunity_key) "
-	"where k.lead_key = u.lead_key and k.link_kind = 'converted' and k.opportunity_key <> u.opportunity_key",
-	2, {TEXTARRAYOID, TEXTARRAYOID}
+	"delete from handoff.opportunity_link k using unnest($1, $2, $3, $4) as u(lead_key, opportunity_key, source, link_key) "
+	"where k.source = u.source and k.link_key = u.link_key and k.opportunity_key <> u.opportunity_key "
+	"and k.link_kind = 'converted'",
+	4, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 static LhStatement write_converted = {
 	"insert into handoff.opportunity_link (lead_key, opportunity_key, source, link_key, link_kind) "
-	"select u.lead_key, u.opportunity_key, u.source, u.lead_key, 'converted' "
-	"from unnest($1, $2, $3) as u(lead_key, opportunity_key, source) on conflict do nothing",
-	3, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	"select u.lead_key, u.opportunity_key, u.source, u.link_key, 'converted' "
+	"from unnest($1, $2, $3, $4) as u(lead_key, opportunity_key, source, link_key) on conflict do nothing",
+	4, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 /* What was kept of a lead's field before; NULL: nothing. */
@@ -70,89 +55,91 @@ stored_text(const LhBatchLead *slot, const char *field)
 		pnstrdup(value->val.string.val, value->val.string.len);
 }
 
-/* The field's new value, if it is there and has changed. */
+/* The field's new value, if the row tells one and it has changed. */
 static char *
-changed_text(const LhBatchLead *slot, const LhSourceRow *row, const char *field)
+changed_text(const LhBatchLead *slot, const LhSourceRow *row, bool told, const char *field)
 {
-	char	   *now = row->present ? lh_row_text(row, field) : NULL;
+	char	   *now = told ? lh_row_text(row, field) : NULL;
 	char	   *before = stored_text(slot, field);
 
 	return now == NULL || (before != NULL && strcmp(now, before) == 0) ? NULL : now;
 }
 
-static void
-write_conversions(LhRows *aliases, LhRows *dropped, LhRows *converted)
+typedef struct Conversions
 {
-	uint64		n = lh_rows_flush(aliases);
+	LhRows		aliases;
+	LhRows		dropped;
+	LhRows		converted;
+} Conversions;
 
-	if (n > 0)
+static void
+begin_conversions(Conversions *conversions)
+{
+	lh_aliases_begin(&conversions->aliases);
+	lh_rows_begin(&conversions->dropped, &drop_converted);
+	lh_rows_begin(&conversions->converted, &write_converted);
+}
+
+/* What a row's lead was converted to belongs to the lead it stands for; false: that is busy. */
+static bool
+add_conversion(Conversions *conversions, LhBatch *batch, const LhSource *source, const LhSourceRow *row,
+			   const LhBatchLead *slot, char *stands_for)
+{
+	bool		told = row->present || stands_for != slot->lead_key;
+	char	   *contact = lh_prefixed(source, changed_text(slot, row, told, "converted_contact"));
+	char	   *opportunity = lh_prefixed(source, changed_text(slot, row, told, "converted_opportunity"));
+	Datum		values[4];
+
+	if ((contact != NULL && !lh_lock_stripe(contact)) ||
+		(opportunity != NULL && !lh_lock_stripe(psprintf("opportunity %s", opportunity))))
+		return false;
+	if (contact != NULL)
 	{
-		LhPairs		fresh = lh_answer_pairs(n);
-		char	  **keys = palloc_array(char *, n);
-		char	  **leads = palloc_array(char *, n);
-		Datum		values[2];
-
-		for (int i = 0; i < n; i++)
-		{
-			keys[i] = fresh.pairs[i].key;
-			leads[i] = fresh.pairs[i].value;
-		}
-		values[0] = lh_text_array(keys, n);
-		values[1] = lh_text_array(leads, n);
-		lh_run(&move_activities, values, NULL);
-		lh_run(&move_links, values, NULL);
+		lh_aliases_add(&conversions->aliases, contact, stands_for, "converted");
+		/* the contact's activities become its own */
+		lh_batch_lead(batch, stands_for)->input.changed_since = DT_NOBEGIN;
 	}
-	lh_rows_flush(dropped);
-	lh_rows_flush(converted);
+	values[0] = CStringGetTextDatum(stands_for);
+	values[1] = CStringGetTextDatum(opportunity == NULL ? "" : opportunity);
+	values[2] = CStringGetTextDatum(source->name);
+	values[3] = CStringGetTextDatum(slot->lead_key);
+	/* taken back: whatever it was is none of its any more */
+	if (opportunity != NULL || (row->present && lh_row_text(row, "converted_opportunity") == NULL &&
+								stored_text(slot, "converted_opportunity") != NULL))
+		lh_rows_add(&conversions->dropped, values, NULL);
+	if (opportunity != NULL)
+		lh_rows_add(&conversions->converted, values, NULL);
+	return true;
+}
+
+static void
+write_conversions(Conversions *conversions)
+{
+	lh_aliases_write(&conversions->aliases);
+	lh_rows_flush(&conversions->dropped);
+	lh_rows_flush(&conversions->converted);
 }
 
 void
 lh_take_leads(LhBatch *batch, LhSourceItems *group)
 {
 	LhSourceRow *rows;
-	LhRows		aliases;
-	LhRows		dropped;
-	LhRows		converted;
+	LhMerging	merging;
+	Conversions conversions;
 
 	lh_keep_held(batch, group);
 	rows = lh_read_group(batch, group);
-	lh_rows_begin(&aliases, &write_aliases);
-	lh_rows_begin(&dropped, &drop_converted);
-	lh_rows_begin(&converted, &write_converted);
+	merging = lh_begin_merging(batch, group, rows);
+	begin_conversions(&conversions);
 	for (int i = 0; i < group->n; i++)
 	{
 		LhItem	   *item = group->items[i];
 		LhBatchLead *slot = lh_batch_lead(batch, item->lead_key);
-		char	   *contact = lh_prefixed(group->source, changed_text(slot, &rows[i], "converted_contact"));
-		char	   *opportunity = lh_prefixed(group->source, changed_text(slot, &rows[i], "converted_opportunity"));
-		Datum		values[3];
+		char	   *stands_for = merging.stands_for[i];
 
-		if ((contact != NULL && !lh_lock_stripe(contact)) ||
-			(opportunity != NULL && !lh_lock_stripe(psprintf("opportunity %s", opportunity))))
+		if (merging.waits[i] ||
+			!add_conversion(&conversions, batch, group->source, &rows[i], slot, stands_for))
 			continue;
-		if (contact != NULL)
-		{
-			values[0] = CStringGetTextDatum(contact);
-			values[1] = CStringGetTextDatum(item->lead_key);
-			lh_rows_add(&aliases, values, NULL);
-			slot->input.changed_since = DT_NOBEGIN; /* the contact's activities become its own */
-		}
-		if (opportunity != NULL)
-		{
-			values[0] = CStringGetTextDatum(item->lead_key);
-			values[1] = CStringGetTextDatum(opportunity);
-			values[2] = CStringGetTextDatum(group->source->name);
-			lh_rows_add(&dropped, values, NULL);
-			lh_rows_add(&converted, values, NULL);
-		}
-		else if (rows[i].present && lh_row_text(&rows[i], "converted_opportunity") == NULL &&
-				 stored_text(slot, "converted_opportunity") != NULL)
-		{
-			/* taken back: whatever it was is none of its any more */
-			values[0] = CStringGetTextDatum(item->lead_key);
-			values[1] = CStringGetTextDatum("");
-			lh_rows_add(&dropped, values, NULL);
-		}
 		if (!slot->exists)
 			lh_lead_init(&slot->lead, item->lead_key, group->source->name, item->raw_key);
 		else if (strcmp(slot->lead.source, group->source->name) != 0)
@@ -165,13 +152,14 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 		slot->source = group->source;
 		slot->decide = true;
 		slot->input.row_read = true;
-		slot->input.row_present = rows[i].present;
+		slot->input.row_present = rows[i].present && stands_for == slot->lead_key;
 		slot->input.row = rows[i].row;
 		slot->input.version = rows[i].version;
-		slot->input.crm_status = slot->exists ? changed_text(slot, &rows[i], "crm_status") : NULL;
+		slot->input.crm_status = slot->exists ? changed_text(slot, &rows[i], rows[i].present, "crm_status") : NULL;
 		slot->input.backfill = item->backfill && !slot->exists;
 		slot->input.seen_at = item->at;
 		item->done = true;
 	}
-	write_conversions(&aliases, &dropped, &converted);
+	write_conversions(&conversions);
+	lh_merge(batch, merging.merges, "source");
 }

@@ -2,7 +2,8 @@
  * src/flow/intake_named.c
  *
  * Rows that name their lead: activities and links.  They concern the lead they name and the one that
- * has them so far.  A key that names no lead may be an alias: the contact that a lead was converted to.
+ * has them so far.  A key that names no lead may be an alias: the contact that a lead was converted to, or
+ * a lead that was merged into another.
  */
 #include "flow/intake.h"
 
@@ -25,10 +26,6 @@ static LhStatement find_links = {
 	"cross join lateral (select link_key, lead_key from handoff.opportunity_link "
 	"where source = $1 and link_key = k.key offset 0) l",
 	2, {TEXTOID, TEXTARRAYOID}
-};
-
-static LhStatement find_aliases = {
-	"select alias_key, lead_key from handoff.alias where alias_key = any($1)", 1, {TEXTARRAYOID}
 };
 
 /* Which leads have the rows of a group so far. */
@@ -64,7 +61,6 @@ named_leads(const LhSourceItems *group, const LhSourceRow *rows)
 	char	  **asked = palloc_array(char *, group->n + 1);
 	int			nasked = 0;
 	LhPairs		aliases;
-	Datum		value;
 
 	for (int i = 0; i < group->n; i++)
 	{
@@ -73,8 +69,7 @@ named_leads(const LhSourceItems *group, const LhSourceRow *rows)
 		if (keys[i] != NULL)
 			asked[nasked++] = keys[i];
 	}
-	value = lh_text_array(asked, nasked);
-	aliases = lh_answer_pairs(lh_run(&find_aliases, &value, NULL));
+	aliases = lh_aliases_of(asked, nasked);
 	for (int i = 0; i < group->n; i++)
 	{
 		char	   *lead = keys[i] == NULL ? NULL : lh_pair_value(&aliases, keys[i]);

@@ -53,6 +53,7 @@ opportunity_keys(const LhSourceItems *group)
 	return keys;
 }
 
+/* The leads linked to the opportunities of a group become those that its items concern. */
 void
 lh_find_of_opportunities(LhSourceItems *group)
 {
@@ -60,6 +61,8 @@ lh_find_of_opportunities(LhSourceItems *group)
 	Datum		value = lh_text_array(keys, group->n);
 	LhPairs		linked = lh_answer_pairs(lh_run(&find_linked, &value, NULL));
 
+	for (int i = 0; i < group->n; i++)
+		group->items[i]->nkeys = 0;
 	for (int i = 0; i < group->n; i++)
 		for (int k = 0; k < linked.n; k++)
 			if (strcmp(linked.pairs[k].key, keys[i]) == 0)
@@ -110,6 +113,7 @@ lh_take_opportunities(LhBatch *batch, LhSourceItems *group)
 	char	  **gone = palloc_array(char *, group->n + 1);
 	int			ngone = 0;
 
+	lh_find_of_opportunities(group);	/* a lead may have been merged before we had the lock */
 	lh_keep_held(batch, group);
 	rows = lh_read_group(batch, group);
 	lh_rows_begin(&kept, &upsert_opportunities);

@@ -223,6 +223,30 @@ row_time(const LhDecision *decision)
 	return input->version != DT_NOBEGIN ? input->version : input->seen_at;
 }
 
+/* The lead's row is gone, or it has been merged into another lead. */
+static void
+take_absence(LhDecision *decision)
+{
+	LhLead	   *lead = decision->lead;
+	const LhInput *input = decision->input;
+	bool		merged = input->merged_into != NULL;
+	const char *actor = merged ? input->merged_by : "source";
+	LhJson		json;
+
+	if (!lead->exists || (lead->deleted_at != DT_NOEND && !merged))
+		return;
+	lh_json_begin(&json);
+	lh_json_text(&json, "into", input->merged_into);
+	lh_decision_event(decision, merged ? "merged" : "deleted", NULL, actor, lh_json_end(&json));
+	if (lead->deleted_at != DT_NOEND)
+		return;
+	lead->deleted_at = decision->now;
+	if (lh_open_handoff(lead) != NULL)
+		lh_close_handoff(decision, lh_open_handoff(lead), "withdrawn", merged ? "merged" : "deleted", NULL, actor);
+	for (int i = 0; i < LH_NCLOCKS; i++)
+		lh_set_clock(decision, i, "", DT_NOEND);
+}
+
 /* The source's row as it is now; false if there is nothing to decide any more. */
 bool
 lh_take_row(LhDecision *decision)
@@ -239,15 +263,7 @@ lh_take_row(LhDecision *decision)
 	}
 	if (!input->row_present)
 	{
-		if (lead->exists && lead->deleted_at == DT_NOEND)
-		{
-			lead->deleted_at = decision->now;
-			lh_decision_event(decision, "deleted", NULL, "source", empty_object());
-			if (lh_open_handoff(lead) != NULL)
-				lh_close_handoff(decision, lh_open_handoff(lead), "withdrawn", "deleted", NULL, "source");
-			for (int i = 0; i < LH_NCLOCKS; i++)
-				lh_set_clock(decision, i, "", DT_NOEND);
-		}
+		take_absence(decision);
 		return false;
 	}
 	if (input->version != DT_NOBEGIN && input->version < lead->version)
