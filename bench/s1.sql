@@ -1,26 +1,33 @@
--- bench/s1.sql: scoring a table. What exists is matches(), one rule and one lead a call, its fields from jsonb;
--- score_rows, for which the targets are meant, is not built.
+-- bench/s1.sql: one round of S1: every row of bench.rows scored, and its alternatives; the slow ones on :sample
+-- rows. In the list of a select rows come one by one; in FROM they are collected first.
 
-create temp table lead_fields as
-select r.*, jsonb_strip_nulls(to_jsonb(r) - '{id,email,owner_id,status,account_id,created_date,system_modstamp,is_deleted,website,city,state,postal_code,utm_medium,note}'::text[]) as fields
-from bench.rows r;
-select format('create temp view scored as select %s as score from lead_fields',
-              string_agg(format('case when %s then %s else 0 end', criteria, points), ' + ')) from bench.rules() \gexec
+-- a new session meets every page of the shared buffers for the first time: at nobody's expense
+select count(note) from bench.rows;
 
 call bench.start();
-select sum(s.points) from lead_fields l cross join handoff.score_rule s
-where s.contract_id = 1 and s.score_group in ('firmographic', 'role', 'behaviour') and handoff.matches(s.criteria, l.fields, 1, now());
-call bench.stop('s1 matches');
+select count((s).fit) from (select handoff.score_rows('bench.rows') as s offset 0) q;
+call bench.stop('s1 stream');
 
 call bench.start();
-select sum(score) from scored;
+select sum(h) from bench.hashed;
+call bench.stop('s1 hash');
+
+call bench.start();
+select count(competitor_tool) from bench.rows;
+call bench.stop('s1 deform');
+
+call bench.start();
+select count(fit) from bench.cased;
 call bench.stop('s1 case');
 
 call bench.start();
-select sum(employees), count(note) from lead_fields;
-call bench.stop('s1 scan');
+select count(fit) from handoff.score_rows('bench.rows');
+call bench.stop('s1 from');
 
-select bench.tell('S1', format('matches(), 100 rules, %s leads, of one CASE sum', :rows),
-                  round(bench.ratio('s1 matches', 's1 case')::numeric, 1) || ' x',
-                  format('matches %s, CASE %s, scan %s a lead', bench.per_row('s1 matches', :rows), bench.per_row('s1 case', :rows),
-                         bench.per_row('s1 scan', :rows)));
+call bench.start();
+select count(bench.fit_by_loop(r)) from (select * from bench.rows limit :sample / 10) r;
+call bench.stop('s1 loop');
+
+call bench.start();
+select count(fit) from bench.by_path;
+call bench.stop('s1 path');

@@ -26,7 +26,7 @@ create function handoff.score_rows(
     out band     text
 ) returns setof record
     language c stable parallel restricted
-    rows 10000 cost 1000
+    rows 10000 cost 1000000
     as 'MODULE_PATHNAME', 'lh_score_rows';
 comment on function handoff.score_rows(text, int, timestamptz) is
     'Scores every row of a source of leads (handoff.source.name), as its table is now, under a version (default: the draft being edited, else the one in force) at a moment (default: view_time()). Reads the table with the caller''s rights, and only the columns that fit rules use. Intent is what the lead''s newest decision left of it (0: no such lead); it, score and band are NULL if it was folded with another half-life. Rows marked deleted or without a key are left out. Errors: 42704 (no such source), 42809 (not a source of leads), LH012 (no such version, or none to choose), LH022 (the table is not there), 42501 (no right to read it), and that of the cast if a row can''t be read; its context names the row.';

@@ -119,8 +119,7 @@ lh_take_accounts(LhBatch *batch, LhSourceItems *group)
 /* The accounts of the leads that are decided ------------------------------------------------- */
 
 static LhStatement read_accounts = {
-	"select a.account_key, (select jsonb_object_agg('account.' || f.key, f.value) from jsonb_each(a.fields) f) "
-	"from handoff.account a where a.account_key = any($1) and a.deleted_at is null",
+	LH_READ_ACCOUNTS "where a.account_key = any($1) and a.deleted_at is null",
 	1, {TEXTARRAYOID}
 };
 

@@ -113,7 +113,11 @@ extern void lh_merge_by_hand(LhBatch *batch);
 /* absence.c: read the rows of a group; those that are gone for now leave the group. */
 extern LhSourceRow *lh_read_group(LhBatch *batch, LhSourceItems *group);
 
-/* account.c */
+/* account.c; an account's fields are given the names that a lead has them under */
+#define LH_READ_ACCOUNTS \
+	"select a.account_key, (select jsonb_object_agg('account.' || f.key, f.value) from jsonb_each(a.fields) f) " \
+	"from handoff.account a "
+
 extern void lh_batch_accounts(LhBatch *batch);
 
 /* assign.c */

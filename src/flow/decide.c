@@ -178,30 +178,6 @@ compute_handoff_fields(LhDecision *decision)
 		lh_fields_set_null(lead->row, days);
 }
 
-/* Fields of the lead that say what its account's do. */
-static void
-compute_account_fields(LhDecision *decision)
-{
-	static const struct
-	{
-		const char *field;
-		const char *of_account;
-	}			same[] = {
-		{"named_account", "account.named"}, {"account_tier", "account.tier"}, {"customer", "account.customer"}
-	};
-	const LhFieldSet *set = decision->contract->lead_set;
-	LhFields   *row = decision->lead->row;
-
-	for (int i = 0; i < lengthof(same); i++)
-	{
-		int			to = lh_fieldset_find(set, same[i].field);
-		int			from = lh_fieldset_find(set, same[i].of_account);
-
-		row->values[to] = row->values[from];
-		row->isnull[to] = row->isnull[from];
-	}
-}
-
 static void
 compute_state_fields(LhDecision *decision)
 {
@@ -210,7 +186,7 @@ compute_state_fields(LhDecision *decision)
 	lh_set_text_field(decision, "stage", lead->stage);
 	lh_set_text_field(decision, "email_domain", lh_domain_of(lead->person_key));
 	lh_set_bigint_field(decision, "cycle", lead->cycle);
-	compute_account_fields(decision);
+	lh_score_account(decision->contract, lead->row);
 	compute_handoff_fields(decision);
 }
 

@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
+#include "flow/score_accounts.h"
 #include "flow/stream.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -32,8 +33,9 @@
 
 PG_FUNCTION_INFO_V1(lh_score_rows);
 
-/* Rows read at once when they are returned one a call. */
-#define ROWS_AT_ONCE	64
+/* Rows read at once when they are returned one a call: few at first, for there may be a LIMIT. */
+#define FIRST_ROWS		64
+#define ROWS_AT_ONCE	1024
 
 /* Leads read at once from handoff.lead. */
 #define LEADS_AT_ONCE	1000
@@ -81,6 +83,7 @@ typedef struct Scoring
 	int			nfields;		/* that are read */
 	int		   *fields;			/* their positions among a lead's */
 	intent_hash *intents;
+	LhAccountTable *accounts;	/* NULL: no rule asks for any */
 	Datum	   *bands;			/* their names */
 	Datum		no_intent;		/* 0 as numeric */
 	LhStream   *stream;
@@ -93,6 +96,7 @@ typedef struct Scoring
 	ScoredRow	rows[ROWS_AT_ONCE];
 	int			nrows;
 	int			next;
+	int			at_once;		/* how many are to be read next */
 } Scoring;
 
 /* Intent ----------------------------------------------------------------------------------- */
@@ -241,6 +245,8 @@ take_row(void *arg, const char *raw_key, const Datum *values, const bool *isnull
 	row.has_intent = scoring->intents == NULL ||
 		intent_of(scoring, TextDatumGetCString(row.lead_key), &points);
 	read_fields(scoring, values + 1, isnull + 1);
+	if (scoring->accounts != NULL)
+		lh_account_table_fill(scoring->accounts, scoring->scorer->row);
 	lh_scorer_run(scoring->scorer, points);
 	row.fit = score->fit;
 	row.intent = score->intent_points;
@@ -318,6 +324,8 @@ begin_scoring(FunctionCallInfo fcinfo)
 	scoring->scorer = lh_scorer_create(scoring->contract, at);
 	find_fields(scoring);
 	load_intents(scoring, at);
+	if (scoring->scorer->asks_account)
+		scoring->accounts = lh_account_table_load(scoring->contract, scoring->source->key_prefix);
 	SPI_finish();
 	lh_leave(&world);
 	MemoryContextSwitchTo(mcxt);
@@ -364,6 +372,7 @@ first_call(FunctionCallInfo fcinfo, FuncCallContext *call)
 	scoring = begin_scoring(fcinfo);
 	scoring->rows_cxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff scored rows",
 											  ALLOCSET_DEFAULT_SIZES);
+	scoring->at_once = FIRST_ROWS;
 	call->user_fctx = scoring;
 	RegisterExprContextCallback(rsinfo->econtext, end_scoring, PointerGetDatum(scoring));
 	MemoryContextSwitchTo(save);
@@ -379,7 +388,8 @@ have_row(Scoring *scoring)
 	{
 		MemoryContextReset(scoring->rows_cxt);
 		scoring->nrows = scoring->next = 0;
-		more = lh_stream_pull(scoring->stream, ROWS_AT_ONCE);
+		more = lh_stream_pull(scoring->stream, scoring->at_once);
+		scoring->at_once = Min(scoring->at_once * 2, ROWS_AT_ONCE);
 	}
 	return scoring->next < scoring->nrows;
 }

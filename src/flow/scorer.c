@@ -42,6 +42,7 @@ find_asked_fields(LhScorer *scorer)
 		if (scorer->asked[contract->derived_rows[i].field])
 			ask_for(scorer, contract->derived.criteria[i]);
 	}
+	lh_ask_account(contract, scorer->asked);
 	if (scorer->asked[scorer->email_domain])
 		scorer->asked[scorer->email] = true;
 }
@@ -66,6 +67,8 @@ lh_scorer_create(const LhContract *contract, TimestampTz at)
 	scorer->row = lh_fields_create(contract->lead_set);
 	scorer->score = lh_score_create(contract);
 	find_asked_fields(scorer);
+	for (int i = contract->nmapped; i < contract->nkept; i++)
+		scorer->asks_account = scorer->asks_account || scorer->asked[i];
 
 	lh_rulebook_set_now(contract->derived.book, at);
 	lh_rulebook_set_now(contract->fit.book, at);
@@ -97,6 +100,8 @@ lh_scorer_run(LhScorer *scorer, double intent)
 
 	if (scorer->asked[scorer->email_domain])
 		set_email_domain(scorer);
+	if (scorer->asks_account)
+		lh_score_account(contract, scorer->row);
 	lh_score_derived(contract, scorer->row, scorer->asked, NULL, NULL);
 	lh_score_fit(contract, scorer->row, score, NULL, NULL);
 	score->intent_points = lh_score_intent_points(contract, intent);

@@ -12,6 +12,7 @@ typedef struct LhScorer
 {
 	const LhContract *contract;
 	bool	   *asked;			/* by field of a lead: the fit hangs on it */
+	bool		asks_account;	/* ... on any of its account's */
 	LhFields   *row;			/* to be filled: mapped fields, and any of the state's own */
 	LhScore    *score;			/* the answer */
 	int			email;			/* positions of fields */

@@ -18,6 +18,7 @@
  */
 #include "rules/criteria_bind.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -50,6 +51,25 @@ accepted(LhCompareOp op)
 	}
 	elog(ERROR, "unexpected operator %d in criteria", (int) op);
 	return 0;
+}
+
+/* In most encodings of several bytes a literal's could also lie across two characters. */
+static bool
+is_infix(Datum pattern)
+{
+	const char *data = VARDATA_ANY(DatumGetPointer(pattern));
+	int			len = VARSIZE_ANY_EXHDR(DatumGetPointer(pattern));
+
+	if (GetDatabaseEncoding() != PG_UTF8 && pg_database_encoding_max_length() > 1)
+		return false;
+	if (len < 2 || data[0] != '%' || data[len - 1] != '%')
+		return false;
+	for (int i = 1; i < len - 1; i++)
+	{
+		if (data[i] == '%' || data[i] == '_' || data[i] == '\\')
+			return false;
+	}
+	return true;
 }
 
 static void
@@ -143,6 +163,8 @@ bind_predicate(Binder *binder, int node, bool negated, const Targets *targets)
 			if (n->kind == LH_NODE_ILIKE)
 				lh_fold_ascii(VARDATA(DatumGetPointer(leaf->operand)),
 							  VARSIZE(DatumGetPointer(leaf->operand)) - VARHDRSZ);
+			if (is_infix(leaf->operand))
+				leaf->accept = PATTERN_INFIX;
 			break;
 		case LH_NODE_IS_NULL:
 			break;

@@ -150,6 +150,34 @@ lh_fold_ascii(char *string, int len)
 	}
 }
 
+static inline char
+fold_char(char c, bool fold)
+{
+	return fold && c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
+/* '%literal%', which no index finds: asked of every row, so without a call or a copy. */
+static LhTruth
+contains(Datum value, Datum pattern, bool fold)
+{
+	text	   *t = lh_plain_text(value);
+	const char *data = VARDATA_ANY(t);
+	const char *part = VARDATA_ANY(DatumGetPointer(pattern)) + 1;
+	int			npart = VARSIZE_ANY_EXHDR(DatumGetPointer(pattern)) - 2;
+	const char *last = data + VARSIZE_ANY_EXHDR(t) - npart;
+
+	for (; data <= last; data++)
+	{
+		int			i = 0;
+
+		while (i < npart && fold_char(data[i], fold) == part[i])
+			i++;
+		if (i == npart)
+			return LH_TRUE;
+	}
+	return LH_FALSE;
+}
+
 static LhTruth
 like(Datum value, Datum pattern)
 {
@@ -322,8 +350,12 @@ eval_leaf(const LhLeaf *leaf, const LhFields *row, TimestampTz *valid_until)
 				return LH_TRUE;
 			return leaf->list->has_null ? LH_UNKNOWN : LH_FALSE;
 		case LEAF_LIKE:
+			if (leaf->accept == PATTERN_INFIX)
+				return contains(value, leaf->operand, false);
 			return like(value, leaf->operand);
 		case LEAF_ILIKE:
+			if (leaf->accept == PATTERN_INFIX)
+				return contains(value, leaf->operand, true);
 			return ilike(value, leaf->operand);
 		case LEAF_ANY:
 		case LEAF_OVERLAP:

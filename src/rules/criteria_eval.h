@@ -48,6 +48,9 @@ typedef enum Comparison
 #define ACCEPT_EQUAL	2
 #define ACCEPT_GREATER	4
 
+/* A pattern is '%literal%', and bytes of the literal can't be found across characters. */
+#define PATTERN_INFIX	1
+
 /* Where the operand of a comparison is. */
 typedef enum RightSide
 {
@@ -93,7 +96,7 @@ typedef struct LhLeaf
 {
 	uint8		kind;			/* LeafKind */
 	uint8		comparison;		/* Comparison */
-	uint8		accept;			/* of LEAF_COMPARE and LEAF_DISTINCT */
+	uint8		accept;			/* of LEAF_COMPARE and LEAF_DISTINCT; LIKE: PATTERN_INFIX or 0 */
 	int8		bias;			/* stands for "equal": the operand lies beside the value stored */
 	uint8		right;			/* RightSide */
 	bool		negated;

@@ -53,6 +53,43 @@ clamp_double(double value, int min, int max)
 	return value;
 }
 
+/* The account ------------------------------------------------------------------------------------ */
+
+static const struct
+{
+	const char *field;
+	const char *of_account;
+}			account_fields[] = {
+	{"named_account", "account.named"}, {"account_tier", "account.tier"}, {"customer", "account.customer"}
+};
+
+void
+lh_score_account(const LhContract *contract, LhFields *row)
+{
+	for (int i = 0; i < lengthof(account_fields); i++)
+	{
+		int			to = lh_fieldset_find(row->set, account_fields[i].field);
+		int			from = lh_fieldset_find(row->set, account_fields[i].of_account);
+
+		row->values[to] = row->values[from];
+		row->isnull[to] = row->isnull[from];
+	}
+}
+
+void
+lh_ask_account(const LhContract *contract, bool *asked)
+{
+	bool		any = false;
+
+	for (int i = 0; i < lengthof(account_fields); i++)
+		if (asked[lh_fieldset_find(contract->lead_set, account_fields[i].field)])
+			asked[lh_fieldset_find(contract->lead_set, account_fields[i].of_account)] = true;
+	for (int i = contract->nmapped; i < contract->nkept; i++)
+		any = any || asked[i];
+	if (any)
+		asked[lh_fieldset_find(contract->lead_set, "account_key")] = true;
+}
+
 /* Derived fields ----------------------------------------------------------------------------- */
 
 void

@@ -54,6 +54,9 @@ typedef struct LhScore
 extern LhScore *lh_score_create(const LhContract *contract);
 
 /* Derived fields, in their order; asked says which are wanted (NULL: all). */
+/* Fields of the lead that say what its account's do; and which of those are asked for then. */
+extern void lh_score_account(const LhContract *contract, LhFields *row);
+extern void lh_ask_account(const LhContract *contract, bool *asked);
 extern void lh_score_derived(const LhContract *contract, LhFields *row, const bool *asked,
 							 TimestampTz *valid_until, LhTrace *trace);
 extern void lh_judge_activity(const LhContract *contract, LhActivity *activity,

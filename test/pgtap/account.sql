@@ -2,7 +2,7 @@
 begin;
 set local client_min_messages = warning;
 set local timezone = 'UTC';
-select plan(15);
+select plan(16);
 do $$ begin
     if to_regclass('handoff.contract') is not null then
         perform handoff.teardown(really => true);
@@ -39,6 +39,8 @@ select is((select detail -> 'new' ->> 'account.name' from handoff.event where le
 select is((select note from handoff.explain('sf:1') where step = 'field' and name = 'size_of_account'), 'big', 'derived fields may use it');
 select is((select array_agg(note order by name) from handoff.explain('sf:1') where step = 'field' and name in ('named_account', 'account_tier', 'customer')), '{A,t}', 'and the built-in fields do');
 select is((select count(*) from handoff.explain('sf:1', '2026-03-01 12:00') where step = 'field' and name like 'account.%'), 0::bigint, 'as of then it had no account');
+select is((select string_agg(lead_key || ' ' || fit, ', ' order by lead_key) from handoff.score_rows('crm.lead')), 'sf:1 7, sf:2 7, sf:3 0',
+    'score_rows() knows accounts');
 
 update crm.account set tier = 'B', updated_at = '2026-02-01' where id = 'X';
 do $$ begin perform handoff.tick('2026-03-03'); perform handoff.tick('2026-03-03'); end $$;
