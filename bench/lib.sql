@@ -181,8 +181,30 @@ begin atomic
     select format('r%s', lpad(row_number() over ()::text, 3, '0')), score_group, points, criteria from rule;
 end;
 
--- The template's journey, gates, validations and clocks, with those rules instead of its own.
-create procedure bench.make_contract() language plpgsql as $$
+-- n routes from leads to sales: half by company domain, a quarter by campaign and country, the rest by size; then the pool.
+create function bench.routes(n int) returns table (ord int, criteria text, target_kind text, target text) language sql stable
+begin atomic
+    with country (names) as (
+        select array['Germany', 'Austria', 'Switzerland', 'France', 'Spain', 'Italy', 'Poland', 'Netherlands', 'Sweden',
+                     'United States', 'Brazil', 'India']
+    )
+    select i,
+           case when i % 2 = 0 then format('email_domain = %L', 'company' || i || '.com')
+                when i % 4 = 1 then format('campaign = %L and country = %L', 'Campaign ' || bench.pick(i, 101, 60),
+                                           names[1 + bench.pick(i, 102, 12)])
+                else format('employees between %s and %s and country in (%L, %L)', bench.pick(i, 103, 50000),
+                            bench.pick(i, 103, 50000) + 200, names[1 + bench.pick(i, 104, 12)], names[1 + bench.pick(i, 105, 12)])
+           end,
+           case when i % 3 = 0 then 'rep' else 'pool' end,
+           case when i % 3 = 0 then 'rep' || bench.pick(i, 106, 20) else 'sdr' end
+    from generate_series(1, n) i, country
+    union all
+    select n + 1, null, 'pool', 'sdr';
+end;
+
+-- The template's journey, gates, validations and clocks, with those rules instead of its own; with routes, also with
+-- 20 reps who take any number of leads.
+create procedure bench.make_contract(routes int default 0) language plpgsql as $$
 declare
     v int := handoff.load_template('b2b_saas');
 begin
@@ -198,6 +220,14 @@ begin
     delete from handoff.band where contract_id = v;
     insert into handoff.band (contract_id, name, ord, min_fit) values (v, 'A', 1, 41), (v, 'B', 2, 30), (v, 'C', 3, 0);
     update handoff.stage set entry = 'band = ''A''' where contract_id = v and name = 'mql';
+    if routes > 0 then
+        perform handoff.add_rep('rep' || i, 'Rep ' || i, pool => 'sdr', schedule => '24x7 @ UTC')
+        from generate_series(0, 19) i;
+        delete from handoff.route where contract_id = v and leg = 'mql_to_sdr';
+        insert into handoff.route (contract_id, leg, name, ord, criteria, target_kind, target)
+        select v, 'mql_to_sdr', 'route' || ord, ord, criteria::handoff.criteria, target_kind, target
+        from bench.routes(routes);
+    end if;
     perform handoff.publish(v);
 end
 $$;

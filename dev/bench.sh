@@ -102,7 +102,7 @@ if wants S4; then
     rows=$(scaled 100000 1000) sample=$(scaled 2000 200)
     fresh
     make_rows "$rows"
-    sql -c 'call bench.make_contract()' -f s4_prepare.sql -f peer/triggers.sql >/dev/null
+    sql -c 'call bench.make_contract(1000)' -f s4_prepare.sql -f peer/triggers.sql >/dev/null
     attach lead
     for round in $(seq 1 "$ROUNDS"); do
         sql -v sample="$sample" -f s4.sql

@@ -24,6 +24,9 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+/* Contracts of more routes keep with an assignment only those that matched. */
+#define MOST_NO_MATCH	100
+
 typedef struct Rep
 {
 	char	   *rep;
@@ -322,8 +325,21 @@ static void
 pass_over(Seeker *seeker, const char *route, const char *reason)
 {
 	lh_json_text(&seeker->routes, route, reason);
-	if (strcmp(reason, "no_match") != 0)
-		seeker->last_reason = reason;
+	seeker->last_reason = reason;
+}
+
+/* Routes of the leg from one position up to another whose criteria don't hold; in contracts of few. */
+static void
+note_no_match(Seeker *seeker, int from, int to)
+{
+	const LhContract *contract = seeker->slot->contract;
+	int			leg = lh_contract_leg(contract, seeker->handoff->h.leg);
+
+	if (contract->route.n > MOST_NO_MATCH)
+		return;
+	for (int i = from; i < to; i++)
+		if (contract->routes[i].leg == leg)
+			lh_json_text(&seeker->routes, contract->routes[i].name, "no_match");
 }
 
 /* Structural reasons against one named rep; NULL: none. */
@@ -463,26 +479,28 @@ target_of(Assign *assign, Seeker *seeker, const LhRoute *route, Pool **pool, con
 	}
 }
 
-/* The routes of its leg, in order, until one takes it, or its target is there and can't now. */
+/* The true routes of its leg, in order, until one takes it, or its target is there and can't now. */
 static bool
 follow_routes(Assign *assign, Seeker *seeker)
 {
 	const LhContract *contract = seeker->slot->contract;
 	int			leg = lh_contract_leg(contract, seeker->handoff->h.leg);
+	int		   *matches = palloc_array(int, Max(contract->route.n, 1));
+	int			nmatches = lh_rulebook_all(contract->route.book, seeker->slot->lead.row, matches, NULL);
+	int			next = 0;
 
-	for (int i = 0; i < contract->route.n; i++)
+	for (int m = 0; m < nmatches; m++)
 	{
-		const LhRoute *route = &contract->routes[i];
+		const LhRoute *route = &contract->routes[matches[m]];
 		Pool	   *pool = NULL;
-		Rep		   *rep = NULL;
+		Rep		   *rep;
 		const char *reason = NULL;
 
 		if (route->leg != leg)
 			continue;
-		if (lh_rulebook_test(contract->route.book, i, seeker->slot->lead.row, NULL) != LH_TRUE)
-			reason = "no_match";
-		else
-			rep = target_of(assign, seeker, route, &pool, &reason);
+		note_no_match(seeker, next, matches[m]);
+		next = matches[m] + 1;
+		rep = target_of(assign, seeker, route, &pool, &reason);
 		if (reason == NULL)
 		{
 			give(assign, seeker, route->name, pool, rep);
@@ -493,6 +511,7 @@ follow_routes(Assign *assign, Seeker *seeker)
 			(strcmp(reason, "all_at_capacity") == 0 && !route->next_if_unavailable))
 			return false;
 	}
+	note_no_match(seeker, next, contract->route.n);
 	return false;
 }
 

@@ -45,7 +45,10 @@ static LhStatement read_pool = {
 	.types = {TEXTOID, TEXTOID}
 };
 
-/* of several rows of one member that are valid together, the newest counts */
+/*
+ * Of several rows of one member that are valid together, the newest counts.  Load is counted as far as
+ * somebody asks for it: up to the capacity, all of it where the least loaded is picked.
+ */
 static LhStatement read_members = {
 	.sql = "with member as ("
 	" select distinct on (m.rep) m.rep, m.weight, m.ord"
@@ -61,10 +64,12 @@ static LhStatement read_members = {
 	" left join handoff.rep r using (rep)"
 	" join handoff.pool p on p.pool = $1"
 	" cross join lateral ("
-	"   select count(*)::int as load from handoff.assignment a"
-	"   where a.rep = r.rep and a.ended_at is null"
-	"     and (p.counted_stages = '{}' or exists ("
-	"       select from handoff.lead l where l.lead_key = a.lead_key and l.stage = any (p.counted_stages)))) n"
+	"   select count(*)::int as load from ("
+	"     select from handoff.assignment a"
+	"     where a.rep = r.rep and a.ended_at is null"
+	"       and (p.counted_stages = '{}' or exists ("
+	"         select from handoff.lead l where l.lead_key = a.lead_key and l.stage = any (p.counted_stages)))"
+	"     limit case p.policy when 'least_loaded' then null else coalesce(r.capacity, 0) end) a) n"
 	" where m.rep is not null or t.present"
 	" order by rep collate \"C\"",
 	.nparams = 3,
