@@ -403,6 +403,8 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	{
 		judge_activities(&decision);
 		lh_judge_slas(&decision);
+		if (effects->changed)
+			lead->decided_at = decision.now;
 		return decision;
 	}
 	if (lead->exists)

@@ -101,8 +101,9 @@ same_fields(const LhContract *contract, const LhFields *row, Jsonb *doc)
 	return true;
 }
 
+/* kept: the rows that are there; those that are marked as deleted in a version older than the one known stay, too. */
 static void
-compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int n, LhDiffering *found)
+compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int n, bool *kept, LhDiffering *found)
 {
 	char	  **lead_keys = palloc_array(char *, n + 1);
 	Datum		values[2] = {CStringGetTextDatum(source->name)};
@@ -125,6 +126,7 @@ compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int 
 			/* a lead that is gone already, but not known as merged */
 			if (filled(&rows[k], "merged_into") >= 0 && (!lh_get_bool(i, 2) || lh_get_bool(i, 4)))
 				add_key(found, keys[k]);
+			kept[k] = !rows[k].past && rows[k].version != DT_NOBEGIN && rows[k].version < version;
 			continue;
 		}
 		if (!lh_get_bool(i, 2) || !lh_get_bool(i, 3))
@@ -301,7 +303,7 @@ compare_present(const LhSource *source, char **keys, const LhSourceRow *rows, in
 	for (int i = 0; i < n; i++)
 		kept[i] = rows[i].present;
 	if (lh_source_is(source, "lead"))
-		compare_leads(source, keys, rows, n, found);
+		compare_leads(source, keys, rows, n, kept, found);
 	else
 		for (int i = 0; i < n; i++)
 			if (kept[i])

@@ -223,6 +223,15 @@ row_time(const LhDecision *decision)
 	return input->version != DT_NOBEGIN ? input->version : input->seen_at;
 }
 
+/* Kept even if nothing else has changed: it decides which row is older. */
+static void
+take_version(LhDecision *decision)
+{
+	if (decision->input->version != decision->lead->version)
+		decision->effects->changed = true;
+	decision->lead->version = decision->input->version;
+}
+
 /* The lead's row is gone, or it has been merged into another lead. */
 static void
 take_absence(LhDecision *decision)
@@ -261,18 +270,16 @@ lh_take_row(LhDecision *decision)
 		change_fields(decision, false);
 		return true;
 	}
+	if (input->merged_into == NULL && input->version != DT_NOBEGIN && input->version < lead->version)
+		return lead->deleted_at == DT_NOEND;	/* an older row, delivered late */
 	if (!input->row_present)
 	{
+		if (lead->exists && input->version != DT_NOBEGIN)
+			take_version(decision);
 		take_absence(decision);
 		return false;
 	}
-	if (input->version != DT_NOBEGIN && input->version < lead->version)
-		return lead->deleted_at == DT_NOEND;	/* an older row, delivered late */
-
-	/* kept even if nothing else has changed: it decides which row is older */
-	if (input->version != lead->version)
-		decision->effects->changed = true;
-	lead->version = input->version;
+	take_version(decision);
 	if (!lead->exists)
 	{
 		lh_take_newest(lead, "row", row_time(decision));

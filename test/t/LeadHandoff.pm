@@ -19,8 +19,8 @@ my $contract = q({"format": 1, "contract": {"reporting_zone": "UTC"},
 	{"name": "mql", "position": 20, "owner": "sales", "entry": "score >= 10", "max_age": "14 days", "max_age_to": "lead"}],
 "leg": [{"name": "mql_to_sdr", "ord": 1, "owner_from": "marketing", "owner_to": "sdr"}],
 "transition": [{"ord": 10, "from_stage": "lead", "event": "scored", "to_stage": "mql", "leg": "mql_to_sdr"}],
-"score_group": [{"name": "size", "kind": "fit"}],
-"score_rule": [{"name": "big", "score_group": "size", "points": 10, "criteria": "employees >= 100"}],
+"score_group": [{"name": "size", "kind": "fit"}%s],
+"score_rule": [{"name": "big", "score_group": "size", "points": 10, "criteria": "employees >= 100"}%s],
 "route": [{"name": "team", "leg": "mql_to_sdr", "ord": 10, "target_kind": "pool", "target": "sdr"}]});
 
 sub start_node
@@ -34,10 +34,12 @@ sub start_node
 	return $node;
 }
 
-# The extension with its tables and the contract in force, in an existing database.
+# The extension with its tables and the contract in force, in an existing database; more: documents of further
+# score groups and rules.
 sub install
 {
-	my ($node, $db) = @_;
+	my ($node, $db, %more) = @_;
+	my $document = sprintf($contract, map { join('', map { ", $_" } @{ $more{$_} // [] }) } qw(score_group score_rule));
 
 	$node->safe_psql($db, qq(
 		create extension lead_handoff;
@@ -45,7 +47,7 @@ sub install
 		insert into handoff.rep (rep, name) values ('ana', 'Ana');
 		insert into handoff.pool (pool) values ('sdr');
 		insert into handoff.pool_member (pool, rep) values ('sdr', 'ana');
-		select handoff.import('$contract');
+		select handoff.import('$document');
 		select handoff.publish();));
 	return;
 }
