@@ -37,6 +37,9 @@ include $(PGXS)
 
 $(OBJS): $(wildcard src/*.h src/*/*.h)
 
+# loops over arrays of numbers, compiled as PostgreSQL does its own
+src/learn/logistic.o: CFLAGS += $(CFLAGS_VECTORIZE) $(CFLAGS_UNROLL_LOOPS)
+
 $(DATA_built): $(sort $(wildcard sql/extension/*.sql)) lead_handoff.control
 	cat $(filter %.sql,$^) > $@
 

@@ -15,7 +15,7 @@ $$, 'every table and view says what it is for');
 select is_empty($$
     select c.relname, a.attname from pg_class c
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace = 'handoff'::regnamespace and c.relkind in ('r', 'v', 'p')
+    where c.relnamespace = 'handoff'::regnamespace and c.relkind in ('r', 'v', 'p', 'c')
       and col_description(c.oid, a.attnum) is null
 $$, 'every column says what it means');
 
@@ -26,7 +26,9 @@ $$, 'every function says what it does');
 
 select is_empty($$
     select t.oid::regtype from pg_type t
-    where t.typnamespace = 'handoff'::regnamespace and t.typtype = 'b' and t.typelem = 0
+    left join pg_class c on c.oid = t.typrelid
+    where t.typnamespace = 'handoff'::regnamespace
+      and (t.typtype = 'b' and t.typelem = 0 or c.relkind = 'c')
       and obj_description(t.oid, 'pg_type') is null
 $$, 'every type says what it is');
 
