@@ -143,7 +143,7 @@ add_wide_rows(Fit *fit, const double *b)
 	LhTallyRow *rows[TILE];
 
 	for (int t = 0; t < TILE; t++)
-		x[t] = palloc(fit->p * sizeof(double));
+		x[t] = palloc0(fit->p * sizeof(double));	/* fewer rows than a tile: nothing times garbage may be NaN */
 	for (uint32 first = 0; first < fit->tally->nrows; first += TILE)
 	{
 		int			n = load_tile(fit->tally, first, x, rows);
