@@ -31,6 +31,7 @@
 #define ERRCODE_LH_MAPPING			MAKE_SQLSTATE('L','H','0','2','1')	/* mapping names what isn't there */
 #define ERRCODE_LH_SOURCE_CHANGED	MAKE_SQLSTATE('L','H','0','2','2')	/* source no longer a table */
 #define ERRCODE_LH_DELETES_HELD		MAKE_SQLSTATE('L','H','0','2','3')	/* too many rows gone at once */
+#define ERRCODE_LH_LEAVERS_HELD		MAKE_SQLSTATE('L','H','0','2','4')	/* too many reps gone at once */
 #define ERRCODE_LH_SETUP			MAKE_SQLSTATE('L','H','0','3','0')	/* setup() missing or outdated */
 #define ERRCODE_LH_UNKNOWN_LEAD		MAKE_SQLSTATE('L','H','0','4','0')	/* no such lead */
 #define ERRCODE_LH_NOT_ALLOWED		MAKE_SQLSTATE('L','H','0','4','1')	/* the contract forbids it */

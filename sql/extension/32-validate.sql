@@ -336,6 +336,12 @@ as $$
     from (select distinct on (leg) * from handoff.route where contract_id = $1 order by leg, ord desc) r
     where r.criteria is null and r.target_kind not in ('pool', 'rep')
     union all
+    select 'warning', format('route "%s"', r.name), format('targets rep "%s", who takes no leads yet', r.target),
+           'He was made of a CRM user: put him into a pool with handoff.set_member(), or set handoff.rep.takes_leads.'
+    from handoff.route r
+    join handoff.rep p on p.rep = r.target and not p.takes_leads
+    where r.contract_id = $1 and r.target_kind = 'rep'
+    union all
     select 'warning', format('pool "%s"', p.pool), 'has no members',
            format('Add some, for example with handoff.add_rep(.., pool => %L).', p.pool)
     from handoff.pool p

@@ -42,7 +42,13 @@ as $$
         ('opportunity', 'closed_at', array['closedate', 'closeddate']),
         ('opportunity', 'currency', array['currencyisocode']),
         ('link', 'lead_key', array['leadid', 'contactid']),
-        ('link', 'opportunity_key', array['opportunityid'])
+        ('link', 'opportunity_key', array['opportunityid']),
+        ('rep', 'name', array['fullname', 'displayname']),
+        ('rep', 'email', array['emailaddress']),
+        ('rep', 'zone', array['timezonesidkey', 'timezone']),
+        ('rep', 'active', array['isactive']),
+        ('rep', 'manager', array['managerid']),
+        ('rep', 'human', array['ishuman'])
     ) s (of, name, synonyms) on s.of = b.of and s.name = b.name
     where b.of = $1 and b.mapped
     union all

@@ -111,7 +111,7 @@ begin
     if kind is null and known.kind_of is null then
         raise exception 'it can''t be told what the rows of table % are', rel
             using errcode = 'LH021', detail = 'No mapping template fits it.',
-                  hint = 'Say it: kind => ''lead'', ''activity'', ''opportunity'' or ''link''.';
+                  hint = 'Say it: kind => ''lead'', ''activity'', ''account'', ''opportunity'', ''link'' or ''rep''.';
     end if;
     return handoff.guess_mapping(rel, coalesce(kind, known.kind_of), contract);
 end

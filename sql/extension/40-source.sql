@@ -145,9 +145,9 @@ begin
     end if;
     kind := coalesce(kind, known.kind_of);
     id_format := coalesce(id_format, known.id_format, 'plain');
-    if kind is null or kind not in ('lead', 'activity', 'account', 'opportunity', 'link') then
+    if kind is null or kind not in ('lead', 'activity', 'account', 'opportunity', 'link', 'rep') then
         raise exception 'a source can''t be of kind "%"', kind
-            using errcode = 'LH020', hint = 'Kinds are lead, activity, account, opportunity and link.';
+            using errcode = 'LH020', hint = 'Kinds are lead, activity, account, opportunity, link and rep.';
     end if;
     if id_format not in ('plain', 'salesforce') then
         raise exception 'unknown format of ids "%"', id_format
@@ -218,7 +218,7 @@ begin
 end
 $$;
 comment on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text, interval, interval, text) is
-    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, account, opportunity or link (default: what a mapping template says of it), and queues the rows it has, those of a big table bit by bit (view backfill); attach it again to change how. key: its key columns (default: the template''s, primary key, sfid or Id). mapping: target -> entry (docs/mapping.md), over what handoff.suggest_mapping() says, also for fields of later versions; null leaves a target unmapped. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: auto (statement triggers, or row triggers where those don''t see everything), statement, row, or poll (no trigger; for views and foreign tables too). contract: its name, if there are several. delete_grace: how long a row must be gone to count as deleted (default 15 minutes). poll_interval: how often capture by poll looks (default 5 minutes). id_format: plain, or salesforce (ids of 15 characters are kept as those of 18; default: the template''s). Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
+    'Watches a synced table (schema-qualified, quoted where needed) as a source of kind lead, activity, account, opportunity, link or rep (default: what a mapping template says of it), and queues the rows it has, those of a big table bit by bit (view backfill); attach it again to change how. key: its key columns (default: the template''s, primary key, sfid or Id). mapping: target -> entry (docs/mapping.md), over what handoff.suggest_mapping() says, also for fields of later versions; null leaves a target unmapped. since: older leads pass no leg until something newer happens (default: now). key_prefix: put before lead keys, needed by a second CRM. capture: auto (statement triggers, or row triggers where those don''t see everything), statement, row, or poll (no trigger; for views and foreign tables too). contract: its name, if there are several. delete_grace: how long a row must be gone to count as deleted (default 15 minutes). poll_interval: how often capture by poll looks (default 5 minutes). id_format: plain, or salesforce (ids of 15 characters are kept as those of 18; default: the template''s). Returns the source''s name. Errors: 42P01, 42501, LH020 (can''t be a source), LH021 (mapping).';
 
 create function handoff.detach(source text) returns void
     language plpgsql

@@ -80,6 +80,11 @@ as $$
          where s.kind = 'account' and a.source = s.name and a.raw_key >= coalesce($2, '') and a.raw_key is distinct from $2
            and a.deleted_at is null
          order by a.raw_key limit $3)
+        union all
+        (select u.raw_key from handoff.crm_user u
+         where s.kind = 'rep' and u.source = s.name and u.raw_key >= coalesce($2, '') and u.raw_key is distinct from $2
+           and u.deleted_at is null
+         order by u.raw_key limit $3)
     ) k
     where s.name = $1
     order by k.raw_key
@@ -103,6 +108,7 @@ as $$
           when 'opportunity' then exists (select from handoff.opportunity o
                                           where o.opportunity_key = handoff.record_key(s.name, u.key) and o.deleted_at is null)
           when 'account' then exists (select from handoff.account a where a.account_key = handoff.record_key(s.name, u.key) and a.deleted_at is null)
+          when 'rep' then exists (select from handoff.crm_user c where c.source = s.name and c.raw_key = u.key and c.deleted_at is null)
       end
 $$;
 comment on function handoff.known_among(text, text[]) is
@@ -118,6 +124,7 @@ as $$
         when 'link' then (select count(*) from handoff.opportunity_link k where k.source = s.name and k.link_kind <> 'converted')
         when 'opportunity' then (select count(*) from handoff.opportunity o where o.source = s.name and o.deleted_at is null)
         when 'account' then (select count(*) from handoff.account a where a.source = s.name and a.deleted_at is null)
+        when 'rep' then (select count(*) from handoff.crm_user u where u.source = s.name and u.deleted_at is null)
     end
     from handoff.source s
     where s.name = $1

@@ -145,6 +145,7 @@ declare
     before handoff.pool_member;
     known  boolean;
     after  jsonb;
+    made_rep jsonb;
 begin
     perform handoff.need_pool(pool);
     perform handoff.need_rep(rep);
@@ -180,6 +181,10 @@ begin
                           where f.pool = set_member.pool and f.rep = set_member.rep and f.valid_from > p_now),
                          'infinity'))
         returning to_jsonb(m) into after;
+        update handoff.rep r set takes_leads = true where r.rep = set_member.rep and not r.takes_leads returning to_jsonb(r) into made_rep;
+        if found then
+            perform handoff.log_operation('rep', rep, made_rep || '{"takes_leads": false}', made_rep);
+        end if;
     end if;
 
     -- in the turns a new weight means to leave and to return
@@ -191,6 +196,30 @@ end
 $$;
 comment on function handoff.set_member(text, text, int, timestamptz) is
     'Makes a rep a member of a pool, gives him another weight from p_now on, or (weight NULL) takes him out. Whoever was never a member becomes one for all times past too. Rows of the past and of the future stay. Errors: 42704 (no such pool or rep), 22023 (weight).';
+
+create function handoff.name_rep(rep text, crm_id text, email text) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old text[];
+begin
+    if exists (select from handoff.rep r where r.rep = name_rep.rep) then
+        return;
+    end if;
+    select array_agg(r.rep) into old
+    from handoff.rep r
+    where not r.takes_leads and not exists (select from handoff.assignment a where a.rep = r.rep)
+      and (r.crm_id = name_rep.crm_id or name_rep.crm_id is null and lower(r.email) = lower(name_rep.email));
+    if cardinality(old) = 1 then
+        perform handoff.log_operation('rep', old[1], (select to_jsonb(r) from handoff.rep r where r.rep = old[1]), null);
+        update handoff.rep r set manager = name_rep.rep where r.manager = old[1];
+        update handoff.rep r set rep = name_rep.rep where r.rep = old[1];
+    end if;
+end
+$$;
+comment on function handoff.name_rep(text, text, text) is
+    'Gives a rep who was made of a CRM user, and has had no lead yet, the key that somebody adds him under: the user is found by his CRM id, or without one by his e-mail address. Internal to add_rep().';
 
 create function handoff.add_rep(
     rep      text,
@@ -215,6 +244,7 @@ begin
     perform handoff.need_capacity(capacity);
     -- fails here, not at the first pick, if this server doesn't know the zone
     perform handoff.is_open(schedule::handoff.schedule, clock_timestamp());
+    perform handoff.name_rep(rep, crm_id, email);
     select r.rep into other from handoff.rep r where r.crm_id = add_rep.crm_id and r.rep <> add_rep.rep;
     if found then
         raise exception 'CRM key "%" is that of rep "%"', crm_id, other
@@ -222,7 +252,10 @@ begin
     end if;
     insert into handoff.rep as r (rep, name, schedule, capacity, crm_id, email)
     values (add_rep.rep, add_rep.name, add_rep.schedule::handoff.schedule, add_rep.capacity, add_rep.crm_id, add_rep.email)
-    on conflict on constraint rep_pkey do nothing
+    on conflict on constraint rep_pkey do update
+    set name = excluded.name, schedule = excluded.schedule, capacity = excluded.capacity, email = coalesce(excluded.email, r.email),
+        takes_leads = true
+    where not r.takes_leads and r.crm_id is not distinct from coalesce(excluded.crm_id, r.crm_id)
     returning to_jsonb(r) into made;
     if not found then
         raise exception 'there is already a rep "%"', rep
@@ -236,7 +269,7 @@ begin
 end
 $$;
 comment on function handoff.add_rep(text, text, text, text, int, text, text, int) is
-    'Makes a rep and, if a pool is named, a member of it with that weight. schedule: own working hours (handoff.schedule), NULL: those of the calendar; capacity: most open handoffs that picks give him, NULL: no limit; crm_id: key of the user in the CRM. Errors: 23505 (rep or CRM key exists), 42704 (no such pool), 22023 (no key or name, capacity, weight, zone of the schedule), 22P02 (schedule).';
+    'Makes a rep and, if a pool is named, a member of it with that weight. schedule: own working hours (handoff.schedule), NULL: those of the calendar; capacity: most open handoffs that picks give him, NULL: no limit; crm_id: key of the user in the CRM. Who was made of a CRM user (source of kind rep) and takes no leads yet is given that key and does from then on. Errors: 23505 (rep or CRM key exists), 42704 (no such pool), 22023 (no key or name, capacity, weight, zone of the schedule), 22P02 (schedule).';
 
 create function handoff.set_capacity(rep text, capacity int) returns void
     language plpgsql volatile
@@ -278,6 +311,8 @@ begin
     if found then
         perform handoff.log_operation('rep', rep, old, new);
     end if;
+    -- our word, not the CRM's: he stays inactive when his user comes back
+    update handoff.crm_user u set deactivated_at = null, leaving_since = null where u.rep = deactivate_rep.rep;
 end
 $$;
 comment on function handoff.deactivate_rep(text) is
@@ -302,6 +337,7 @@ revoke all on function handoff.need_rep(text) from public;
 revoke all on function handoff.need_capacity(int) from public;
 revoke all on function handoff.add_pool(text, text, boolean, text[], boolean, text, text) from public;
 revoke all on function handoff.set_member(text, text, int, timestamptz) from public;
+revoke all on function handoff.name_rep(text, text, text) from public;
 revoke all on function handoff.add_rep(text, text, text, text, int, text, text, int) from public;
 revoke all on function handoff.set_capacity(text, int) from public;
 revoke all on function handoff.deactivate_rep(text) from public;

@@ -332,6 +332,11 @@ begin
     from handoff.contract c
     where c.status = 'published' and not handoff.zone_exists(c.reporting_zone)
     union all
+    select 16, 'error', format('rep "%s": time zone "%s" does not exist on this server', r.rep, r.zone),
+           'Install it (package tzdata), or give him another one.'
+    from handoff.rep r
+    where r.active and r.zone is not null and not handoff.zone_exists(r.zone)
+    union all
     select 16, 'warning', format('a transaction is open since %s', a.xact_start),
            format('Process %s keeps dead rows of inbox and clock from being cleaned up.', a.pid)
     from pg_stat_activity a
@@ -352,6 +357,30 @@ begin
            'Let it happen with handoff.release_deletes(), or drop it with handoff.forget_deletes().'
     from handoff.source s
     where s.deletes_held_at is not null
+    union all
+    select 0, 'warning', format('%s reps of source "%s" are to become inactive, held since %s', (select count(*) from handoff.crm_user u
+                                where u.source = s.name and u.leaving_since is not null), s.name, s.leavers_held_at),
+           'Let it happen with handoff.release_leavers(), or keep them active with handoff.forget_leavers().'
+    from handoff.source s
+    where s.leavers_held_at is not null
+    union all
+    select 0, 'warning', format('CRM user "%s" (%s) may be any of the reps %s', u.crm_id, u.email, array_to_string(handoff.reps_of_user(u.crm_id), ', ')),
+           'Give the right one crm_id in handoff.rep; his next change, or a reconcile(), makes them one.'
+    from handoff.crm_user u
+    where u.rep is null and u.human and u.active and u.deleted_at is null and cardinality(handoff.reps_of_user(u.crm_id)) > 1
+    union all
+    select 0, 'warning', format('CRM user "%s" has the time zone "%s", which this server doesn''t know', u.crm_id, u.zone),
+           'His rep keeps the one he had. Map zone to an IANA name.'
+    from handoff.crm_user u
+    where u.rep is not null and u.zone is not null and u.deleted_at is null and not handoff.zone_exists(u.zone)
+    union all
+    select 0, 'warning', format('rep "%s" is his own manager, by way of others or directly', c.rep),
+           'What goes up to managers goes round in a circle there.'
+    from (with recursive above (rep, manager) as (
+              select r.rep, r.manager from handoff.rep r where r.manager is not null
+              union
+              select a.rep, r.manager from above a join handoff.rep r on r.rep = a.manager where r.manager is not null
+          ) select a.rep from above a where a.rep = a.manager) c
     union all
     select 0, 'warning', format('%s of source "%s" has made no progress since %s', c.purpose, c.source, coalesce(c.stepped_at, c.requested_at)) || coalesce(': ' || c.error, ''),
            'Is handoff.tick() called, is there a contract in force, can the table be read?'
@@ -404,7 +433,8 @@ begin
         execute format('grant insert on handoff.inbox to %I', role_name);
         execute format('grant update on handoff.delivery to %I', role_name);
         execute format('grant update (paused_at) on handoff.meta to %I', role_name);
-        execute format('grant update (paused_at, deletes_held_at) on handoff.source to %I', role_name);
+        execute format('grant update (paused_at, deletes_held_at, leavers_held_at) on handoff.source to %I', role_name);
+        execute format('grant update (leaving_since) on handoff.crm_user to %I', role_name);
         execute format('grant delete on handoff.absence to %I', role_name);
     end if;
     -- what doctor() and the views call, and what keeps it running; an admin may call everything
@@ -412,7 +442,7 @@ begin
         select p.oid from pg_proc p
         where p.pronamespace = 'handoff'::regnamespace
           and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
-                  tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,lease,ack,nack,
+                  tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,release_leavers,forget_leavers,lease,ack,nack,
                   act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype
     loop

@@ -25,6 +25,7 @@ create table handoff.source (
     fault           text,
     delete_grace    interval not null check (delete_grace >= '0'),
     deletes_held_at timestamptz,
+    leavers_held_at timestamptz,
     poll_interval   interval not null check (poll_interval >= '0'),
     polled_at       timestamptz,
     polled_version  timestamptz,
@@ -53,6 +54,7 @@ comment on column handoff.source.guard_columns is 'Columns that the mapping read
 comment on column handoff.source.fault is 'What keeps its changes from being noticed, as the last tick() left it; NULL: nothing.';
 comment on column handoff.source.delete_grace is 'How long a row must be gone to count as deleted.';
 comment on column handoff.source.deletes_held_at is 'Since when deletions are held since too many rows were gone at once (p_now of that tick); NULL: they are not.';
+comment on column handoff.source.leavers_held_at is 'Since when reps stay active whose CRM users have gone, since those were too many at once (p_now of that tick); NULL: they do not.';
 comment on column handoff.source.poll_interval is 'How often capture by poll looks.';
 comment on column handoff.source.polled_at is 'When it last looked (p_now of that tick); NULL: never.';
 comment on column handoff.source.polled_version is 'Newest version that it has seen; NULL: none, or no version is mapped.';

@@ -10,10 +10,12 @@ create table handoff.rep (
     email      text,
     chat_id    text,
     manager    text,
+    zone       text,
     schedule   handoff.schedule,
     calendar   text,
     capacity   int,
     active     boolean not null default true,
+    takes_leads boolean not null default true,
     valid_from timestamptz not null default '-infinity',
     valid_to   timestamptz not null default 'infinity',
     primary key (rep),
@@ -25,16 +27,18 @@ create table handoff.rep (
 create unique index rep_crm_id_once on handoff.rep (crm_id) where crm_id is not null;
 
 comment on table handoff.rep is 'People who take leads.';
-comment on column handoff.rep.rep is 'Key, short and stable, for example ana.';
+comment on column handoff.rep.rep is 'Key, short and stable, for example ana. Of one who was made of a CRM user: the CRM id.';
 comment on column handoff.rep.name is 'Name in full.';
 comment on column handoff.rep.crm_id is 'Key of the user in the CRM.';
 comment on column handoff.rep.email is 'E-mail address.';
 comment on column handoff.rep.chat_id is 'Key of the user in the chat tool.';
 comment on column handoff.rep.manager is 'Rep key of the manager, or an address.';
+comment on column handoff.rep.zone is 'Time zone, an IANA name: where he has no schedule of his own, the hours of a calendar are meant in it (handoff.rep_schedule()). NULL: the calendar''s.';
 comment on column handoff.rep.schedule is 'Own working hours with their time zone, for example mon-fri 09:00-17:00 @ Europe/Berlin. NULL: those of the calendar.';
 comment on column handoff.rep.calendar is 'Name of the calendar with holidays for business time. NULL: the pool''s, else the contract''s.';
 comment on column handoff.rep.capacity is 'Most open handoffs that picks of ours give him. NULL: no limit.';
 comment on column handoff.rep.active is 'False: gets nothing.';
+comment on column handoff.rep.takes_leads is 'False: he was made of a CRM user and nobody has put him into a pool yet; no route gives him leads.';
 comment on column handoff.rep.valid_from is 'From when he takes leads.';
 comment on column handoff.rep.valid_to is 'Until when, not included.';
 

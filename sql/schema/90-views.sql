@@ -20,6 +20,7 @@ select s.name,
        case s.kind
            when 'lead' then (select count(*) from handoff.lead l where l.source = s.name)
            when 'activity' then (select count(*) from handoff.activity a where a.source = s.name)
+           when 'rep' then (select count(*) from handoff.crm_user u where u.source = s.name)
        end as known_rows,
        s.capture_reason,
        s.fault,
@@ -31,7 +32,9 @@ select s.name,
            array(select c.name from unnest(s.guard_columns) c (name)
                  where not exists (select from pg_catalog.pg_attribute a where a.attrelid = rel.oid and a.attname = c.name
                                    and a.attnum > 0 and not a.attisdropped))
-       end as missing_columns
+       end as missing_columns,
+       (select count(*) from handoff.crm_user u where u.source = s.name and u.leaving_since is not null) as leavers,
+       s.leavers_held_at
 from handoff.source s
 -- by the catalog: to_regclass() asks for usage of the schema
 left join (pg_catalog.pg_class rel join pg_catalog.pg_namespace n on n.oid = rel.relnamespace)
@@ -49,7 +52,7 @@ comment on column handoff.source_health.contract_in_force is 'One contract is in
 comment on column handoff.source_health.waiting is 'Rows in the inbox.';
 comment on column handoff.source_health.waiting_since is 'Capture time of the oldest of them; NULL: none.';
 comment on column handoff.source_health.quarantined is 'Rows in quarantine.';
-comment on column handoff.source_health.known_rows is 'Leads or activities that came from it.';
+comment on column handoff.source_health.known_rows is 'Leads, activities or users that came from it.';
 comment on column handoff.source_health.capture_reason is 'Why capture is that way.';
 comment on column handoff.source_health.fault is 'What keeps its changes from being noticed, as the last tick left it; NULL: nothing.';
 comment on column handoff.source_health.paused_at is 'Since when its rows wait by pause(source); NULL: they don''t.';
@@ -57,6 +60,8 @@ comment on column handoff.source_health.gone is 'Rows that were found gone and d
 comment on column handoff.source_health.deletes_held_at is 'Since when their deletion is held, too many being gone at once; NULL: it is not.';
 comment on column handoff.source_health.scans is 'Backfills, reconciles and polls asked for and not finished.';
 comment on column handoff.source_health.missing_columns is 'Mapped columns that the table has not: they read null. NULL: there is no table.';
+comment on column handoff.source_health.leavers is 'Reps who are to become inactive since their users have gone.';
+comment on column handoff.source_health.leavers_held_at is 'Since when they stay active, too many having gone at once; NULL: they become inactive with the next tick.';
 
 create view handoff.backfill as
 select c.source,

@@ -269,6 +269,7 @@ typedef struct LhContract
 	LhFieldSet *activity_set;
 	LhFieldSet *opportunity_set;
 	LhFieldSet *link_set;
+	LhFieldSet *rep_set;
 
 	LhRules		derived;
 	LhDerived  *derived_rows;

@@ -202,9 +202,11 @@ load_fields(LhContract *contract)
 	contract->activity_set = lh_fieldset_create(contract->mcxt);
 	contract->opportunity_set = lh_fieldset_create(contract->mcxt);
 	contract->link_set = lh_fieldset_create(contract->mcxt);
+	contract->rep_set = lh_fieldset_create(contract->mcxt);
 	contract->account_set = lh_fieldset_create(contract->mcxt);
 	add_builtin_fields(contract->opportunity_set, "opportunity", true);
 	add_builtin_fields(contract->link_set, "link", true);
+	add_builtin_fields(contract->rep_set, "rep", true);
 
 	QUERY(contract, "select of, name, type from handoff.field where contract_id = $1 order by of, name collate \"C\"");
 	add_builtin_fields(contract->activity_set, "activity", true);

@@ -58,22 +58,6 @@ queue_leads_of(uint64 n)
 	lh_run(&queue_leads, values, NULL);
 }
 
-/* Those whose stripe we got; the others wait. */
-static void
-keep_locked(LhSourceItems *group)
-{
-	int			n = 0;
-
-	for (int i = 0; i < group->n; i++)
-	{
-		if (!lh_lock_stripe(psprintf("account %s", lh_prefixed(group->source, group->raw_keys[i]))))
-			continue;
-		group->raw_keys[n] = group->raw_keys[i];
-		group->items[n++] = group->items[i];
-	}
-	group->n = n;
-}
-
 void
 lh_take_accounts(LhBatch *batch, LhSourceItems *group)
 {
@@ -83,7 +67,7 @@ lh_take_accounts(LhBatch *batch, LhSourceItems *group)
 	char	  **gone = palloc_array(char *, group->n + 1);
 	int			ngone = 0;
 
-	keep_locked(group);
+	lh_keep_locked(group, "account");
 	rows = lh_read_group(batch, group);
 	lh_rows_begin(&kept, &upsert_accounts);
 	for (int i = 0; i < group->n; i++)

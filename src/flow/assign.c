@@ -68,7 +68,7 @@ typedef struct Seeker
 /* Reading ------------------------------------------------------------------------------------ */
 
 static LhStatement read_reps = {
-	"select rep, crm_id, active and valid_from <= $1 and $1 < valid_to from handoff.rep order by rep collate \"C\"",
+	"select rep, crm_id, active and valid_from <= $1 and $1 < valid_to from handoff.rep where takes_leads order by rep collate \"C\"",
 	1, {TIMESTAMPTZOID}
 };
 
@@ -91,13 +91,24 @@ find_rep(const Assign *assign, const char *rep)
 		bsearch(&rep, assign->reps, assign->nreps, sizeof(Rep), compare_first);
 }
 
+/* A person may be several users: of one CRM he has the id, the others are known by their rows. */
+static LhStatement read_user = {
+	"select rep from handoff.crm_user where crm_id = $1 and human and deleted_at is null and rep is not null",
+	1, {TEXTOID}
+};
+
 static Rep *
 rep_of_crm(const Assign *assign, const char *crm_id)
 {
-	for (int i = 0; crm_id != NULL && i < assign->nreps; i++)
+	Datum		value;
+
+	if (crm_id == NULL)
+		return NULL;
+	for (int i = 0; i < assign->nreps; i++)
 		if (assign->reps[i].crm_id != NULL && strcmp(assign->reps[i].crm_id, crm_id) == 0)
 			return &assign->reps[i];
-	return NULL;
+	value = CStringGetTextDatum(crm_id);
+	return lh_run(&read_user, &value, NULL) == 0 ? NULL : find_rep(assign, lh_get_text(0, 1));
 }
 
 static Pool *

@@ -85,6 +85,7 @@ typedef struct LhBatch
 	const char *actor;			/* who does it */
 	TimestampTz activity_at;	/* of an activity that the API has just written; 0: none */
 	int64		decided;
+	bool		users;			/* set by the batch: rows of CRM users were taken */
 } LhBatch;
 
 /*
@@ -119,6 +120,9 @@ extern LhSourceRow *lh_read_group(LhBatch *batch, LhSourceItems *group);
 	"from handoff.account a "
 
 extern void lh_batch_accounts(LhBatch *batch);
+
+/* crm_user.c: reps whose users are gone become inactive, unless they are too many at once */
+extern void lh_confirm_leavers(TimestampTz now);
 
 /* assign.c */
 extern void lh_batch_assign(LhBatch *batch);

@@ -180,6 +180,19 @@ static LhStatement differing_accounts = {
 	4, {TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
+static LhStatement differing_users = {
+	"select u.raw_key from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+	"as u(crm_id, name, email, zone, active, manager, chat_id, human, version, raw_key) where not exists ("
+	"select from handoff.crm_user c where c.crm_id = u.crm_id and (c.version > u.version or c.deleted_at is null "
+	"and (c.name, c.email, c.zone, c.active, c.manager, c.chat_id, c.human, c.version) is not distinct from "
+	"(u.name, u.email, u.zone, u.active, u.manager, u.chat_id, u.human, u.version)))",
+	LH_USER_COLUMNS + 1,
+	{
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID,
+		TIMESTAMPTZARRAYOID, TEXTARRAYOID
+	}
+};
+
 /* The key that a field names, with the source's prefix; false: none. */
 static bool
 named_key(const LhSource *source, const LhSourceRow *row, const char *field, Datum *key)
@@ -260,6 +273,21 @@ add_account(const LhSource *source, char *key, const LhSourceRow *row, LhRows *r
 	return true;
 }
 
+static bool
+add_user(const LhSource *source, char *key, const LhSourceRow *row, LhRows *rows)
+{
+	Datum		values[LH_USER_COLUMNS + 1];
+	bool		isnull[LH_USER_COLUMNS + 1];
+
+	if (!row->present)
+		return false;
+	lh_user_values(source, key, row, values, isnull);
+	values[LH_USER_COLUMNS] = CStringGetTextDatum(key);
+	isnull[LH_USER_COLUMNS] = false;
+	lh_rows_add(rows, values, isnull);
+	return true;
+}
+
 /* By kind ------------------------------------------------------------------------------------ */
 
 typedef struct Comparison
@@ -273,7 +301,8 @@ static const Comparison comparisons[] = {
 	{"activity", &differing_activities, add_activity},
 	{"link", &differing_links, add_link},
 	{"opportunity", &differing_opportunities, add_opportunity},
-	{"account", &differing_accounts, add_account}
+	{"account", &differing_accounts, add_account},
+	{"rep", &differing_users, add_user}
 };
 
 /* Compare by a statement; rows that say too little to be kept are left to the caller. */

@@ -264,6 +264,7 @@ run_batch(void *arg)
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(mcxt);
 	this->result->decided += batch.decided;
+	this->result->users |= batch.users;
 }
 
 static void
@@ -313,6 +314,11 @@ static LhStatement ready_sources = {
 	"(select count(*) from handoff.contract c where c.status = 'published' and c.name = coalesce(s.contract, c.name)) = 1 "
 	"and s.paused_at is null and not exists (select from handoff.meta where paused_at is not null)",
 	0
+};
+
+static LhStatement sources_of_users = {
+	"select coalesce(array_agg(s.name), '{}') from handoff.source s where s.kind = 'rep' and s.name = any($1)",
+	1, {TEXTARRAYOID}
 };
 
 static LhStatement claim = {
@@ -378,8 +384,18 @@ find_busy(LhItem *const *items, int n, char ***busy, int *nbusy)
 	return *nbusy > before;
 }
 
-void
-lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *result)
+static Datum
+only_users(Datum sources)
+{
+	bool		isnull;
+
+	lh_run(&sources_of_users, &sources, NULL);
+	return lh_get(0, 1, &isnull);
+}
+
+/* Work off the inbox, of all sources or of those of CRM users alone, as long as there is something. */
+static void
+drain_sources(bool users_only, TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *result)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff claim", ALLOCSET_DEFAULT_SIZES);
@@ -396,6 +412,8 @@ lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult 
 
 		MemoryContextSwitchTo(mcxt);
 		values[0] = lh_ready_sources();
+		if (users_only)
+			values[0] = only_users(values[0]);
 		values[1] = Int64GetDatum((int64) batch_size * CLAIM_BATCHES);
 		values[2] = lh_text_array(busy, nbusy);
 		lh_run(&claim, values, NULL);
@@ -409,6 +427,20 @@ lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult 
 		MemoryContextReset(mcxt);
 	}
 	MemoryContextDelete(mcxt);
+}
+
+/* CRM users first: who leaves gets none of the leads that come with the same tick. */
+void
+lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *result)
+{
+	static LhStatement any_users = {"select from handoff.source where kind = 'rep' limit 1", 0};
+
+	if (lh_run(&any_users, NULL, NULL) > 0)
+	{
+		drain_sources(true, now, batch_size, stop, result);
+		lh_confirm_leavers(now);
+	}
+	drain_sources(false, now, batch_size, stop, result);
 }
 
 /* At commit ---------------------------------------------------------------------------------- */
@@ -432,6 +464,7 @@ drain_own(ItemPointer wake)
 	Datum		values[2] = {FullTransactionIdGetDatum(GetTopFullTransactionId()),
 	Int64GetDatum(lh_inline_limit + 1)};
 	LhDrainResult result = {0};
+	TimestampTz now = GetCurrentTimestamp();
 	LhItem	  **items;
 	int			n;
 
@@ -442,7 +475,9 @@ drain_own(ItemPointer wake)
 	if (SPI_processed > 0 && SPI_processed <= lh_inline_limit)
 	{
 		items = take_items(&n);
-		lh_drain_items(items, n, GetCurrentTimestamp(), n, &result);
+		lh_drain_items(items, n, now, n, &result);
+		if (result.users)
+			lh_confirm_leavers(now);
 	}
 	lh_run(&delete_wake, &place, NULL);
 }

@@ -14,6 +14,7 @@ typedef struct LhDrainResult
 	int64		decided;		/* leads decided */
 	int64		waiting;		/* keys left for the next time: lead or table busy */
 	int64		quarantined;
+	bool		users;			/* rows of CRM users were taken */
 } LhDrainResult;
 
 /*

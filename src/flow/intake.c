@@ -75,6 +75,22 @@ lh_keep_held(LhBatch *batch, LhSourceItems *group)
 	group->n = n;
 }
 
+/* Keep only the items whose stripe we got; the others wait. */
+void
+lh_keep_locked(LhSourceItems *group, const char *kind)
+{
+	int			n = 0;
+
+	for (int i = 0; i < group->n; i++)
+	{
+		if (!lh_lock_stripe(psprintf("%s %s", kind, lh_prefixed(group->source, group->raw_keys[i]))))
+			continue;
+		group->raw_keys[n] = group->raw_keys[i];
+		group->items[n++] = group->items[i];
+	}
+	group->n = n;
+}
+
 /* By kind ------------------------------------------------------------------------------------ */
 
 void
@@ -84,7 +100,7 @@ lh_find_leads(LhBatch *batch, LhSourceItems *group)
 		lh_find_of_leads(group);
 	else if (lh_source_is(group->source, "opportunity"))
 		lh_find_of_opportunities(group);
-	else if (!lh_source_is(group->source, "account"))
+	else if (!lh_source_is(group->source, "account") && !lh_source_is(group->source, "rep"))
 		lh_find_of_named(group);
 }
 
@@ -97,6 +113,8 @@ lh_take_rows(LhBatch *batch, LhSourceItems *group)
 		lh_take_opportunities(batch, group);
 	else if (lh_source_is(group->source, "account"))
 		lh_take_accounts(batch, group);
+	else if (lh_source_is(group->source, "rep"))
+		lh_take_users(batch, group);
 	else if (lh_source_is(group->source, "link"))
 		lh_take_links(batch, group);
 	else

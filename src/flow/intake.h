@@ -8,6 +8,7 @@
  *		intake_named.c			activities and links: the lead they name, and the one that has them so far
  *		intake_opportunity.c	the leads linked to it
  *		account.c				the leads of it, which are queued
+ *		crm_user.c				no lead; the rep who the user is
  *
  * Each kind has two halves: which leads a row concerns, before they are locked, and what is kept of it,
  * after.  intake.c calls them by kind and has what they share.
@@ -22,6 +23,7 @@ extern void lh_add_lead_key(LhItem *item, char *key);	/* NULL: none */
 extern char *lh_row_text(const LhSourceRow *row, const char *field);	/* NULL: null or not there */
 extern char *lh_prefixed(const LhSource *source, const char *key);	/* NULL stays NULL */
 extern void lh_keep_held(LhBatch *batch, LhSourceItems *group);
+extern void lh_keep_locked(LhSourceItems *group, const char *kind);
 
 /* (key, value) pairs, by key. */
 typedef struct LhPair
@@ -57,6 +59,11 @@ extern void lh_find_merges(LhSourceItems *group);
 extern LhMerging lh_begin_merging(const LhBatch *batch, const LhSourceItems *group, const LhSourceRow *rows);
 extern void lh_merge(LhBatch *batch, const List *merges, const char *by);
 
+/* crm_user.c: what is kept of a user's row, column by column. */
+#define LH_USER_COLUMNS	9
+extern void lh_user_values(const LhSource *source, const char *raw_key, const LhSourceRow *row,
+						   Datum *values, bool *isnull);
+
 /* The kinds. */
 extern void lh_find_of_leads(LhSourceItems *group);
 extern void lh_take_leads(LhBatch *batch, LhSourceItems *group);
@@ -64,6 +71,7 @@ extern void lh_find_of_named(LhSourceItems *group);
 extern void lh_take_activities(LhBatch *batch, LhSourceItems *group);
 extern void lh_take_links(LhBatch *batch, LhSourceItems *group);
 extern void lh_take_accounts(LhBatch *batch, LhSourceItems *group);
+extern void lh_take_users(LhBatch *batch, LhSourceItems *group);
 extern void lh_find_of_opportunities(LhSourceItems *group);
 extern void lh_take_opportunities(LhBatch *batch, LhSourceItems *group);
 

@@ -64,7 +64,8 @@ static LhStatement read_opportunities = {
 };
 
 static LhStatement read_activities = {
-	"select a.lead_key, a.source, a.activity_key, a.at, a.fields, a.meanings, a.points, a.contract_id "
+	"select a.lead_key, a.source, a.activity_key, a.at, a.fields, a.meanings, a.points, a.contract_id, "
+	"exists (select from handoff.crm_user c where c.crm_id = a.fields ->> 'rep' and not c.human) "
 	"from unnest($1, $2) as u(lead_key, since) "
 	"join handoff.activity a on a.lead_key = u.lead_key and a.at > u.since and a.taken_at <= $3 "
 	"order by a.lead_key collate \"C\", a.at, a.source collate \"C\", a.activity_key collate \"C\"",
@@ -437,6 +438,7 @@ lh_activities_read(char *const *lead_keys, const TimestampTz *since, int n, Time
 		activity->nstored_meanings = next_texts(&reader, &activity->stored_meanings);
 		activity->stored_points = next_int(&reader);
 		activity->stored_contract = next_int(&reader);
+		activity->automated = next_bool(&reader);
 	}
 	return all;
 }

@@ -36,6 +36,8 @@ lh_source_fields(const LhSource *source)
 		return contract->opportunity_set;
 	if (lh_source_is(source, "link"))
 		return contract->link_set;
+	if (lh_source_is(source, "rep"))
+		return contract->rep_set;
 	return contract->lead_set;
 }
 

@@ -141,6 +141,13 @@ lh_score_fit(const LhContract *contract, const LhFields *row, LhScore *score,
 
 /* Activities --------------------------------------------------------------------------------- */
 
+/* A touch is one by a person, whatever the rule says of the activity. */
+static bool
+needs_human(const LhActivityRule *rule)
+{
+	return rule->meaning == LH_MEANS_TOUCH || rule->meaning == LH_MEANS_CONTACT;
+}
+
 void
 lh_judge_activity(const LhContract *contract, LhActivity *activity, TimestampTz *valid_until)
 {
@@ -153,7 +160,7 @@ lh_judge_activity(const LhContract *contract, LhActivity *activity, TimestampTz 
 
 	n = lh_rulebook_all(contract->meaning.book, activity->row, matches, valid_until);
 	for (int i = 0; i < n; i++)
-		activity->means[matches[i]] = true;
+		activity->means[matches[i]] = !activity->automated || !needs_human(&contract->meaning_rules[matches[i]]);
 
 	n = lh_rulebook_all(contract->intent.book, activity->row, matches, valid_until);
 	for (int i = 0; i < n; i++)

@@ -17,6 +17,7 @@ typedef struct LhActivity
 	char	   *key;
 	TimestampTz at;
 	LhFields   *row;
+	bool		automated;		/* done by a CRM user who is no person */
 
 	/* judged by lh_judge_activity() */
 	bool	   *means;			/* by activity rule */

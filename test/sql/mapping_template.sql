@@ -151,6 +151,28 @@ select handoff.suggest_mapping('mk.nothing');
 alter table fv.lead drop column email, drop column system_modstamp, drop column country_code;
 select handoff.suggest_mapping('fv.lead') ?| array['email', 'version'], handoff.suggest_mapping('fv.lead') -> 'country';
 select handoff.suggest_mapping('fv.lead', 'opportunity');
+-- users -----------------------------------------------------------------------------------------------------
+create table ab."User" (_airbyte_raw_id varchar, _airbyte_extracted_at timestamptz, "Id" varchar primary key, "Name" varchar, "Email" varchar, "UserType" varchar, "TimeZoneSidKey" varchar, "IsActive" boolean, "ManagerId" varchar, "SystemModstamp" timestamptz);
+create table fv."user" (id varchar primary key, name varchar, email varchar, user_type varchar, time_zone_sid_key varchar, is_active boolean, manager_id varchar, system_modstamp timestamptz, is_deleted boolean, _fivetran_synced timestamptz);
+create table hc."user" (id serial primary key, sfid varchar(18) unique, name varchar, email varchar, usertype varchar, timezonesidkey varchar, isactive boolean, managerid varchar, systemmodstamp timestamp, _hc_lastop varchar, _hc_err text);
+create table dl."user" (id varchar primary key, name varchar, email varchar, user_type varchar, time_zone_sid_key varchar, is_active boolean, manager_id varchar, system_modstamp timestamptz, _dlt_load_id varchar, _dlt_id varchar);
+create table ab.owners (_airbyte_raw_id varchar, _airbyte_extracted_at timestamptz, id varchar primary key, email varchar, "firstName" varchar, "lastName" varchar, "userId" bigint, "createdAt" timestamptz, "updatedAt" timestamptz, archived boolean, type varchar);
+create table fv.owner (owner_id bigint primary key, portal_id bigint, type varchar, email varchar, first_name varchar, last_name varchar, is_active boolean, created_at timestamptz, updated_at timestamptz, _fivetran_synced timestamptz);
+create temp table person (n int, name text, email text, type text, zone text, active boolean, manager int, version timestamptz);
+insert into person values (1, 'Ann Lee', 'ann@x', 'Standard', 'Europe/Berlin', true, 2, '2030-01-07 09:00+00'), (2, 'Bo Po', 'bo@x', 'PowerPartner', 'America/New_York', false, null, '2030-01-07 09:00+00'),
+    (3, 'Automated Process', 'ann@x', 'AutomatedProcess', 'UTC', true, null, '2030-01-07 09:00+00'), (4, 'Shop', 'shop@x', 'CspLitePortal', 'UTC', true, null, '2030-01-07 09:00+00');
+create function pg_temp.id(tool text, n int) returns text language sql as $$ select '0055e000000' || tool || n || 'Bc' $$;
+insert into ab."User" select 'r', now(), pg_temp.id('a', n), name, 'a' || email, type, zone, active, pg_temp.id('a', manager), version from person;
+insert into fv."user" select pg_temp.id('f', n), name, 'f' || email, type, zone, active, pg_temp.id('f', manager), version, false, now() from person;
+insert into hc."user" (sfid, name, email, usertype, timezonesidkey, isactive, managerid, systemmodstamp, _hc_lastop) select pg_temp.id('h', n), name, 'h' || email, type, zone, active, pg_temp.id('h', manager), version at time zone 'UTC', 'SYNCED' from person;
+insert into dl."user" select pg_temp.id('d', n), name, 'd' || email, type, zone, active, pg_temp.id('d', manager), version, '1', n::text from person;
+insert into ab.owners select 'r', now(), 100 + n, 'o' || email, split_part(name, ' ', 1), split_part(name, ' ', 2), n, version, version, not active, case n when 3 then 'QUEUE' else 'PERSON' end from person where n < 4;
+insert into fv.owner select 200 + n, 1, case n when 3 then 'QUEUE' else 'PERSON' end, 'p' || email, split_part(name, ' ', 1), split_part(name, ' ', 2), active, version, version, now() from person where n < 4;
+select tab, crm, tool, object, kind, key, id_format from unnest(array['ab."User"', 'fv."user"', 'hc."user"', 'dl."user"', 'ab.owners', 'fv.owner']) tab, handoff.recognize(tab);
+select handoff.attach(tab, null) from unnest(array['ab."User"', 'fv."user"', 'hc."user"', 'dl."user"', 'ab.owners', 'fv.owner']) tab;
+select decided from handoff.tick('2030-01-07 17:00+00');
+select name, substr(email, 2), zone, active, human, translate(left(manager, 12), 'afhd', '????'), length(manager), length(crm_id), version, rep is not null as is_rep, count(*), string_agg(source, ' ' order by source) from handoff.crm_user group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 order by 1, 3;
+
 -- every template is one: known kinds, and entries that are entries
 select d ->> 'crm', d ->> 'tool', count(*), bool_and(o ->> 'kind' in ('lead', 'activity', 'account', 'opportunity', 'link', 'rep')), sum((select count(handoff.mapping_columns(e.key, e.value)) from jsonb_each(o -> 'mapping') e where e.value <> 'null')) > 0
 from handoff.mapping_templates() d, jsonb_array_elements(d -> 'objects') o group by 1, 2 order by 1, 2;
