@@ -440,6 +440,7 @@ as $$
         union all select * from handoff.check_journey(v.id)
         union all select * from handoff.check_score(v.id)
         union all select * from handoff.check_route(v.id)
+        union all select * from handoff.check_territories(v.id)
         union all select * from handoff.check_work(v.id)
     ) f (severity, object, message, hint)
     order by f.severity, f.object collate "C", f.message collate "C"

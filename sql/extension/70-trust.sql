@@ -342,6 +342,11 @@ begin
     from pg_stat_activity a
     where a.datname = current_database() and a.xact_start < clock_timestamp() - interval '10 minutes'
     union all
+    -- 17 rows of a territory map that hold at the same time don't contradict each other
+    select 17, 'error', format('territory map "%s": %s', f.map_name, f.what), f.hint
+    from handoff.territory_findings() f
+    where f.severity = 'error'
+    union all
     select 0, 'warning', format('source "%s" could not be compared with its table', s.name),
            'Whoever calls doctor() has no right to read it, or row security hides some of its rows.'
     from handoff.source s

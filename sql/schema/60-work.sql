@@ -182,4 +182,4 @@ comment on column handoff.assignment.rep is 'Rep.';
 comment on column handoff.assignment.reason is 'Why a rep was sought: handoff, reroute, returned, manual.';
 comment on column handoff.assignment.at is 'When he got it.';
 comment on column handoff.assignment.ended_at is 'When he lost it or the handoff closed; NULL: he has it.';
-comment on column handoff.assignment.passed_over is 'Routes and candidates that were passed over, each with a coded reason: {"routes": {name: code}, "reps": {rep: code}}.';
+comment on column handoff.assignment.passed_over is 'Routes and candidates that were passed over, each with a coded reason: {"routes": {name: code}, "reps": {rep: code}}; in contracts with routes to territories also which row of a map was found: {"territories": {route: {"map", "key", "row"}}}.';

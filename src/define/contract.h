@@ -75,7 +75,8 @@ typedef struct LhRoute
 	char	   *name;
 	int			leg;
 	LhTargetKind target_kind;
-	char	   *target;			/* rep or pool; NULL for the others */
+	char	   *target;			/* rep, pool, role or map; NULL for the others */
+	int			key_field;		/* position in lead_set that is looked up in the map; -1: none */
 	bool		next_if_unavailable;	/* else the lead waits for the target */
 } LhRoute;
 
@@ -303,6 +304,8 @@ typedef struct LhContract
 
 	LhRules		route;
 	LhRoute    *routes;
+	int			nterritory_routes;
+	int		   *territory_routes;	/* positions of those that target a map */
 	LhRules		sla;
 	LhSla	   *slas;
 	LhRules		standard;

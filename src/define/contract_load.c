@@ -460,20 +460,25 @@ load_validations(LhContract *contract)
 static void
 load_routes(LhContract *contract)
 {
-	QUERY(contract, "select name, leg, target_kind, target, if_unavailable, criteria from handoff.route "
+	QUERY(contract, "select name, leg, target_kind, target, if_unavailable, key_field, criteria from handoff.route "
 		  "where contract_id = $1 order by ord, name collate \"C\"");
 	contract->routes = palloc_array(LhRoute, Max(SPI_processed, 1));
+	contract->territory_routes = palloc_array(int, Max(SPI_processed, 1));
 	for (int i = 0; i < SPI_processed; i++)
 	{
 		LhRoute    *route = &contract->routes[i];
+		char	   *key_field = lh_get_text(i, 6);
 
 		route->name = lh_get_text(i, 1);
 		route->leg = leg_named(contract, lh_get_text(i, 2));
 		route->target_kind = WORD(contract, "target kind", target_kinds, lh_get_text(i, 3));
 		route->target = lh_get_text(i, 4);
 		route->next_if_unavailable = strcmp(lh_get_text(i, 5), "next") == 0;
+		route->key_field = key_field == NULL ? -1 : field_named(contract, contract->lead_set, key_field);
+		if (route->target_kind == LH_TO_TERRITORY)
+			contract->territory_routes[contract->nterritory_routes++] = i;
 	}
-	load_rules(contract, &contract->route, contract->lead_set, 6);
+	load_rules(contract, &contract->route, contract->lead_set, 7);
 }
 
 static void

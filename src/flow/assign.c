@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "json.h"
+#include "route/territory.h"
 #include "route/turns.h"
 #include "sql.h"
 #include "utils/builtins.h"
@@ -52,6 +53,7 @@ typedef struct Assign
 	Pool	   *pools;			/* by pool */
 	List	   *turns;			/* of LhPool *: pools picked from, one a band */
 	List	   *given;			/* names of reps who got a lead in this batch */
+	LhTerritories territories;	/* that the seekers' routes look up */
 } Assign;
 
 /* A handoff that seeks an owner, and what was found on the way. */
@@ -61,6 +63,7 @@ typedef struct Seeker
 	LhLeadHandoff *handoff;
 	LhJson		routes;			/* passed over: name -> code */
 	LhJson		reps;
+	LhJson		territories;	/* name of a route to a map -> the row it found; if the contract has any */
 	const char *last_reason;
 	LhTexts		excluded;		/* reps who had it before and gave it away */
 } Seeker;
@@ -141,6 +144,26 @@ read_people(Assign *assign)
 	}
 }
 
+/* Look up in the maps of territories what the seekers' routes ask for, all at once. */
+static void
+read_territories(Assign *assign, const List *seekers)
+{
+	ListCell   *lc;
+
+	foreach(lc, seekers)
+	{
+		const Seeker *seeker = lfirst(lc);
+		const LhContract *contract = seeker->slot->contract;
+
+		if (contract->nterritory_routes == 0)
+			continue;
+		lh_set_zone(contract->zone);
+		lh_territories_ask_routes(&assign->territories, contract, lh_contract_leg(contract, seeker->handoff->h.leg),
+								  seeker->slot->lead.row);
+	}
+	lh_territories_read(&assign->territories, assign->batch->now);
+}
+
 /* Locking ------------------------------------------------------------------------------------ */
 
 static bool
@@ -163,6 +186,15 @@ mark_group(const Assign *assign, int pool, bool *marked)
 			mark_group(assign, i, marked);
 }
 
+static void
+want_pool(const Assign *assign, const char *name, bool *wanted)
+{
+	Pool	   *pool = name == NULL ? NULL : find_pool(assign, name);
+
+	if (pool != NULL && !wanted[pool - assign->pools])
+		mark_group(assign, pool - assign->pools, wanted);
+}
+
 /* Pools that a route of the seekers' legs may pick from, and all that share reps with them. */
 static bool *
 wanted_pools(const Assign *assign, const List *seekers)
@@ -182,14 +214,11 @@ wanted_pools(const Assign *assign, const List *seekers)
 		contract = seeker->slot->contract;
 		leg = its_leg;
 		for (int i = 0; i < contract->route.n; i++)
-		{
-			Pool	   *pool = contract->routes[i].leg == leg && contract->routes[i].target_kind == LH_TO_POOL ?
-				find_pool(assign, contract->routes[i].target) : NULL;
-
-			if (pool != NULL && !wanted[pool - assign->pools])
-				mark_group(assign, pool - assign->pools, wanted);
-		}
+			if (contract->routes[i].leg == leg && contract->routes[i].target_kind == LH_TO_POOL)
+				want_pool(assign, contract->routes[i].target, wanted);
 	}
+	for (int i = 0; i < assign->territories.n; i++)
+		want_pool(assign, assign->territories.asked[i].pool, wanted);
 	return wanted;
 }
 
@@ -434,6 +463,8 @@ passed_over(Seeker *seeker)
 	lh_json_begin(&json);
 	lh_json_jsonb(&json, "routes", lh_json_end(&seeker->routes));
 	lh_json_jsonb(&json, "reps", lh_json_end(&seeker->reps));
+	if (seeker->slot->contract->nterritory_routes > 0)
+		lh_json_jsonb(&json, "territories", lh_json_end(&seeker->territories));
 	return lh_json_end(&json);
 }
 
@@ -459,6 +490,41 @@ give(Assign *assign, Seeker *seeker, const char *route, const Pool *pool, const 
 	assign->given = lappend(assign->given, rep->rep);
 }
 
+/* Whose turn it is in the pool of that name; NULL: nobody's, and why. */
+static Rep *
+rep_of_pool(Assign *assign, Seeker *seeker, const char *name, Pool **pool, const char **reason)
+{
+	*pool = find_pool(assign, name);
+	if (*pool == NULL || (*pool)->nreps == 0)
+		*reason = "pool_empty";
+	else if (!(*pool)->locked)
+		*reason = "pool_busy";
+	else
+		return pick_from(assign, seeker, *pool, reason);
+	return NULL;
+}
+
+/* The pool or rep that the map has for the lead's key. */
+static Rep *
+rep_of_territory(Assign *assign, Seeker *seeker, const LhRoute *route, Pool **pool, const char **reason)
+{
+	char	   *key = lh_route_key(route, seeker->slot->lead.row);
+	const LhTerritory *found = lh_territories_get(&assign->territories, route->target, key);
+	Rep		   *rep;
+
+	lh_json_jsonb(&seeker->territories, route->name, lh_territory_jsonb(route->target, key, found));
+	if (found == NULL)
+	{
+		*reason = "no_territory_row";
+		return NULL;
+	}
+	if (found->pool != NULL)
+		return rep_of_pool(assign, seeker, found->pool, pool, reason);
+	rep = find_rep(assign, found->rep);
+	*reason = rep == NULL ? "rep_inactive" : why_not_rep(seeker, rep);
+	return rep;
+}
+
 /* The target of a route for this lead: a rep, or the reason why not. */
 static Rep *
 target_of(Assign *assign, Seeker *seeker, const LhRoute *route, Pool **pool, const char **reason)
@@ -468,17 +534,9 @@ target_of(Assign *assign, Seeker *seeker, const LhRoute *route, Pool **pool, con
 	switch (route->target_kind)
 	{
 		case LH_TO_POOL:
-			*pool = find_pool(assign, route->target);
-			if (*pool == NULL || (*pool)->nreps == 0)
-				*reason = "pool_empty";
-			else if (!(*pool)->locked)
-				*reason = "pool_busy";
-			else
-				return pick_from(assign, seeker, *pool, reason);
-			return NULL;
+			return rep_of_pool(assign, seeker, route->target, pool, reason);
 		case LH_TO_TERRITORY:
-			*reason = "no_territory_row";
-			return NULL;
+			return rep_of_territory(assign, seeker, route, pool, reason);
 		case LH_TO_ACCOUNT_OWNER:
 		case LH_TO_ACCOUNT_TEAM:
 			*reason = "no_account";
@@ -556,6 +614,8 @@ find_owner(Assign *assign, Seeker *seeker)
 
 	lh_json_begin(&seeker->routes);
 	lh_json_begin(&seeker->reps);
+	if (seeker->slot->contract->nterritory_routes > 0)
+		lh_json_begin(&seeker->territories);
 	seeker->last_reason = "no_match";
 	find_excluded(seeker);
 	if (preferred != NULL && preferred->active)
@@ -612,6 +672,7 @@ lh_batch_assign(LhBatch *batch)
 	if (seekers == NIL)
 		return;
 	read_people(&assign);
+	read_territories(&assign, seekers);
 	lock_pools(&assign, wanted_pools(&assign, seekers));
 	foreach(lc, seekers)
 	{

@@ -12,6 +12,7 @@
 #include "flow/source.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "route/territory.h"
 #include "sql.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -92,15 +93,35 @@ trace_fields(const LhLead *lead, LhTrace *trace)
 						 value_text(set->fields[i].type, lead->row->values[i]));
 }
 
+/* The leg of a route; of one to a territory map also the row that has the lead's key. */
+static char *
+route_note(const LhContract *contract, const LhRoute *route, const LhLead *lead, TimestampTz at)
+{
+	char	   *leg = psprintf("leg %s", contract->legs[route->leg].name);
+	char	   *key = route->target_kind == LH_TO_TERRITORY ? lh_route_key(route, lead->row) : NULL;
+	LhTerritories all = {0};
+	const LhTerritory *found;
+
+	if (key == NULL)
+		return leg;
+	lh_territories_ask(&all, route->target, key);
+	lh_territories_read(&all, at);
+	found = lh_territories_get(&all, route->target, key);
+	if (found == NULL)
+		return psprintf("%s, map %s has no row for \"%s\"", leg, route->target, key);
+	return psprintf("%s, map %s: %s %s, %s %s", leg, route->target, found->kind, found->matched,
+					found->pool != NULL ? "pool" : "rep", found->pool != NULL ? found->pool : found->rep);
+}
+
 /* Rules of a leg that are asked when it is passed: of these the first that holds counts. */
 static void
-trace_leg(const LhContract *contract, const LhLead *lead, int leg, LhTrace *trace)
+trace_leg(const LhContract *contract, const LhLead *lead, int leg, TimestampTz at, LhTrace *trace)
 {
 	for (int i = 0; i < contract->route.n; i++)
 		if (contract->routes[i].leg == leg)
 			lh_trace_add(trace, "route", contract->routes[i].name, contract->route.criteria[i],
 						 lh_rulebook_test(contract->route.book, i, lead->row, NULL),
-						 psprintf("leg %s", contract->legs[leg].name));
+						 route_note(contract, &contract->routes[i], lead, at));
 	for (int i = 0; i < contract->sla.n; i++)
 		if (contract->slas[i].leg == leg)
 			lh_trace_add(trace, "sla", contract->slas[i].name, contract->sla.criteria[i],
@@ -110,7 +131,7 @@ trace_leg(const LhContract *contract, const LhLead *lead, int leg, LhTrace *trac
 
 /* The leg of the open handoff, else those that lead out of the stage it is in. */
 static void
-trace_legs(const LhContract *contract, const LhLead *lead, LhTrace *trace)
+trace_legs(const LhContract *contract, const LhLead *lead, TimestampTz at, LhTrace *trace)
 {
 	LhLeadHandoff *open = lh_open_handoff(lead);
 
@@ -122,7 +143,7 @@ trace_legs(const LhContract *contract, const LhLead *lead, LhTrace *trace)
 			asked = asked || (contract->transitions[t].leg == leg &&
 							  strcmp(contract->stages[contract->transitions[t].from].name, lead->stage) == 0);
 		if (asked)
-			trace_leg(contract, lead, leg, trace);
+			trace_leg(contract, lead, leg, at, trace);
 	}
 }
 
@@ -164,7 +185,7 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 					 psprintf("those up to %s; what they gave is counted",
 							  timestamptz_to_str(lead.checkpoint->at)));
 	lh_decide(contract, &lead, &input, now, &effects, &trace);
-	trace_legs(contract, &lead, &trace);
+	trace_legs(contract, &lead, now, &trace);
 	trace_fields(&lead, &fields);
 	return list_concat(fields.rows, trace.rows);
 }
