@@ -54,6 +54,13 @@
 #define lh_executor_run(query, count) ExecutorRun(query, ForwardScanDirection, count, false)
 #endif
 
+/* 17 put the number of a backend's transaction beside its process number */
+#if PG_VERSION_NUM >= 170000
+#define lh_local_xid() (MyProc->vxid.lxid)
+#else
+#define lh_local_xid() (MyProc->lxid)
+#endif
+
 /* 18 writes it before the declaration, under another name */
 #if PG_VERSION_NUM >= 180000
 #define lh_noreturn pg_noreturn

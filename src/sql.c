@@ -50,7 +50,7 @@ prepare(LhStatement *statement, const char *sql, int nparams, Oid *types)
 }
 
 static uint64
-run(LhStatement *statement, int nparams, const Datum *values, const bool *isnull, Snapshot snapshot)
+run(LhStatement *statement, int nparams, const Datum *values, const bool *isnull, Snapshot snapshot, bool read_only)
 {
 	char		nulls[LH_MAX_PARAMS + 1];
 	MemoryContext caller = CurrentMemoryContext;
@@ -64,7 +64,7 @@ run(LhStatement *statement, int nparams, const Datum *values, const bool *isnull
 	nulls[nparams] = '\0';
 
 	rc = SPI_execute_snapshot(statement->plan, unconstify(Datum *, values), nulls,
-							  snapshot, InvalidSnapshot, false, true, 0);
+							  snapshot, InvalidSnapshot, read_only, true, 0);
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(rc));
 	/* SPI leaves us in its own context, which ends with SPI_finish(); a contract must not live there */
@@ -75,14 +75,21 @@ run(LhStatement *statement, int nparams, const Datum *values, const bool *isnull
 uint64
 lh_run(LhStatement *statement, const Datum *values, const bool *isnull)
 {
-	return run(statement, statement->nparams, values, isnull, InvalidSnapshot);
+	return run(statement, statement->nparams, values, isnull, InvalidSnapshot, false);
 }
 
 uint64
 lh_run_latest(LhStatement *statement, const Datum *values, const bool *isnull)
 {
 	return run(statement, statement->nparams, values, isnull,
-			   IsolationUsesXactSnapshot() ? GetLatestSnapshot() : InvalidSnapshot);
+			   IsolationUsesXactSnapshot() ? GetLatestSnapshot() : InvalidSnapshot, false);
+}
+
+uint64
+lh_read_latest(LhStatement *statement, const Datum *values, const bool *isnull)
+{
+	return run(statement, statement->nparams, values, isnull,
+			   IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot(), true);
 }
 
 /* Rows --------------------------------------------------------------------------------------- */
@@ -188,7 +195,7 @@ lh_rows_flush(LhRows *rows)
 	if (statement->plan == NULL)
 		prepare_rows(statement);
 	records = PointerGetDatum(construct_array(rows->rows, rows->n, RECORDOID, -1, false, TYPALIGN_DOUBLE));
-	done = run(statement, 1, &records, NULL, InvalidSnapshot);
+	done = run(statement, 1, &records, NULL, InvalidSnapshot, false);
 	pfree(DatumGetPointer(records));
 	rows->n = 0;
 	return done;

@@ -33,6 +33,11 @@ extern uint64 lh_run(LhStatement *statement, const Datum *values, const bool *is
 extern uint64 lh_run_latest(LhStatement *statement, const Datum *values, const bool *isnull);
 
 /*
+ * The same for a statement that only reads, also within a parallel query, which has but its own snapshot.
+ */
+extern uint64 lh_read_latest(LhStatement *statement, const Datum *values, const bool *isnull);
+
+/*
  * Column col (from 1) of row i of the last answer, copied into the current context.  A null text, array
  * or document is NULL, a null boolean false.
  */

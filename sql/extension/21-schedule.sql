@@ -72,35 +72,4 @@ create function handoff.zone(schedule handoff.schedule) returns text
     language c immutable strict parallel safe as 'MODULE_PATHNAME', 'lh_schedule_zone_of';
 comment on function handoff.zone(handoff.schedule) is 'The name of a schedule''s time zone.';
 
-create function handoff.is_open(schedule handoff.schedule, at timestamptz) returns boolean
-    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_schedule_open_at';
-comment on function handoff.is_open(handoff.schedule, timestamptz) is
-    'Is a moment within the hours of a schedule, by the wall clock of its zone? A time that clocks show twice means its first occurrence, one they leave out is moved forward (RFC 5545); a date they leave out has no hours. Errors: 22023 (this server doesn''t know the zone), 22008 (at not finite).';
-
-create function handoff.next_open(schedule handoff.schedule, at timestamptz) returns timestamptz
-    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_schedule_opens';
-comment on function handoff.next_open(handoff.schedule, timestamptz) is
-    'The first moment within the hours of a schedule from at on: at itself if it is open; infinity if the schedule never opens. Errors: as is_open().';
-
-create function handoff.is_open(calendar text, at timestamptz) returns boolean
-    language plpgsql stable strict
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    hours handoff.schedule;
-begin
-    select c.schedule into hours from handoff.calendar c where c.name = calendar;
-    if not found then
-        raise exception 'there is no calendar "%"', calendar
-            using errcode = '42704', hint = 'handoff.calendar lists those there are.';
-    end if;
-    return handoff.is_open(hours, at);
-end
-$$;
-comment on function handoff.is_open(text, timestamptz) is
-    'Is a moment within the hours of a calendar? Errors: 42704 (no such calendar), 22023 (this server doesn''t know its zone), 22008 (at not finite).';
-
 revoke all on function handoff.zone(handoff.schedule) from public;
-revoke all on function handoff.is_open(handoff.schedule, timestamptz) from public;
-revoke all on function handoff.next_open(handoff.schedule, timestamptz) from public;
-revoke all on function handoff.is_open(text, timestamptz) from public;

@@ -413,6 +413,20 @@ as $$
     join handoff.contract c using (contract_id)
     where s.contract_id = $1 and s.clock = 'business' and c.calendar is null
     union all
+    select 'error', format('sla "%s"', s.name), format('counts business time in calendar "%s", which does not open within ten years', k.name),
+           'Give it hours with handoff.set_calendar(), or take exceptions away with handoff.remove_exception().'
+    from handoff.sla s
+    join handoff.contract c using (contract_id)
+    join handoff.calendar k on k.name = c.calendar
+    where s.contract_id = $1 and s.clock = 'business' and handoff.never_opens(k.name)
+    union all
+    select 'warning', format('calendar "%s"', k.name), 'does not open within ten years',
+           'Give it hours with handoff.set_calendar(), or take exceptions away with handoff.remove_exception().'
+    from handoff.calendar k
+    where handoff.never_opens(k.name)
+      and not exists (select from handoff.sla s join handoff.contract c using (contract_id)
+                      where s.contract_id = $1 and s.clock = 'business' and c.calendar = k.name)
+    union all
     select 'warning', format('sla "%s"', s.name), format('no activity_rule has meaning %s: it can''t be met', m.meaning),
            'Say which activities count.'
     from handoff.sla s

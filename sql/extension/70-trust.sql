@@ -332,10 +332,14 @@ begin
     from handoff.contract c
     where c.status = 'published' and not handoff.zone_exists(c.reporting_zone)
     union all
-    select 16, 'error', format('rep "%s": time zone "%s" does not exist on this server', r.rep, r.zone),
-           'Install it (package tzdata), or give him another one.'
-    from handoff.rep r
-    where r.active and r.zone is not null and not handoff.zone_exists(r.zone)
+    select 16, 'error', format('%s: time zone "%s" does not exist on this server', z.what, z.zone),
+           'Install it (package tzdata), or give it another one.'
+    from (select format('calendar "%s"', k.name), handoff.zone(k.schedule) from handoff.calendar k
+          union all
+          select format('rep "%s"', r.rep), z.zone
+          from handoff.rep r, unnest(array[r.zone, handoff.zone(r.schedule)]) z (zone)
+          where r.active and z.zone is not null) z (what, zone)
+    where not handoff.zone_exists(z.zone)
     union all
     select 16, 'warning', format('a transaction is open since %s', a.xact_start),
            format('Process %s keeps dead rows of inbox and clock from being cleaned up.', a.pid)
@@ -346,6 +350,11 @@ begin
     select 17, 'error', format('territory map "%s": %s', f.map_name, f.what), f.hint
     from handoff.territory_findings() f
     where f.severity = 'error'
+    union all
+    select 0, 'warning', format('calendar "%s" does not open within ten years', k.name),
+           'Give it hours with handoff.set_calendar(), or take exceptions away with handoff.remove_exception().'
+    from handoff.calendar k
+    where handoff.never_opens(k.name)
     union all
     select 0, 'warning', format('source "%s" could not be compared with its table', s.name),
            'Whoever calls doctor() has no right to read it, or row security hides some of its rows.'

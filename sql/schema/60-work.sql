@@ -13,6 +13,25 @@ comment on column handoff.calendar.name is 'Name, for example office_berlin.';
 comment on column handoff.calendar.schedule is 'Weekly hours with their time zone, for example mon-fri 09:00-18:00 @ Europe/Berlin.';
 comment on column handoff.calendar.note is 'Free text.';
 
+create table handoff.calendar_exception (
+    calendar text not null references handoff.calendar on delete cascade on update cascade,
+    on_date  date not null,
+    kind     text not null,
+    hours    text,
+    note     text,
+    primary key (calendar, on_date, kind),
+    constraint calendar_exception_date check (isfinite(on_date)),
+    constraint calendar_exception_kind check (kind in ('closed', 'open', 'break')),
+    constraint calendar_exception_hours check ((kind = 'closed') = (hours is null) and (hours is null or hours = handoff.canonical_hours(hours)))
+);
+
+comment on table handoff.calendar_exception is 'Dates on which a calendar is not open as every week.';
+comment on column handoff.calendar_exception.calendar is 'Calendar.';
+comment on column handoff.calendar_exception.on_date is 'Date by the wall clock of the calendar''s zone.';
+comment on column handoff.calendar_exception.kind is 'closed (no hours begin on the date, whatever else is said of it), open (these hours instead of those of the weekday), break (these hours are cut out of what is open).';
+comment on column handoff.calendar_exception.hours is 'Hours that begin on the date, in canonical form, for example 10:00-12:00 13:00-15:00; they may end on the next day. NULL: closed.';
+comment on column handoff.calendar_exception.note is 'Free text, for example the name of the holiday.';
+
 create table handoff.operation_log (
     at     timestamptz not null default clock_timestamp(),
     actor  text not null default session_user,

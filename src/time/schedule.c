@@ -5,7 +5,7 @@
  *
  *     mon-fri 09:00-12:30 13:30-18:00; sat 10:00-14:00 @ Europe/Berlin
  *
- * and the question whether it is open at a moment.
+ * What they mean at a moment is business_time.c's.
  *
  * Hours belong to the day they begin, also when they end on the next one (22:00-06:00; 08:00-08:00 are
  * 24 hours).  So hours of one day that overlap or touch are merged, those of two days never: a holiday
@@ -14,35 +14,19 @@
  * The zone is kept by name and is not looked up at input: a dump must load where the time zone data
  * are older.  Only IANA syntax is taken (Area/Place, UTC, Etc/GMT+5), nothing that PostgreSQL would
  * read as an abbreviation or a POSIX rule: those mean a fixed offset, or another one than people think.
- *
- * From wall clock to moments: each day's hours are turned into moments [start, end) for that date,
- * and it is open in their union.  Where the clock goes back, a time that comes twice is its first
- * occurrence; where it goes forward, a time that is left out counts with the offset before the gap, so
- * that 02:30 becomes 03:30 (RFC 5545, 3.3.5).  PostgreSQL's own conversion takes the second
- * occurrence, so we walk the zone's transitions ourselves.  A date that a zone left out altogether
- * (2011-12-30 in Apia) has no hours.
  */
 #include "lead_handoff.h"
 
 #include <ctype.h>
 
-#include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
-#include "pgtime.h"
 #include "time/schedule.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
-#include "utils/datetime.h"
-#include "utils/timestamp.h"
 
-#define DAY_MINUTES		1440
 #define DAYS			7
 #define BINARY_VERSION	1
-
-/* the Unix epoch, which the time zone library counts from, and ours, in days */
-#define EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 
 PG_FUNCTION_INFO_V1(lh_schedule_in);
 PG_FUNCTION_INFO_V1(lh_schedule_out);
@@ -51,15 +35,13 @@ PG_FUNCTION_INFO_V1(lh_schedule_send);
 PG_FUNCTION_INFO_V1(lh_schedule_eq);
 PG_FUNCTION_INFO_V1(lh_schedule_ne);
 PG_FUNCTION_INFO_V1(lh_schedule_zone_of);
-PG_FUNCTION_INFO_V1(lh_schedule_open_at);
-PG_FUNCTION_INFO_V1(lh_schedule_opens);
 
 static const char *const day_names[DAYS] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
-/* A week being read: which minutes of a day and the night after it are open. */
+/* A week being read. */
 typedef struct Week
 {
-	bool		open[DAYS][2 * DAY_MINUTES];
+	LhDayMinutes open[DAYS];
 } Week;
 
 /* What is being read, for errors. */
@@ -94,20 +76,6 @@ trim(char *s)
 		len--;
 	s[len] = '\0';
 	return s;
-}
-
-/* Cut off the first word; NULL at the end. */
-static char *
-next_word(char **rest, const char *separators)
-{
-	char	   *word = *rest + strspn(*rest, separators);
-
-	if (*word == '\0')
-		return NULL;
-	*rest = word + strcspn(word, separators);
-	if (**rest != '\0')
-		*(*rest)++ = '\0';
-	return word;
 }
 
 /*
@@ -183,40 +151,17 @@ read_days(const Input *input, char *word, bool *days)
 	return true;
 }
 
-/* "9:00", "09:00", "24:00": minutes, and where it ends; -1 if it isn't a time of day. */
-static int
-read_time(const char **s)
-{
-	int			hours = 0;
-	int			minutes = 0;
-	int			n;
-
-	for (n = 0; n < 2 && isdigit((unsigned char) **s); n++)
-		hours = hours * 10 + *(*s)++ - '0';
-	if (n == 0 || *(*s)++ != ':')
-		return -1;
-	for (n = 0; n < 2 && isdigit((unsigned char) **s); n++)
-		minutes = minutes * 10 + *(*s)++ - '0';
-	if (n != 2 || minutes > 59 || hours * 60 + minutes > DAY_MINUTES)
-		return -1;
-	return hours * 60 + minutes;
-}
-
 /* "09:00-17:00" for each of the days. */
 static bool
 read_hours(const Input *input, const char *word, const bool *days, Week *week)
 {
-	const char *s = word;
-	int			from = read_time(&s);
-	int			to = from >= 0 && *s++ == '-' ? read_time(&s) : -1;
-
-	if (to < 0 || *s != '\0' || from == DAY_MINUTES)
-		return complain(input, psprintf("\"%s\" are not hours such as 09:00-17:00, 13:30-24:00 or 22:00-06:00.", word));
-	if (to <= from)
-		to += DAY_MINUTES;
 	for (int day = 0; day < DAYS; day++)
-		if (days[day])
-			memset(&week->open[day][from], true, to - from);
+	{
+		char	   *detail = days[day] ? lh_hours_read(word, week->open[day]) : NULL;
+
+		if (detail != NULL)
+			return complain(input, detail);
+	}
 	return true;
 }
 
@@ -229,7 +174,7 @@ read_group(const Input *input, char *group, Week *week)
 	bool		has_hours = false;
 	char	   *word;
 
-	while ((word = next_word(&group, " \t\r\n\f\v,")) != NULL)
+	while ((word = lh_next_word(&group, " \t\r\n\f\v,")) != NULL)
 	{
 		if (isdigit((unsigned char) *word))
 		{
@@ -266,7 +211,7 @@ read_week(const Input *input, char *str, Week *week)
 	if (pg_strcasecmp(str, "24x7") == 0)
 	{
 		for (int day = 0; day < DAYS; day++)
-			memset(week->open[day], true, DAY_MINUTES);
+			memset(week->open[day], true, LH_DAY_MINUTES);
 		return true;
 	}
 	while (group != NULL)
@@ -285,33 +230,22 @@ read_week(const Input *input, char *str, Week *week)
 static LhSchedule *
 make_schedule(const Input *input, const Week *week, const char *zone)
 {
-	LhSpan	   *spans = palloc_array(LhSpan, DAYS * DAY_MINUTES / 2);
+	LhSpan	   *spans = palloc_array(LhSpan, DAYS * LH_MAX_DAY_SPANS);
 	int			n = 0;
 	Size		size;
 	LhSchedule *schedule;
 
 	for (int day = 0; day < DAYS; day++)
 	{
-		const bool *open = week->open[day];
+		int			more = lh_hours_merge(week->open[day], &spans[n]);
 
-		for (int from = 0; from < 2 * DAY_MINUTES; from++)
+		if (more < 0)
 		{
-			int			to = from;
-
-			while (to < 2 * DAY_MINUTES && open[to])
-				to++;
-			if (to == from)
-				continue;
-			if (to - from > DAY_MINUTES)
-			{
-				complain(input, psprintf("Together, hours that begin on %s last longer than 24 hours.", day_names[day]));
-				return NULL;
-			}
-			spans[n].from = day * DAY_MINUTES + from;
-			spans[n].length = to - from;
-			n++;
-			from = to;
+			complain(input, psprintf("Together, hours that begin on %s last longer than 24 hours.", day_names[day]));
+			return NULL;
 		}
+		for (; more > 0; more--)
+			spans[n++].from += day * LH_DAY_MINUTES;
 	}
 
 	size = offsetof(LhSchedule, spans) + n * sizeof(LhSpan) + strlen(zone) + 1;
@@ -377,14 +311,10 @@ hours_of(const LhSchedule *schedule, int day)
 	initStringInfo(&buf);
 	for (int i = 0; i < schedule->nspans; i++)
 	{
-		int			from = schedule->spans[i].from - day * DAY_MINUTES;
-		int			to = from + schedule->spans[i].length;
+		int			from = schedule->spans[i].from - day * LH_DAY_MINUTES;
 
-		if (from < 0 || from >= DAY_MINUTES)
-			continue;
-		if (to > DAY_MINUTES)
-			to -= DAY_MINUTES;
-		appendStringInfo(&buf, " %02d:%02d-%02d:%02d", from / 60, from % 60, to / 60, to % 60);
+		if (from >= 0 && from < LH_DAY_MINUTES)
+			lh_hours_append(&buf, from, schedule->spans[i].length);
 	}
 	return buf.data;
 }
@@ -510,10 +440,8 @@ lh_schedule_zone_of(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(lh_schedule_zone(PG_GETARG_SCHEDULE_P(0))));
 }
 
-/* ---------- moments; the time zone library counts seconds since 1970, UTC ---------- */
-
-static pg_tz *
-find_zone(const LhSchedule *schedule)
+pg_tz *
+lh_schedule_find_zone(const LhSchedule *schedule)
 {
 	const char *name = lh_schedule_zone(schedule);
 	pg_tz	   *zone = pg_tzset(name);
@@ -525,144 +453,4 @@ find_zone(const LhSchedule *schedule)
 				 errdetail("It is that of schedule \"%s\".", schedule_text(schedule)),
 				 errhint("SELECT name FROM pg_timezone_names lists the zones that this server knows.")));
 	return zone;
-}
-
-static pg_time_t
-seconds_of(TimestampTz at)
-{
-	if (TIMESTAMP_NOT_FINITE(at))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range"),
-				 errdetail("A schedule is asked about one moment.")));
-	return at / USECS_PER_SEC - (at % USECS_PER_SEC < 0) + (pg_time_t) EPOCH_DAYS * SECS_PER_DAY;
-}
-
-/* Day number (since 1970) of the local date at a moment. */
-static int64
-local_day(pg_time_t at, pg_tz *zone)
-{
-	struct pg_tm *tm = pg_localtime(&at, zone);
-
-	if (tm == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
-	return (int64) date2j(tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday) - UNIX_EPOCH_JDATE;
-}
-
-/*
- * The moment at which clocks show a local time, given as if it were UTC: the first one if there are
- * two; if there is none, by the offset before the gap.
- */
-static pg_time_t
-first_moment(pg_time_t local, pg_tz *zone)
-{
-	pg_time_t	since = local - 2 * SECS_PER_DAY;	/* before any offset's reach */
-	long int	last_offset = 0;
-
-	for (bool first = true;; first = false)
-	{
-		long int	offset;
-		long int	next_offset;
-		int			is_dst;
-		pg_time_t	until;
-		bool		changes = pg_next_dst_boundary(&since, &offset, &is_dst, &until,
-												   &next_offset, &is_dst, zone) > 0;
-
-		if (!first && local - offset < since)
-			return local - last_offset;
-		if (!changes || local - offset < until)
-			return local - offset;
-		last_offset = offset;
-		since = until;
-	}
-}
-
-/* Hours that begin on a date, as moments.  False: that date was left out there, or nothing remains. */
-static bool
-span_moments(const LhSpan *span, int64 day, pg_tz *zone, pg_time_t *start, pg_time_t *end)
-{
-	pg_time_t	midnight = day * SECS_PER_DAY;
-	pg_time_t	from = midnight + span->from % DAY_MINUTES * SECS_PER_MINUTE;
-
-	if (local_day(first_moment(midnight + SECS_PER_DAY / 2, zone), zone) != day)
-		return false;
-	*start = first_moment(from, zone);
-	*end = first_moment(from + span->length * SECS_PER_MINUTE, zone);
-	return *start < *end;
-}
-
-/* Monday is 0; 1970-01-01 was a Thursday. */
-static int
-day_of_week(int64 day)
-{
-	return (int) (((day + 3) % DAYS + DAYS) % DAYS);
-}
-
-/*
- * The first open moment from a moment on, looking at hours that begin up to some days later; false:
- * none.  Those of the day before yesterday can reach today, where yesterday was left out; those of
- * tomorrow too, where midnight comes twice.
- */
-static bool
-find_open(const LhSchedule *schedule, pg_time_t at, int days, pg_time_t *found)
-{
-	pg_tz	   *zone = find_zone(schedule);
-	int64		today = local_day(at, zone);
-	bool		any = false;
-
-	for (int64 day = today - 2; day <= today + days; day++)
-	{
-		int			weekday = day_of_week(day);
-
-		for (int i = 0; i < schedule->nspans; i++)
-		{
-			const LhSpan *span = &schedule->spans[i];
-			pg_time_t	start;
-			pg_time_t	end;
-
-			if (span->from / DAY_MINUTES != weekday || !span_moments(span, day, zone, &start, &end) || end <= at)
-				continue;
-			if (!any || start < *found)
-				*found = start;
-			any = true;
-		}
-	}
-	return any;
-}
-
-bool
-lh_schedule_is_open(const LhSchedule *schedule, TimestampTz at)
-{
-	pg_time_t	moment = seconds_of(at);
-	pg_time_t	opens;
-
-	return find_open(schedule, moment, 1, &opens) && opens <= moment;
-}
-
-/* A week from now is open if ever, unless that very date is left out: then the week after. */
-TimestampTz
-lh_schedule_next_open(const LhSchedule *schedule, TimestampTz at)
-{
-	pg_time_t	opens;
-
-	TimestampTz moment;
-
-	if (!find_open(schedule, seconds_of(at), 2 * DAYS, &opens))
-		return DT_NOEND;
-	moment = (opens - (pg_time_t) EPOCH_DAYS * SECS_PER_DAY) * USECS_PER_SEC;
-	return IS_VALID_TIMESTAMP(moment) ? Max(at, moment) : DT_NOEND;
-}
-
-Datum
-lh_schedule_open_at(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(lh_schedule_is_open(PG_GETARG_SCHEDULE_P(0), PG_GETARG_TIMESTAMPTZ(1)));
-}
-
-Datum
-lh_schedule_opens(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TIMESTAMPTZ(lh_schedule_next_open(PG_GETARG_SCHEDULE_P(0), PG_GETARG_TIMESTAMPTZ(1)));
 }

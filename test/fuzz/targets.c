@@ -270,6 +270,22 @@ open_at(Datum schedule, TimestampTz at)
 							TimestampTzGetDatum(at));
 }
 
+/* DT_NOEND: it never opens. */
+static TimestampTz
+next_open(Datum schedule, TimestampTz at)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	FmgrInfo	flinfo;
+	Datum		result;
+
+	fmgr_info(function("handoff.next_open(handoff.schedule,timestamptz)"), &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0] = (NullableDatum) {schedule, false};
+	fcinfo->args[1] = (NullableDatum) {TimestampTzGetDatum(at), false};
+	result = FunctionCallInvoke(fcinfo);
+	return fcinfo->isnull ? DT_NOEND : DatumGetTimestampTz(result);
+}
+
 static void
 schedule_value(Oid type, Datum schedule)
 {
@@ -284,8 +300,7 @@ schedule_value(Oid type, Datum schedule)
 	{
 		TimestampTz at = DatumGetTimestampTz(read_text(TIMESTAMPTZOID, pstrdup(moments[i])));
 		bool		is_open = DatumGetBool(open_at(schedule, at));
-		TimestampTz opens = DatumGetTimestampTz(OidFunctionCall2(function("handoff.next_open(handoff.schedule,timestamptz)"),
-																 schedule, TimestampTzGetDatum(at)));
+		TimestampTz opens = next_open(schedule, at);
 
 		if (opens < at || (opens == at) != is_open)
 			broken("%s is %s at %s, but opens next at %s", print(type, schedule), is_open ? "open" : "closed",

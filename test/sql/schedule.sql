@@ -79,7 +79,7 @@ select at, handoff.is_open('mon-fri 09:00-17:00 @ Europe/Berlin'::handoff.schedu
        handoff.next_open('mon-fri 09:00-17:00 @ Europe/Berlin'::handoff.schedule, at)
 from unnest(array['2026-03-02 07:59:59.999999Z', '2026-03-02 08:00Z', '2026-03-02 15:59:59.999999Z', '2026-03-02 16:00Z', '2026-03-06 16:00Z',
                   '1969-12-31 07:59:59.999999Z', '1969-12-31 08:00Z', '4713-01-01 12:00 BC Z', '294276-12-31 23:59:59.999999Z']::timestamptz[]) at;
-select handoff.is_open('closed @ UTC'::handoff.schedule, now()), handoff.next_open('closed @ UTC'::handoff.schedule, now());
+select handoff.is_open('closed @ UTC'::handoff.schedule, now()), handoff.next_open('closed @ UTC'::handoff.schedule, now()) is null;
 select pg_temp.fails($$select handoff.is_open('24x7 @ Europe/Atlantis'::handoff.schedule, now())$$);
 select pg_temp.fails($$select handoff.next_open('mon 09:00-10:00 @ Mars/Base'::handoff.schedule, now())$$);
 select pg_temp.fails(format($$select handoff.is_open('24x7 @ UTC'::handoff.schedule, %L)$$, i)) from unnest(array['infinity', '-infinity']) i;
@@ -176,4 +176,12 @@ select handoff.load_template('b2b_saas');
 insert into handoff.calendar values ('atlantis', '24x7 @ Europe/Atlantis');
 update handoff.rep set schedule = '24x7 @ Mars/Base';
 select severity, object, message, hint from handoff.validate() where message like '%zone%' order by object;
+select invariant, severity, what, hint from handoff.doctor() where what like '%zone%' order by what;
+-- and calendars that never open: an error where an SLA counts on one
+select handoff.set_calendar(calendar, 'closed @ UTC') from handoff.contract;
+select handoff.add_calendar('never', 'closed @ UTC');
+select severity, object, message, hint from handoff.validate() where message like '%does not open%' order by object;
+update handoff.sla set clock = 'business';
+select distinct severity, message from handoff.validate() where message like '%does not open%' order by message;
+select invariant, severity, what, hint from handoff.doctor() where what like '%does not open%' order by what;
 rollback;

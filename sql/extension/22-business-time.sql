@@ -1,0 +1,251 @@
+-- sql/extension/22-business-time.sql: business time, and the calendars that it is counted in; src/time/business_time.c
+-- says what it means. Each function is there twice: for the name of a calendar, and for a schedule without exceptions.
+
+create function handoff.is_open(calendar text, at timestamptz) returns boolean
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_is_open';
+comment on function handoff.is_open(text, timestamptz) is
+    'Is a moment within the open hours of a calendar? From the moment it opens on, to before the one at which it closes. Errors: 42704 (no such calendar), 22023 (this server doesn''t know the zone), 22008 (a moment is not finite).';
+
+create function handoff.is_open(schedule handoff.schedule, at timestamptz) returns boolean
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_is_open';
+comment on function handoff.is_open(handoff.schedule, timestamptz) is
+    'Is a moment within the open hours of a schedule? From the moment it opens on, to before the one at which it closes. Errors: 22023 (this server doesn''t know the zone), 22008 (a moment is not finite).';
+
+create function handoff.next_open(calendar text, at timestamptz) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_next_open';
+comment on function handoff.next_open(text, timestamptz) is
+    'The first open moment of a calendar from at on: at itself if it is open. NULL: none within ten years. Errors: 42704 (no such calendar), 22023 (this server doesn''t know the zone), 22008 (a moment is not finite).';
+
+create function handoff.next_open(schedule handoff.schedule, at timestamptz) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_next_open';
+comment on function handoff.next_open(handoff.schedule, timestamptz) is
+    'The first open moment of a schedule from at on: at itself if it is open. NULL: none within ten years. Errors: 22023 (this server doesn''t know the zone), 22008 (a moment is not finite).';
+
+create function handoff.next_close(calendar text, at timestamptz) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_next_close';
+comment on function handoff.next_close(text, timestamptz) is
+    'When the opening of a calendar ends that next_open() finds: the first moment behind it that is not open. NULL: none within ten years. Errors: 42704 (no such calendar), 22023 (this server doesn''t know the zone), 22008 (a moment is not finite).';
+
+create function handoff.next_close(schedule handoff.schedule, at timestamptz) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_next_close';
+comment on function handoff.next_close(handoff.schedule, timestamptz) is
+    'When the opening of a schedule ends that next_open() finds: the first moment behind it that is not open. NULL: none within ten years. Errors: 22023 (this server doesn''t know the zone), 22008 (a moment is not finite).';
+
+create function handoff.business_add(calendar text, at timestamptz, span interval) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_add';
+comment on function handoff.business_add(text, timestamptz, interval) is
+    'The first moment by which a calendar has been open for span since at; closing time if span is used up there. Days come first and are dates, each counted with its own open time, from the date of the (next) open moment on; hours are open time. Nothing added gives the next open moment, a negative span goes back. NULL: not within ten years. Errors: 42704 (no such calendar), 22023 (this server doesn''t know the zone), 22008 (a moment is not finite), 22023 (months).';
+
+create function handoff.business_add(schedule handoff.schedule, at timestamptz, span interval) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_add';
+comment on function handoff.business_add(handoff.schedule, timestamptz, interval) is
+    'The first moment by which a schedule has been open for span since at; closing time if span is used up there. Days come first and are dates, each counted with its own open time, from the date of the (next) open moment on; hours are open time. Nothing added gives the next open moment, a negative span goes back. NULL: not within ten years. Errors: 22023 (this server doesn''t know the zone), 22008 (a moment is not finite), 22023 (months).';
+
+create function handoff.business_sub(calendar text, at timestamptz, span interval) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_sub';
+comment on function handoff.business_sub(text, timestamptz, interval) is
+    'The last moment from which on a calendar is open for span until at; opening time if span is used up there. Days come first and are dates, each counted with its own open time, back from the date of the (last) open moment; hours are open time. Nothing taken away gives the last moment up to which it was open, a negative span goes on. NULL: not within ten years. Errors: 42704 (no such calendar), 22023 (this server doesn''t know the zone), 22008 (a moment is not finite), 22023 (months).';
+
+create function handoff.business_sub(schedule handoff.schedule, at timestamptz, span interval) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_sub';
+comment on function handoff.business_sub(handoff.schedule, timestamptz, interval) is
+    'The last moment from which on a schedule is open for span until at; opening time if span is used up there. Days come first and are dates, each counted with its own open time, back from the date of the (last) open moment; hours are open time. Nothing taken away gives the last moment up to which it was open, a negative span goes on. NULL: not within ten years. Errors: 22023 (this server doesn''t know the zone), 22008 (a moment is not finite), 22023 (months).';
+
+create function handoff.business_between(calendar text, a timestamptz, b timestamptz) returns interval
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_between';
+comment on function handoff.business_between(text, timestamptz, timestamptz) is
+    'How long a calendar is open from a to b, in hours, minutes and seconds of real time; 0 if b is not later. Errors: 42704 (no such calendar), 22023 (this server doesn''t know the zone), 22008 (a moment is not finite).';
+
+create function handoff.business_between(schedule handoff.schedule, a timestamptz, b timestamptz) returns interval
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_between';
+comment on function handoff.business_between(handoff.schedule, timestamptz, timestamptz) is
+    'How long a schedule is open from a to b, in hours, minutes and seconds of real time; 0 if b is not later. Errors: 22023 (this server doesn''t know the zone), 22008 (a moment is not finite).';
+
+create function handoff.canonical_hours(hours text) returns text
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'lh_canonical_hours';
+comment on function handoff.canonical_hours(text) is
+    'Hours of a day such as 09:00-12:30 13:30-18:00 in their one form: in order, those that overlap or touch merged. They may end at 24:00 or on the next day (22:00-06:00). Error 22P02: not hours, none, or together longer than 24 hours.';
+
+create function handoff.need_calendar(calendar text) returns void
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not exists (select from handoff.calendar c where c.name = need_calendar.calendar) then
+        raise exception 'there is no calendar "%"', calendar
+            using errcode = '42704', hint = 'Make it with handoff.add_calendar(); handoff.calendar lists those there are.';
+    end if;
+end
+$$;
+comment on function handoff.need_calendar(text) is 'Error 42704 unless there is such a calendar. Internal.';
+
+create function handoff.never_opens(calendar text) returns boolean
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return handoff.next_open(calendar, clock_timestamp()) is null;
+exception when invalid_parameter_value then
+    -- whether the zone exists is asked elsewhere
+    return false;
+end
+$$;
+comment on function handoff.never_opens(text) is
+    'Has a calendar no open hours within ten years from now? False if this server doesn''t know its zone. Error 42704: no such calendar. Internal to validate() and doctor().';
+
+create function handoff.add_calendar(name text, schedule text, note text default null) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    made jsonb;
+begin
+    if name = '' or name is null or schedule is null then
+        raise exception 'a calendar needs a name and a schedule' using errcode = '22023';
+    end if;
+    -- fails here, not at the first lead, if this server doesn't know the zone
+    perform handoff.is_open(schedule::handoff.schedule, clock_timestamp());
+    insert into handoff.calendar as c (name, schedule, note)
+    values (add_calendar.name, add_calendar.schedule::handoff.schedule, add_calendar.note)
+    on conflict on constraint calendar_pkey do nothing
+    returning to_jsonb(c) into made;
+    if not found then
+        raise exception 'there is already a calendar "%"', name
+            using errcode = '23505', hint = 'handoff.set_calendar() gives it another schedule.';
+    end if;
+    perform handoff.log_operation('calendar', name, null, made);
+end
+$$;
+comment on function handoff.add_calendar(text, text, text) is
+    'Makes a calendar from weekly hours with their time zone, for example mon-fri 09:00-18:00 @ Europe/Berlin. Errors: 23505 (exists), 22023 (no name or schedule, zone), 22P02 (schedule).';
+
+create function handoff.set_calendar(name text, schedule text) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old jsonb;
+    new jsonb;
+begin
+    perform handoff.need_calendar(name);
+    perform handoff.is_open(schedule::handoff.schedule, clock_timestamp());
+    select to_jsonb(c) into old from handoff.calendar c where c.name = set_calendar.name for update;
+    update handoff.calendar c set schedule = set_calendar.schedule::handoff.schedule
+    where c.name = set_calendar.name and c.schedule operator(handoff.<>) set_calendar.schedule::handoff.schedule
+    returning to_jsonb(c) into new;
+    if found then
+        perform handoff.log_operation('calendar', name, old, new);
+    end if;
+end
+$$;
+comment on function handoff.set_calendar(text, text) is
+    'Gives a calendar other weekly hours; its exceptions stay. NULL changes nothing. Errors: 42704 (no such calendar), 22023 (zone), 22P02 (schedule).';
+
+create function handoff.add_exception(calendar text, on_date date, kind text, hours text default null, note text default null)
+    returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    made jsonb;
+begin
+    perform handoff.need_calendar(calendar);
+    if on_date is null or not isfinite(on_date) then
+        raise exception 'an exception is for one date' using errcode = '22023';
+    end if;
+    if kind is null or kind not in ('closed', 'open', 'break') then
+        raise exception 'unknown kind of exception "%"', kind
+            using errcode = '22023', hint = 'A date is closed, or has other open hours, or a break.';
+    end if;
+    if (kind = 'closed') <> (hours is null) then
+        raise exception '%', case when hours is null then format('an exception "%s" needs hours', kind) else 'a closed date has no hours' end
+            using errcode = '22023', hint = 'Hours are written like 10:00-12:00 13:00-15:00.';
+    end if;
+    insert into handoff.calendar_exception as e (calendar, on_date, kind, hours, note)
+    values (add_exception.calendar, add_exception.on_date, add_exception.kind,
+            handoff.canonical_hours(add_exception.hours), add_exception.note)
+    on conflict on constraint calendar_exception_pkey do nothing
+    returning to_jsonb(e) into made;
+    if not found then
+        raise exception 'calendar "%" has already an exception "%" for %', calendar, kind, on_date
+            using errcode = '23505', hint = 'Several hours go into one exception; handoff.remove_exception() makes place for another.';
+    end if;
+    perform handoff.log_operation('calendar_exception', format('%s/%s/%s', calendar, on_date, kind), null, made);
+end
+$$;
+comment on function handoff.add_exception(text, date, text, text, text) is
+    'Says what is not as every week on a date: closed (wins over all), open (these hours replace those of the weekday), break (these hours are cut out of whatever is open then, the night before included). hours: for example 10:00-12:00 13:00-15:00, by the wall clock of the calendar''s zone. Errors: 42704 (no such calendar), 23505 (exists), 22023 (no date, kind, hours missing or too many), 22P02 (hours).';
+
+create function handoff.remove_exception(calendar text, on_date date, kind text default null) returns int
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    gone int;
+begin
+    perform handoff.need_calendar(calendar);
+    with removed as (
+        delete from handoff.calendar_exception e
+        where e.calendar = remove_exception.calendar and e.on_date = remove_exception.on_date
+          and e.kind = coalesce(remove_exception.kind, e.kind)
+        returning e.kind, to_jsonb(e) as row
+    ), logged as (
+        insert into handoff.operation_log (object, name, old)
+        select 'calendar_exception', format('%s/%s/%s', remove_exception.calendar, remove_exception.on_date, r.kind), r.row
+        from removed r
+    )
+    select count(*) into gone from removed;
+    return gone;
+end
+$$;
+comment on function handoff.remove_exception(text, date, text) is
+    'Makes a date of a calendar usual again; kind NULL: whatever it was. Returns how many exceptions it had. Error 42704: no such calendar.';
+
+create function handoff.import_holidays(calendar text, dates date[], note text default null) returns int
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    made int;
+begin
+    perform handoff.need_calendar(calendar);
+    with added as (
+        insert into handoff.calendar_exception as e (calendar, on_date, kind, note)
+        select import_holidays.calendar, d.on_date, 'closed', import_holidays.note
+        from (select distinct unnest(dates) as on_date) d
+        where d.on_date is not null
+        order by d.on_date
+        on conflict on constraint calendar_exception_pkey do nothing
+        returning e.on_date, to_jsonb(e) as row
+    ), logged as (
+        insert into handoff.operation_log (object, name, new)
+        select 'calendar_exception', format('%s/%s/closed', import_holidays.calendar, a.on_date), a.row
+        from added a
+    )
+    select count(*) into made from added;
+    return made;
+end
+$$;
+comment on function handoff.import_holidays(text, date[], text) is
+    'Closes dates of a calendar; those that are closed already stay as they are. Returns how many are new. From a query: import_holidays(''office'', array(select ..)). Errors: 42704 (no such calendar), 23514 (a date is not finite).';
+
+revoke all on function handoff.is_open(text, timestamptz) from public;
+revoke all on function handoff.is_open(handoff.schedule, timestamptz) from public;
+revoke all on function handoff.next_open(text, timestamptz) from public;
+revoke all on function handoff.next_open(handoff.schedule, timestamptz) from public;
+revoke all on function handoff.next_close(text, timestamptz) from public;
+revoke all on function handoff.next_close(handoff.schedule, timestamptz) from public;
+revoke all on function handoff.business_add(text, timestamptz, interval) from public;
+revoke all on function handoff.business_add(handoff.schedule, timestamptz, interval) from public;
+revoke all on function handoff.business_sub(text, timestamptz, interval) from public;
+revoke all on function handoff.business_sub(handoff.schedule, timestamptz, interval) from public;
+revoke all on function handoff.business_between(text, timestamptz, timestamptz) from public;
+revoke all on function handoff.business_between(handoff.schedule, timestamptz, timestamptz) from public;
+revoke all on function handoff.canonical_hours(text) from public;
+revoke all on function handoff.need_calendar(text) from public;
+revoke all on function handoff.never_opens(text) from public;
+revoke all on function handoff.add_calendar(text, text, text) from public;
+revoke all on function handoff.set_calendar(text, text) from public;
+revoke all on function handoff.add_exception(text, date, text, text, text) from public;
+revoke all on function handoff.remove_exception(text, date, text) from public;
+revoke all on function handoff.import_holidays(text, date[], text) from public;

@@ -1,0 +1,419 @@
+/*
+ * src/time/calendar.c
+ *
+ * Calendars ready to be asked, and the SQL functions that ask them.
+ *
+ * Working out a calendar's weeks takes far longer than an answer, so the result is kept for the session.
+ * It is kept under the calendar's contents, not under its name: schedule and exceptions as bytes.  What
+ * is found there can't be out of date.  Which contents a name stands for is read anew, with the
+ * latest snapshot, once in each statement, so a session in REPEATABLE READ doesn't go on with old
+ * holidays.  Within a statement a name means one thing, unless that statement itself (a function that it
+ * calls) has changed something: the command counter tells.
+ *
+ * Callers hold pointers until their transaction ends, so the cache is emptied only by the first search of
+ * another transaction, when it has grown too large.
+ */
+#include "time/calendar.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "sql.h"
+#include "storage/proc.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define MAX_CALENDARS	500
+
+PG_FUNCTION_INFO_V1(lh_sql_business_add);
+PG_FUNCTION_INFO_V1(lh_sql_business_sub);
+PG_FUNCTION_INFO_V1(lh_sql_business_between);
+PG_FUNCTION_INFO_V1(lh_sql_is_open);
+PG_FUNCTION_INFO_V1(lh_sql_next_open);
+PG_FUNCTION_INFO_V1(lh_sql_next_close);
+
+/* A key of any length; equal bytes are the same key. */
+typedef struct Bytes
+{
+	int			length;
+	const void *data;
+} Bytes;
+
+typedef struct Entry
+{
+	Bytes		key;			/* contents, or a name */
+	LhCalendar *calendar;
+} Entry;
+
+/* ---------- tables by bytes ---------- */
+
+static uint32
+hash_of_bytes(const void *key, Size size)
+{
+	const Bytes *bytes = key;
+
+	return hash_bytes(bytes->data, bytes->length);
+}
+
+static int
+compare_bytes(const void *a, const void *b, Size size)
+{
+	const Bytes *x = a;
+	const Bytes *y = b;
+
+	return x->length != y->length || memcmp(x->data, y->data, x->length) != 0;
+}
+
+static HTAB *
+make_table(MemoryContext mcxt)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.keysize = sizeof(Bytes);
+	ctl.entrysize = sizeof(Entry);
+	ctl.hash = hash_of_bytes;
+	ctl.match = compare_bytes;
+	ctl.hcxt = mcxt;
+	return hash_create("lead_handoff calendars", 16, &ctl, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+}
+
+static LhCalendar *
+look_up(HTAB *table, Bytes key)
+{
+	Entry	   *entry = hash_search(table, &key, HASH_FIND, NULL);
+
+	return entry == NULL ? NULL : entry->calendar;
+}
+
+static void
+enter(HTAB *table, MemoryContext mcxt, Bytes key, LhCalendar *calendar)
+{
+	void	   *copy = MemoryContextAlloc(mcxt, key.length);
+	Entry	   *entry;
+
+	memcpy(copy, key.data, key.length);
+	key.data = copy;
+	entry = hash_search(table, &key, HASH_ENTER, NULL);
+	entry->calendar = calendar;
+}
+
+/* ---------- the cache ---------- */
+
+static MemoryContext cache_mcxt = NULL;
+static HTAB *cache = NULL;
+static LocalTransactionId cache_used_by = InvalidLocalTransactionId;
+
+static void
+prepare_cache(void)
+{
+	LocalTransactionId lxid = lh_local_xid();
+
+	if (cache != NULL && cache_used_by != lxid && hash_get_num_entries(cache) > MAX_CALENDARS)
+	{
+		cache = NULL;
+		MemoryContextDelete(cache_mcxt);
+		cache_mcxt = NULL;
+	}
+	if (cache_mcxt == NULL)
+		cache_mcxt = AllocSetContextCreate(TopMemoryContext, "lead_handoff calendars", ALLOCSET_DEFAULT_SIZES);
+	if (cache == NULL)
+		cache = make_table(cache_mcxt);
+	cache_used_by = lxid;
+}
+
+static void
+append_exception(StringInfo contents, const LhException *exception)
+{
+	appendBinaryStringInfo(contents, (const char *) &exception->date, sizeof(exception->date));
+	appendBinaryStringInfo(contents, (const char *) &exception->kind, sizeof(exception->kind));
+	appendBinaryStringInfo(contents, (const char *) &exception->nspans, sizeof(exception->nspans));
+	appendBinaryStringInfo(contents, (const char *) exception->spans, exception->nspans * sizeof(LhSpan));
+}
+
+static LhCalendar *
+find_calendar(const LhSchedule *schedule, const LhException *exceptions, int nexceptions)
+{
+	StringInfoData contents;
+	Bytes		key;
+	LhCalendar *calendar;
+
+	initStringInfo(&contents);
+	appendBinaryStringInfo(&contents, VARDATA(schedule), VARSIZE(schedule) - VARHDRSZ);
+	for (int i = 0; i < nexceptions; i++)
+		append_exception(&contents, &exceptions[i]);
+	key.length = contents.len;
+	key.data = contents.data;
+
+	prepare_cache();
+	calendar = look_up(cache, key);
+	if (calendar == NULL)
+	{
+		MemoryContext save = MemoryContextSwitchTo(cache_mcxt);
+
+		calendar = lh_calendar_make(schedule, exceptions, nexceptions);
+		enter(cache, cache_mcxt, key, calendar);
+		MemoryContextSwitchTo(save);
+	}
+	pfree(contents.data);
+	return calendar;
+}
+
+LhCalendar *
+lh_calendar_of(const LhSchedule *schedule)
+{
+	return find_calendar(schedule, NULL, 0);
+}
+
+/* ---------- from the tables ---------- */
+
+static LhStatement select_calendar = {
+	.sql = "select c.schedule, e.on_date, e.kind, e.hours from handoff.calendar c"
+	" left join handoff.calendar_exception e on e.calendar = c.name"
+	" where c.name = $1 order by e.on_date, e.kind",
+	.nparams = 1,
+	.types = {TEXTOID},
+};
+
+static LhExceptionKind
+kind_of(const char *kind)
+{
+	if (strcmp(kind, "closed") == 0)
+		return LH_DATE_CLOSED;
+	return strcmp(kind, "open") == 0 ? LH_DATE_OPEN : LH_DATE_BREAK;
+}
+
+static LhException
+read_exception(uint64 row)
+{
+	LhException exception = {0};
+	char	   *hours = lh_get_text(row, 4);
+	LhSpan		spans[LH_MAX_DAY_SPANS];
+
+	exception.date = lh_get_int(row, 2, 0) + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE);
+	exception.kind = kind_of(lh_get_text(row, 3));
+	if (exception.kind != LH_DATE_CLOSED && hours != NULL)
+	{
+		exception.nspans = lh_hours_parse(hours, spans);
+		exception.spans = palloc_array(LhSpan, exception.nspans);
+		memcpy(exception.spans, spans, exception.nspans * sizeof(LhSpan));
+	}
+	return exception;
+}
+
+LhCalendar *
+lh_calendar_named(const char *name)
+{
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff calendar rows", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext save = MemoryContextSwitchTo(mcxt);
+	Datum		value = CStringGetTextDatum(name);
+	uint64		rows = lh_read_latest(&select_calendar, &value, NULL);
+	LhCalendar *calendar = NULL;
+
+	if (rows > 0)
+	{
+		LhException *exceptions = palloc_array(LhException, rows);
+		int			n = 0;
+		bool		isnull;
+
+		/* a calendar without any gives one row of nulls */
+		(void) lh_get(0, 2, &isnull);
+		if (!isnull)
+			for (; n < rows; n++)
+				exceptions[n] = read_exception(n);
+		calendar = find_calendar((LhSchedule *) DatumGetPointer(lh_get(0, 1, &isnull)), exceptions, n);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	MemoryContextSwitchTo(save);
+	MemoryContextDelete(mcxt);
+	return calendar;
+}
+
+/* ---------- SQL ---------- */
+
+/* What one expression of a statement has found so far. */
+typedef struct Asked
+{
+	LocalTransactionId lxid;
+	TimestampTz statement;
+	CommandId	command;
+	MemoryContext mcxt;
+	HTAB	   *names;
+	Bytes		last_key;		/* of the last call */
+	LhCalendar *last;
+	bool		by_name;		/* the function's first argument is a name, not a schedule */
+} Asked;
+
+/* Each function is there twice, for names and for schedules. */
+static bool
+takes_name(Oid function)
+{
+	Oid		   *types;
+	int			ntypes;
+
+	(void) get_func_signature(function, &types, &ntypes);
+	return types[0] == TEXTOID;
+}
+
+/* Still the same statement?  Else forget; pointers of another transaction may lead nowhere. */
+static Asked *
+what_was_asked(FunctionCallInfo fcinfo)
+{
+	Asked	   *asked = fcinfo->flinfo->fn_extra;
+	LocalTransactionId lxid = lh_local_xid();
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+	CommandId	command = GetCurrentCommandId(false);
+
+	if (asked == NULL)
+	{
+		asked = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Asked));
+		asked->mcxt = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "lead_handoff asked", ALLOCSET_SMALL_SIZES);
+		asked->by_name = takes_name(fcinfo->flinfo->fn_oid);
+		fcinfo->flinfo->fn_extra = asked;
+	}
+	if (asked->lxid != lxid || asked->statement != statement || asked->command != command)
+	{
+		asked->last = NULL;
+		asked->names = NULL;
+		MemoryContextReset(asked->mcxt);
+		asked->lxid = lxid;
+		asked->statement = statement;
+		asked->command = command;
+	}
+	return asked;
+}
+
+/* Is it what the last call asked about? */
+static inline bool
+is_last(const Asked *asked, Bytes key)
+{
+	return asked->last != NULL && asked->last_key.length == key.length &&
+		memcmp(asked->last_key.data, key.data, key.length) == 0;
+}
+
+static LhCalendar *
+read_named(const char *name)
+{
+	LhWorld		world;
+	LhCalendar *calendar;
+
+	lh_enter(&world, true);
+	SPI_connect();
+	calendar = lh_calendar_named(name);
+	SPI_finish();
+	lh_leave(&world);
+	if (calendar == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no calendar \"%s\"", name),
+				 errhint("Make it with handoff.add_calendar(); handoff.calendar lists those there are.")));
+	return calendar;
+}
+
+static LhCalendar *
+find_named(Asked *asked, text *name)
+{
+	Bytes		key = {VARSIZE_ANY_EXHDR(name), VARDATA_ANY(name)};
+	Entry	   *entry;
+
+	if (is_last(asked, key))
+		return asked->last;
+	if (asked->names == NULL)
+		asked->names = make_table(asked->mcxt);
+	if (look_up(asked->names, key) == NULL)
+		enter(asked->names, asked->mcxt, key, read_named(text_to_cstring(name)));
+	entry = hash_search(asked->names, &key, HASH_FIND, NULL);
+	asked->last_key = entry->key;
+	asked->last = entry->calendar;
+	return asked->last;
+}
+
+static LhCalendar *
+find_schedule(Asked *asked, const LhSchedule *schedule)
+{
+	Bytes		key = {VARSIZE(schedule) - VARHDRSZ, VARDATA(schedule)};
+	void	   *copy;
+
+	if (is_last(asked, key))
+		return asked->last;
+	asked->last = NULL;
+	MemoryContextReset(asked->mcxt);
+	copy = MemoryContextAlloc(asked->mcxt, key.length);
+	memcpy(copy, key.data, key.length);
+	asked->last_key = (Bytes) {key.length, copy};
+	asked->last = lh_calendar_of(schedule);
+	return asked->last;
+}
+
+/* The first argument of each of the functions below. */
+static LhCalendar *
+calendar_argument(FunctionCallInfo fcinfo)
+{
+	Asked	   *asked = what_was_asked(fcinfo);
+
+	return asked->by_name ? find_named(asked, PG_GETARG_TEXT_PP(0)) : find_schedule(asked, PG_GETARG_SCHEDULE_P(0));
+}
+
+static Datum
+moment_or_null(FunctionCallInfo fcinfo, bool found, TimestampTz moment)
+{
+	if (!found)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(moment);
+}
+
+Datum
+lh_sql_business_add(PG_FUNCTION_ARGS)
+{
+	TimestampTz result = 0;
+	bool		found = lh_business_add(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(2), &result);
+
+	return moment_or_null(fcinfo, found, result);
+}
+
+Datum
+lh_sql_business_sub(PG_FUNCTION_ARGS)
+{
+	TimestampTz result = 0;
+	bool		found = lh_business_sub(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INTERVAL_P(2), &result);
+
+	return moment_or_null(fcinfo, found, result);
+}
+
+Datum
+lh_sql_business_between(PG_FUNCTION_ARGS)
+{
+	Interval   *result = palloc0_object(Interval);
+
+	result->time = lh_business_between(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
+	PG_RETURN_INTERVAL_P(result);
+}
+
+Datum
+lh_sql_is_open(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(lh_business_is_open(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1)));
+}
+
+Datum
+lh_sql_next_open(PG_FUNCTION_ARGS)
+{
+	TimestampTz result = 0;
+	bool		found = lh_business_next_open(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1), &result);
+
+	return moment_or_null(fcinfo, found, result);
+}
+
+Datum
+lh_sql_next_close(PG_FUNCTION_ARGS)
+{
+	TimestampTz result = 0;
+	bool		found = lh_business_next_close(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1), &result);
+
+	return moment_or_null(fcinfo, found, result);
+}

@@ -1,0 +1,19 @@
+/*
+ * src/time/calendar.h
+ *
+ * Calendars ready to be asked, kept for the session.
+ */
+#ifndef LH_CALENDAR_H
+#define LH_CALENDAR_H
+
+#include "time/business_time.h"
+
+/*
+ * The calendar of that name as it is now (NULL: there is none), by SQL: SPI must be connected.  A
+ * schedule as a calendar without exceptions.  Either may be used until the transaction ends.
+ * Errors: 22023 (the server doesn't know the zone), 22P02 (hours of an exception, written by hand).
+ */
+extern LhCalendar *lh_calendar_named(const char *name);
+extern LhCalendar *lh_calendar_of(const LhSchedule *schedule);
+
+#endif							/* LH_CALENDAR_H */
