@@ -26,7 +26,7 @@ REGRESS_OPTS   = --inputdir=test --load-extension=$(EXTENSION)
 ISOLATION      = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=$(EXTENSION)
 PG_CPPFLAGS    = -Isrc -DLH_VERSION='"$(EXTVERSION)"'
-SHLIB_LINK     = -lm
+SHLIB_LINK     = -lm -lpsl
 PG_CFLAGS      = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(LH_CFLAGS)
 EXTRA_CLEAN    = results output_iso tmp_check regression.diffs regression.out
 

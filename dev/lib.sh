@@ -48,7 +48,7 @@ need_packages() {
 }
 
 build_packages() {
-    need_packages gcc libc6-dev make "postgresql-$LH_PG" "postgresql-server-dev-$LH_PG" "postgresql-$LH_PG-cron"
+    need_packages gcc libc6-dev make libpsl-dev publicsuffix "postgresql-$LH_PG" "postgresql-server-dev-$LH_PG" "postgresql-$LH_PG-cron"
 }
 
 # Build and install into the server of PG_CONFIG. with_llvm=no: bitcode needs clang and nobody here uses it.

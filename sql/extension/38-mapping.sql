@@ -32,6 +32,7 @@ as $$
         ('activity', 'rep', array['ownerid', 'userid', 'hubspotownerid']),
         ('account', 'name', array['accountname', 'companyname']),
         ('account', 'domain', array['website', 'webdomain']),
+        ('account', 'created_at', array['createddate', 'createdat', 'createdate']),
         ('account', 'owner', array['ownerid', 'hubspotownerid']),
         ('account', 'named', array['isnamed', 'namedaccount', 'isnamedaccount']),
         ('account', 'tier', array['accounttier', 'hsidealcustomerprofile']),

@@ -191,6 +191,11 @@ begin
                   hint = format('CREATE INDEX ON %s (%s);', rel, (select string_agg(quote_ident(k), ', ') from unnest(keys) k));
     end if;
 
+    if kind = 'account' and not exists (select from handoff.source s where s.kind = 'account') then
+        -- leads decided so far were not matched to any: none is decided meanwhile, and all are then
+        perform pg_advisory_xact_lock(19528, 1024);
+        perform handoff.queue_unmatched();
+    end if;
     insert into handoff.source as s (name, kind, schema_name, table_name, key_columns, key_prefix, id_format, mapping, since, capture,
                                      capture_asked, capture_reason, contract, key_indexed, attached_at, delete_grace, poll_interval)
     values (named, kind, at_schema, at_table, keys, prefix, id_format, mapped, coalesce(since, clock_timestamp()), chosen.capture,

@@ -82,6 +82,10 @@ as $$
                    select string_agg(format('%s: %s -> %s', n.key, coalesce(e.detail -> 'old' ->> n.key, 'nothing'),
                                             coalesce(n.value, 'nothing')), '; ' order by n.key)
                    from jsonb_each_text(e.detail -> 'new') n)
+               when 'account' then case when e.detail ? 'to'
+                   then concat_ws(', ', format('belongs to account %s, by %s', e.detail ->> 'to', concat_ws(' ', e.detail ->> 'method', e.detail ->> 'by')),
+                                  case when (e.detail ->> 'found')::int > 1 then format('%s of %s', e.detail ->> 'why', e.detail ->> 'found') end)
+                   else format('belongs to account %s no more', e.detail ->> 'from') end
                when 'scored' then format('score %s (fit %s, intent %s), band %s', e.detail ->> 'score', e.detail ->> 'fit',
                                          e.detail ->> 'intent', coalesce(e.detail ->> 'band', 'none'))
                when 'stage' then format('%s -> %s on %s%s', e.detail ->> 'from', e.detail ->> 'to', e.detail ->> 'event',

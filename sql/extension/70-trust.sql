@@ -20,7 +20,8 @@ create function handoff.folded(lead_key text default null, as_of timestamptz def
         gate_code      text,
         blocked_fields jsonb,
         is_deleted     boolean,
-        fields         jsonb
+        fields         jsonb,
+        account        jsonb
     )
     language sql stable
     set search_path = pg_catalog, pg_temp
@@ -55,7 +56,9 @@ as $$
            (array_agg(case l.type when 'blocked' then l.detail -> 'fields' end order by l.seq desc)
                filter (where l.type in ('blocked', 'unblocked')))[1],
            coalesce((array_agg(l.type order by l.seq desc) filter (where l.type in ('deleted', 'merged', 'restored')))[1] <> 'restored', false),
-           coalesce((array_agg(f.fields))[1], '{}')
+           coalesce((array_agg(f.fields))[1], '{}'),
+           -- of an account that we found; what the CRM names is among the fields
+           (array_agg(case when l.detail ->> 'method' <> 'crm' then l.detail end order by l.seq desc) filter (where l.type = 'account'))[1]
     from log l
     left join field f on f.lead_key = l.lead_key
     group by l.lead_key
@@ -109,7 +112,11 @@ as $$
         ('gate_code', f.gate_code, l.gate_code),
         ('blocked_fields', f.blocked_fields::text, to_jsonb(l.blocked_fields)::text),
         ('deleted', f.is_deleted::text, (l.deleted_at is not null)::text),
-        ('fields', f.fields::text, l.fields::text)
+        ('fields', f.fields::text, l.fields::text),
+        ('account_method', case when f.fields ? 'account_key' then 'crm' else f.account ->> 'method' end, l.account_method),
+        ('account_key', case when not f.fields ? 'account_key' then coalesce(f.account ->> 'to', '') end,
+         case when not l.fields ? 'account_key' then coalesce(l.account_key, '') end),
+        ('account_match', (f.account - array['from', 'to', 'method'])::text, l.account_match::text)
     ) d (what, by_log, by_state)
     where d.by_log is distinct from d.by_state
     union all
@@ -301,6 +308,18 @@ begin
     join handoff.clock k on k.lead_key = l.lead_key and k.handoff_no = 0 and k.kind = 'stage_age' and k.name = s.name
     where s.max_age is not null and l.deleted_at is null and k.due_at <> d.due_at
     union all
+    -- 9 and accounts that were found are those that would be found now, as far as nothing waits (a sample)
+    select 9, 'error', format('lead "%s" belongs to account %s by %s; it would be matched to %s now', l.lead_key, coalesce(l.account_key, 'none'),
+                              coalesce(l.account_method, 'nothing'), coalesce(m.account_key, 'none')),
+           'Has the public suffix list changed? Run handoff.rematch(), then handoff.tick().'
+    from (select * from handoff.lead where match_keys is not null and deleted_at is null limit 1000) l
+    left join lateral (select a.account_key, a.method from handoff.match_account(l.fields) a where a.chosen) m on true
+    where (m.account_key, m.method) is distinct from (l.account_key, l.account_method)
+      and exists (select from handoff.source s where s.name = l.source)
+      and not exists (select from handoff.quarantine q where q.source = l.source and q.raw_key = l.raw_key)
+      and not exists (select from handoff.inbox i left join handoff.source s on s.name = i.source
+                      where s.kind = 'account' or (i.source, i.raw_key) = (l.source, l.raw_key))
+    union all
     -- 10 event times don't go back
     select 10, 'error', format('lead "%s": event %s is earlier than the one before', b.lead_key, b.seq),
            'Somebody wrote to the tables of schema handoff by hand.'
@@ -406,6 +425,13 @@ begin
            'Attach it again with another mapping, or wait for the sync to put them back.'
     from handoff.source_health h
     where cardinality(h.missing_columns) > 0
+    union all
+    select 0, 'warning', format('%s domains belong to several accounts, %s to %s', count(*), (array_agg(k.domain order by k.accounts desc, k.domain))[1],
+                                max(k.accounts)),
+           'A named account goes first, then one with an owner, then the oldest. See view account_ambiguity; handoff.account_domain says whose a domain is.'
+    from (select substr(m.key, 8) as domain, count(*) as accounts from handoff.account_match_key m
+          where starts_with(m.key, 'domain ') group by m.key having count(*) > 1) k
+    having count(*) > 0
     union all
     select 0, 'warning', format('source "%s" is paused since %s', s.name, s.paused_at), 'Let it go on with handoff.resume().'
     from handoff.source s

@@ -36,19 +36,24 @@ create table handoff.lead (
     deleted_at     timestamptz,
     last_seq       bigint not null,
     handoffs       int not null default 0,
-    purged_to      timestamptz
+    purged_to      timestamptz,
+    account_method text,
+    account_match  jsonb,
+    match_keys     text[]
 ) with (fillfactor = 80);
 create index lead_source on handoff.lead (source, raw_key);
 create index lead_stage on handoff.lead (stage);
 -- who is hot: heats are in order within one half-life, at any moment (handoff.hot_leads())
 create index lead_intent on handoff.lead (half_life, intent);
 create index lead_account on handoff.lead (account_key) where account_key is not null;
+-- which leads a new account may be matched to; entries at once: a list of pending ones would be read by every look-up
+create index lead_match on handoff.lead using gin (match_keys) with (fastupdate = off) where match_keys is not null;
 comment on table handoff.lead is 'One row a lead: its state now. Written by the drain only; the event log folds to the same.';
 comment on column handoff.lead.lead_key is 'Key of the lead: the source''s key prefix and the row''s key.';
 comment on column handoff.lead.source is 'handoff.source.name it came from.';
 comment on column handoff.lead.raw_key is 'Key of the row in that source.';
 comment on column handoff.lead.person_key is 'Who stands behind it: the e-mail address, trimmed and in lower case.';
-comment on column handoff.lead.account_key is 'Account that the CRM names, with the source''s key prefix; NULL: none.';
+comment on column handoff.lead.account_key is 'Account it belongs to, a key of handoff.account: the one that the CRM names, with the source''s key prefix, else the one that was found; NULL: none.';
 comment on column handoff.lead.contract_id is 'Version of the contract that decided it last.';
 comment on column handoff.lead.stage is 'Lifecycle stage.';
 comment on column handoff.lead.stage_since is 'When it entered that stage (the decision''s now).';
@@ -77,6 +82,9 @@ comment on column handoff.lead.deleted_at is 'When its row was found gone; NULL:
 comment on column handoff.lead.last_seq is 'Number of its newest event.';
 comment on column handoff.lead.handoffs is 'How many handoffs it has had.';
 comment on column handoff.lead.purged_to is 'Its activities up to then have been purged, handoff.intent_checkpoint has what they gave; NULL: none.';
+comment on column handoff.lead.account_method is 'How the account is known: crm (the CRM names it), or found by email_domain, web_domain, name or close_name; NULL: it has none. See handoff.match_account().';
+comment on column handoff.lead.account_match is 'Of an account that was found: by (the domain or name), why (only, narrowed, named, owned, oldest, first), found (how many candidates), candidates (the first 10, the chosen one first). NULL: none was.';
+comment on column handoff.lead.match_keys is 'What it is matched to accounts by (handoff.account_match_key.key); NULL: nothing, or the CRM names its account, or there are no accounts.';
 
 create table handoff.event (
     lead_key    text not null,

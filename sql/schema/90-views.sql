@@ -189,3 +189,43 @@ comment on column handoff.account_intent.points is 'What that is worth at handof
 comment on column handoff.account_intent.hottest_lead is 'lead_key of the one with the most intent; among equals the first in order of key.';
 comment on column handoff.account_intent.hottest_points is 'Its intent at handoff.view_time(), in points rounded to a millionth.';
 comment on column handoff.account_intent.last_trigger_at is 'Time of the newest input of any of them.';
+
+create view handoff.account_match as
+select l.lead_key,
+       l.account_key,
+       l.account_method,
+       l.account_match ->> 'by' as matched_by,
+       l.account_match ->> 'why' as why,
+       (l.account_match ->> 'found')::bigint as found,
+       (select string_agg(c.value, ', ' order by c.ord)
+        from jsonb_array_elements_text(l.account_match -> 'candidates') with ordinality c (value, ord)) as candidates
+from handoff.lead l
+where l.account_key is not null and l.deleted_at is null;
+comment on view handoff.account_match is 'Which account each lead belongs to, and how that is known: one row a lead that has one. Ambiguous are those with found > 1.';
+comment on column handoff.account_match.lead_key is 'Key of the lead.';
+comment on column handoff.account_match.account_key is 'Its account.';
+comment on column handoff.account_match.account_method is 'crm: the CRM names it; email_domain, web_domain, name, close_name: it was found by that.';
+comment on column handoff.account_match.matched_by is 'The domain or company name key that it was found by; NULL: the CRM names it.';
+comment on column handoff.account_match.why is 'Why this one of those found: only, narrowed (the only one that an earlier step found too), named, owned, oldest, first (by key).';
+comment on column handoff.account_match.found is 'How many accounts that step found.';
+comment on column handoff.account_match.candidates is 'The first 10 of them, the chosen one first, then by preference.';
+
+create view handoff.account_ambiguity as
+select split_part(k.key, ' ', 1) as kind,
+       substr(k.key, strpos(k.key, ' ') + 1) as value,
+       k.accounts,
+       k.account_keys,
+       (select count(*) from handoff.lead l where l.match_keys @> array[k.key] and l.deleted_at is null) as leads
+from (
+    select m.key, count(*) as accounts, string_agg(m.account_key, ', ' order by m.account_key collate "C") as account_keys
+    from handoff.account_match_key m
+    where starts_with(m.key, 'domain ') or starts_with(m.key, 'name ')
+    group by m.key
+    having count(*) > 1
+) k;
+comment on view handoff.account_ambiguity is 'Domains and company names that several accounts have: the work list of whoever cleans up. A lead found by one is given to a named account first, then to one that has an owner, then to the oldest.';
+comment on column handoff.account_ambiguity.kind is 'domain or name.';
+comment on column handoff.account_ambiguity.value is 'The registrable domain, or the company name key.';
+comment on column handoff.account_ambiguity.accounts is 'How many accounts have it.';
+comment on column handoff.account_ambiguity.account_keys is 'Which, in order of key.';
+comment on column handoff.account_ambiguity.leads is 'How many leads whose account the CRM does not name have it too.';

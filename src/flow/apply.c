@@ -21,11 +21,12 @@
 #define LEAD_COLUMNS \
 	"lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, fit, " \
 	"half_life, score, band, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, version, blocked_since, gate_code, " \
-	"first_seen_at, decided_at, deleted_at, last_seq, handoffs, intent, group_heat, signals, blocked_fields"
+	"first_seen_at, decided_at, deleted_at, last_seq, handoffs, intent, group_heat, signals, blocked_fields, " \
+	"account_method, account_match, match_keys"
 
 #define LEAD_ROWS \
 	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, " \
-	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32) as u(" LEAD_COLUMNS ")"
+	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35) as u(" LEAD_COLUMNS ")"
 
 #define LEAD_TYPES \
 	{ \
@@ -35,7 +36,7 @@
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, \
 		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, \
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT4ARRAYOID, \
-		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID \
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TEXTARRAYOID \
 	}
 
 /* Not one upsert for both: it costs a new lead a second look into the index, and all a larger plan. */
@@ -44,9 +45,10 @@ static LhStatement insert_leads = {
 	"select u.lead_key, u.source, u.raw_key, u.person_key, u.account_key, u.contract_id, u.stage, u.stage_since, "
 	"u.fields, u.fit, u.half_life, u.score, u.band, u.cycle, u.cycle_since, u.intent_since, u.folded_at, u.booked_at, u.trigger, u.trigger_at, u.version, "
 	"u.blocked_since, u.gate_code, u.first_seen_at, u.decided_at, u.deleted_at, u.last_seq, u.handoffs, "
-	"u.intent::handoff.heat, u.group_heat::handoff.heat[], u.signals::text[], u.blocked_fields::text[] "
+	"u.intent::handoff.heat, u.group_heat::handoff.heat[], u.signals::text[], u.blocked_fields::text[], "
+	"u.account_method, u.account_match, u.match_keys::text[] "
 	LEAD_ROWS,
-	32, LEAD_TYPES
+	35, LEAD_TYPES
 };
 
 static LhStatement update_leads = {
@@ -57,9 +59,10 @@ static LhStatement update_leads = {
 	"intent_since = u.intent_since, folded_at = u.folded_at, booked_at = u.booked_at, trigger = u.trigger, trigger_at = u.trigger_at, version = u.version, "
 	"blocked_since = u.blocked_since, gate_code = u.gate_code, decided_at = u.decided_at, "
 	"deleted_at = u.deleted_at, last_seq = u.last_seq, handoffs = u.handoffs, intent = u.intent::handoff.heat, "
-	"group_heat = u.group_heat::handoff.heat[], signals = u.signals::text[], blocked_fields = u.blocked_fields::text[] "
+	"group_heat = u.group_heat::handoff.heat[], signals = u.signals::text[], blocked_fields = u.blocked_fields::text[], "
+	"account_method = u.account_method, account_match = u.account_match, match_keys = u.match_keys::text[] "
 	LEAD_ROWS " where l.lead_key = u.lead_key",
-	32, LEAD_TYPES
+	35, LEAD_TYPES
 };
 
 /* One row of parameters, filled from left to right. */
@@ -171,6 +174,9 @@ add_lead(LhRows *rows, const LhLead *lead, const LhContract *contract)
 	put_heats(&row, lead->fold.heats, lead->ngroups);
 	put_texts(&row, lead->signals, lead->nsignals, false);
 	put_texts(&row, lead->blocked_fields, lead->nblocked, true);
+	put_text(&row, lead->account_method);
+	put(&row, lead->account_match == NULL ? (Datum) 0 : JsonbPGetDatum(lead->account_match), lead->account_match == NULL);
+	put_texts(&row, lead->match_keys, lead->nmatch_keys, true);
 	add(rows, &row);
 }
 

@@ -15,8 +15,11 @@
 
 static LhStatement read_folded = {
 	"select l.source, l.raw_key, f.contract_id, f.cycle, f.cycle_since, f.stage, f.stage_since, f.intent_since, f.gate_code, f.fields, "
-	"array(select jsonb_array_elements_text(f.scored -> 'signals')), f.is_deleted "
-	"from handoff.folded($1, $2) f join handoff.lead l on l.lead_key = f.lead_key",
+	"array(select jsonb_array_elements_text(f.scored -> 'signals')), f.is_deleted, "
+	"case when f.fields ? 'account_key' then coalesce(s.key_prefix, '') || (f.fields ->> 'account_key') else f.account ->> 'to' end, "
+	"case when f.fields ? 'account_key' then 'crm' else f.account ->> 'method' end, f.account - array['from', 'to', 'method'] "
+	"from handoff.folded($1, $2) f join handoff.lead l on l.lead_key = f.lead_key "
+	"left join handoff.source s on s.name = l.source",
 	2, {TEXTOID, TIMESTAMPTZOID}
 };
 
@@ -56,7 +59,9 @@ lh_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead)
 	if (lh_get_bool(0, 12))
 		lead->deleted_at = as_of;
 	lead->person_key = lh_person_of(text_member(lead->fields, "email"));
-	lead->account_key = text_member(lead->fields, "account_key");
+	lead->account_key = lh_get_text(0, 13);
+	lead->account_method = lh_get_text(0, 14);
+	lead->account_match = lh_get_jsonb(0, 15);
 	/* never earlier than the source's: whether it was too old to pass a leg is not logged */
 	lead->trigger = "row";
 	lead->trigger_at = as_of;

@@ -33,6 +33,8 @@
 
 #define STRIPES			1024
 #define DECIDING		STRIPES /* the key after the last stripe; handoff.lock_contract() knows it */
+#define MATCH_KEYS		(DECIDING + 1)	/* the first of the keys that accounts are matched by */
+#define MATCH_STRIPES	256
 #define STRIPE_CLASS	0x4c48	/* "LH": first half of the advisory lock's key */
 
 /* Sources ------------------------------------------------------------------------------------ */
@@ -147,6 +149,16 @@ lh_lock_stripe_shared(const char *key)
 
 	return DatumGetBool(DirectFunctionCall2(pg_try_advisory_xact_lock_shared_int4,
 											Int32GetDatum(STRIPE_CLASS), Int32GetDatum((int32) stripe)));
+}
+
+/* A key that leads find accounts by; they hold it together, who writes an account with it alone. */
+bool
+lh_lock_match_key(const char *key, bool alone)
+{
+	uint32		stripe = hash_bytes((const unsigned char *) key, strlen(key)) % MATCH_STRIPES;
+
+	return DatumGetBool(DirectFunctionCall2(alone ? pg_try_advisory_xact_lock_int4 : pg_try_advisory_xact_lock_shared_int4,
+											Int32GetDatum(STRIPE_CLASS), Int32GetDatum(MATCH_KEYS + (int32) stripe)));
 }
 
 static bool

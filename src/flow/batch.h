@@ -8,6 +8,8 @@
  *		absence.c	rows that are gone, for now or for good
  *		intake.c	what a row of each kind of source means: which leads, what is kept of it
  *		merge.c		leads that are one
+ *		account.c	what leads know of their accounts
+ *		match.c		which account a lead belongs to, if its CRM names none
  *		assign.c	who gets the handoffs that seek an owner
  *		apply.c		effects become rows
  */
@@ -45,6 +47,7 @@ typedef struct LhBatchLead
 	char	   *lead_key;
 	bool		exists;			/* false: new, or not known yet */
 	bool		decide;			/* false: only what belongs to it is kept, until it is known */
+	bool		account_busy;	/* its account, or one that may be, is being written: it is queued again */
 	LhLead		lead;
 	LhSource   *source;
 	const LhContract *contract;	/* that decides it */
@@ -103,6 +106,7 @@ extern LhBatchLead *lh_batch_lead(const LhBatch *batch, const char *lead_key);	/
 extern bool lh_batch_holds(const LhBatch *batch, const LhItem *item);
 extern bool lh_lock_stripe(const char *key);
 extern bool lh_lock_stripe_shared(const char *key);
+extern bool lh_lock_match_key(const char *key, bool alone);
 
 /* intake.c */
 extern void lh_find_leads(LhBatch *batch, LhSourceItems *group);
@@ -123,6 +127,9 @@ extern void lh_batch_accounts(LhBatch *batch);
 
 /* crm_user.c: reps whose users are gone become inactive, unless they are too many at once */
 extern void lh_confirm_leavers(TimestampTz now);
+
+/* match.c: what input.found is, of the leads whose account the CRM doesn't name */
+extern void lh_batch_match(LhBatch *batch);
 
 /* assign.c */
 extern void lh_batch_assign(LhBatch *batch);

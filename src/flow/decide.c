@@ -186,6 +186,7 @@ compute_state_fields(LhDecision *decision)
 	lh_set_text_field(decision, "stage", lead->stage);
 	lh_set_text_field(decision, "email_domain", lh_domain_of(lead->person_key));
 	lh_set_bigint_field(decision, "cycle", lead->cycle);
+	lh_set_account_fields(decision);
 	lh_score_account(decision->contract, lead->row);
 	compute_handoff_fields(decision);
 }
@@ -307,8 +308,8 @@ find_entered_signals(LhDecision *decision)
 	}
 }
 
-static bool
-same_texts(char *const *a, int na, char *const *b, int nb)
+bool
+lh_same_texts(char *const *a, int na, char *const *b, int nb)
 {
 	if (na != nb)
 		return false;
@@ -318,8 +319,8 @@ same_texts(char *const *a, int na, char *const *b, int nb)
 	return true;
 }
 
-static bool
-same_text(const char *a, const char *b)
+bool
+lh_same_text(const char *a, const char *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
@@ -368,10 +369,10 @@ keep_score(LhDecision *decision)
 	lead->fold.at = score->fold.at;
 	if (lead->exists &&
 		lead->fit == score->fit && lead->intent == score->intent &&
-		lead->score == score->score && same_text(lead->band, band) &&
+		lead->score == score->score && lh_same_text(lead->band, band) &&
 		lead->ngroups == contract->nintent_groups &&
 		memcmp(lead->fold.heats, score->fold.heats, sizeof(LhHeat) * lead->ngroups) == 0 &&
-		same_texts(lead->signals, lead->nsignals, signals, nsignals))
+		lh_same_texts(lead->signals, lead->nsignals, signals, nsignals))
 		return;
 
 	lead->fit = score->fit;

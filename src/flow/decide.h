@@ -115,6 +115,16 @@ typedef struct LhCheckpoint
 	LhHeat	   *heats;
 } LhCheckpoint;
 
+/* The account that a lead was found to belong to, where its CRM names none; see match.c. */
+typedef struct LhFoundAccount
+{
+	char	   *account_key;	/* NULL: none */
+	const char *method;
+	Jsonb	   *detail;
+	int			nkeys;			/* what it was looked for by */
+	char	  **keys;
+} LhFoundAccount;
+
 /* A lead as handoff.lead and handoff.clock hold it. */
 typedef struct LhLead
 {
@@ -130,6 +140,10 @@ typedef struct LhLead
 	LhFields   *row;			/* all fields, mapped ones filled from fields */
 	char	   *person_key;
 	char	   *account_key;
+	char	   *account_method; /* crm: the CRM names it; else how we found it; NULL: it has none */
+	Jsonb	   *account_match;	/* how, in detail; NULL: we didn't */
+	int			nmatch_keys;	/* what it is looked for by; none if the CRM names its account */
+	char	  **match_keys;
 
 	int64		fit;
 	LhHeat		intent;
@@ -174,6 +188,7 @@ typedef struct LhInput
 	const char *crm_status;		/* of a known lead, if it is another than before; else NULL */
 	bool		account_read;
 	Jsonb	   *account;		/* fields of its account as a lead names them; NULL: it has none */
+	LhFoundAccount *found;		/* NULL: it was not looked for */
 	const char *key_prefix;		/* of the lead's source */
 	TimestampTz version;		/* DT_NOBEGIN: not mapped or null */
 	TimestampTz seen_at;
@@ -253,8 +268,15 @@ extern TimestampTz lh_after(TimestampTz at, const Interval *span);
 extern void lh_set_text_field(LhDecision *decision, const char *field, const char *value);
 extern void lh_set_bigint_field(LhDecision *decision, const char *field, int64 value);
 extern char *lh_get_text_field(const LhDecision *decision, const char *field);
+extern bool lh_same_text(const char *a, const char *b); /* NULL is the same as NULL only */
+extern bool lh_same_texts(char *const *a, int na, char *const *b, int nb);
 extern char *lh_person_of(const char *email);
 extern char *lh_domain_of(const char *person);
+
+/* take_account.c: whose lead it is */
+extern bool lh_is_matched(const LhLead *lead);	/* we have found its account ourselves */
+extern void lh_take_account(LhDecision *decision);
+extern void lh_set_account_fields(LhDecision *decision);
 
 /* take.c: what is new about the lead itself; false: there is nothing to decide any more */
 extern bool lh_take_row(LhDecision *decision);

@@ -175,6 +175,7 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 		input.activities_since = lead.checkpoint->at;
 	source = lh_source_load(lead.source);
 	input.since = source == NULL ? DT_NOBEGIN : source->since;
+	input.key_prefix = source == NULL ? NULL : source->key_prefix;
 	input.nactivities = lh_activities_of(lh_activities_read(&key, &input.activities_since, 1, as_of),
 										 lead_key, contract, &input.activities);
 	input.nopportunities = lh_opportunities_of(lh_opportunities_read(&key, 1), lead_key,

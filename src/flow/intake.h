@@ -7,7 +7,7 @@
  *		merge.c					leads that the CRM has merged into another
  *		intake_named.c			activities and links: the lead they name, and the one that has them so far
  *		intake_opportunity.c	the leads linked to it
- *		account.c				the leads of it, which are queued
+ *		intake_account.c		the leads of it and those that may be, which are queued
  *		crm_user.c				no lead; the rep who the user is
  *
  * Each kind has two halves: which leads a row concerns, before they are locked, and what is kept of it,

@@ -18,7 +18,8 @@
 #define LEAD_COLUMNS \
 	"select lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, " \
 	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, version, " \
-	"blocked_since, blocked_fields, gate_code, first_seen_at, decided_at, deleted_at, last_seq, handoffs, purged_to " \
+	"blocked_since, blocked_fields, gate_code, first_seen_at, decided_at, deleted_at, last_seq, handoffs, purged_to, " \
+	"account_method, account_match, match_keys " \
 	"from handoff.lead where lead_key = any($1) order by lead_key collate \"C\""
 
 static LhStatement read_leads = {LEAD_COLUMNS, 1, {TEXTARRAYOID}};
@@ -234,8 +235,12 @@ take_lead(LhLead *lead, uint64 row, bool *has_handoffs, bool *is_purged)
 	lead->decided_at = next_time(&reader, DT_NOBEGIN);
 	lead->deleted_at = next_time(&reader, DT_NOEND);
 	lead->last_seq = next_bigint(&reader);
-	*has_handoffs = *has_handoffs || next_int(&reader) > 0;
-	*is_purged = *is_purged || next_time(&reader, DT_NOBEGIN) != DT_NOBEGIN;
+	/* each column is read, whatever is known by now */
+	*has_handoffs |= next_int(&reader) > 0;
+	*is_purged |= next_time(&reader, DT_NOBEGIN) != DT_NOBEGIN;
+	lead->account_method = next_text(&reader);
+	lead->account_match = next_jsonb(&reader);
+	lead->nmatch_keys = next_texts(&reader, &lead->match_keys);
 	no_clocks(lead);
 }
 

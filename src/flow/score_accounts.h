@@ -7,14 +7,14 @@
 #ifndef LH_SCORE_ACCOUNTS_H
 #define LH_SCORE_ACCOUNTS_H
 
-#include "define/contract.h"
+#include "flow/source.h"
 
 typedef struct LhAccountTable LhAccountTable;
 
 /* SPI is connected; everything goes into the current context. */
-extern LhAccountTable *lh_account_table_load(const LhContract *contract, const char *key_prefix);
+extern LhAccountTable *lh_account_table_load(const LhContract *contract, const LhSource *source);
 
-/* Give a row the fields of the account that its account_key names. */
-extern void lh_account_table_fill(const LhAccountTable *table, LhFields *row);
+/* Give a row the fields of the account that it names, else of the one that was found for the lead (a text). */
+extern void lh_account_table_fill(const LhAccountTable *table, Datum lead_key, LhFields *row);
 
 #endif							/* LH_SCORE_ACCOUNTS_H */

@@ -246,7 +246,7 @@ take_row(void *arg, const char *raw_key, const Datum *values, const bool *isnull
 		intent_of(scoring, TextDatumGetCString(row.lead_key), &points);
 	read_fields(scoring, values + 1, isnull + 1);
 	if (scoring->accounts != NULL)
-		lh_account_table_fill(scoring->accounts, scoring->scorer->row);
+		lh_account_table_fill(scoring->accounts, row.lead_key, scoring->scorer->row);
 	lh_scorer_run(scoring->scorer, points);
 	row.fit = score->fit;
 	row.intent = score->intent_points;
@@ -325,7 +325,7 @@ begin_scoring(FunctionCallInfo fcinfo)
 	find_fields(scoring);
 	load_intents(scoring, at);
 	if (scoring->scorer->asks_account)
-		scoring->accounts = lh_account_table_load(scoring->contract, scoring->source->key_prefix);
+		scoring->accounts = lh_account_table_load(scoring->contract, scoring->source);
 	SPI_finish();
 	lh_leave(&world);
 	MemoryContextSwitchTo(mcxt);

@@ -69,6 +69,7 @@ lh_scorer_create(const LhContract *contract, TimestampTz at)
 	find_asked_fields(scorer);
 	for (int i = contract->nmapped; i < contract->nkept; i++)
 		scorer->asks_account = scorer->asks_account || scorer->asked[i];
+	scorer->asks_account = scorer->asks_account || scorer->asked[lh_fieldset_find(contract->lead_set, "account_key")];
 
 	lh_rulebook_set_now(contract->derived.book, at);
 	lh_rulebook_set_now(contract->fit.book, at);

@@ -69,7 +69,9 @@ lh_source_load(const char *name)
 		"select name, kind, schema_name, table_name, key_columns, key_prefix, mapping, since, contract, key_indexed, "
 		"attached_at, capture = 'poll', delete_grace > '0', "
 		"exists (select from handoff.absence where source = $1), id_format = 'salesforce', "
-		"exists (select from handoff.alias where kind = 'merged') from handoff.source where name = $1",
+		"exists (select from handoff.alias where kind = 'merged'), "
+		"exists (select from handoff.source where kind = 'account') or exists (select from handoff.account) "
+		"from handoff.source where name = $1",
 		1, {TEXTOID}
 	};
 	Datum		value = CStringGetTextDatum(name);
@@ -105,6 +107,7 @@ lh_source_load(const char *name)
 	source->absences = DatumGetBool(SPI_getbinval(tuple, desc, 14, &isnull));
 	source->salesforce_ids = DatumGetBool(SPI_getbinval(tuple, desc, 15, &isnull));
 	source->merges = DatumGetBool(SPI_getbinval(tuple, desc, 16, &isnull));
+	source->accounts = DatumGetBool(SPI_getbinval(tuple, desc, 17, &isnull));
 
 	id = lh_contract_in_force(source->contract_name);
 	source->contract = id == 0 ? NULL : lh_contract(id);

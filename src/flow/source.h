@@ -28,6 +28,7 @@ typedef struct LhSource
 	bool		delete_grace;	/* a row that is gone is not deleted at once */
 	bool		absences;		/* some of its rows were found gone and wait */
 	bool		merges;			/* leads have been merged, of whatever source */
+	bool		accounts;		/* there are some, or a source of them */
 	bool		salesforce_ids; /* of 15 or 18 characters; we keep 18 */
 	const LhContract *contract;	/* in force now; NULL: none */
 

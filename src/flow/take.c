@@ -148,7 +148,6 @@ static void
 keep_fields(LhDecision *decision, const LhFields *now)
 {
 	LhLead	   *lead = decision->lead;
-	char	   *account_key;
 
 	for (int i = 0; i < decision->contract->nkept; i++)
 	{
@@ -157,9 +156,6 @@ keep_fields(LhDecision *decision, const LhFields *now)
 	}
 	lead->fields = lh_fields_to_jsonb(lead->row, 0, decision->contract->nkept);
 	lead->person_key = lh_person_of(lh_get_text_field(decision, "email"));
-	account_key = lh_get_text_field(decision, "account_key");
-	lead->account_key = account_key == NULL ? NULL :
-		psprintf("%s%s", decision->input->key_prefix, account_key);
 }
 
 static void
@@ -182,6 +178,7 @@ create_lead(LhDecision *decision)
 	lh_json_text(&json, "stage", decision->contract->stages[decision->stage].name);
 	lh_json_jsonb(&json, "new", lead->fields);
 	lh_decision_event(decision, "created", NULL, "source", lh_json_end(&json));
+	lh_take_account(decision);
 	lh_enter_first_stage(decision);
 }
 
@@ -293,6 +290,7 @@ lh_take_row(LhDecision *decision)
 		lh_decision_event(decision, "restored", NULL, "source", empty_object());
 	}
 	change_fields(decision, true);
+	lh_take_account(decision);
 	decision->crm_status = input->crm_status;
 	if (list_length(decision->effects->events) > 0)
 		lh_take_newest(lead, "row", row_time(decision));

@@ -86,7 +86,7 @@ lh_ask_account(const LhContract *contract, bool *asked)
 			asked[lh_fieldset_find(contract->lead_set, account_fields[i].of_account)] = true;
 	for (int i = contract->nmapped; i < contract->nkept; i++)
 		any = any || asked[i];
-	if (any)
+	if (any || asked[lh_fieldset_find(contract->lead_set, "account_method")])
 		asked[lh_fieldset_find(contract->lead_set, "account_key")] = true;
 }
 

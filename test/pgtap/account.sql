@@ -29,7 +29,7 @@ end $$;
 select is((select mapping ->> 'domain' || ' ' || (mapping ->> 'named') || ' ' || (mapping ->> 'deleted') from handoff.source where kind = 'account'),
     'website is_named is_deleted', 'columns are found by their names');
 
-insert into crm.lead values ('1', 'a@acme.com', 'X'), ('2', 'b@acme.com', 'X'), ('3', 'c@other.com', null);
+insert into crm.lead values ('1', 'a@acme.com', 'X'), ('2', 'b@elsewhere.com', 'X'), ('3', 'c@other.com', null);
 do $$ begin perform handoff.tick('2026-03-01'); end $$;
 select is((select string_agg(lead_key || ' ' || coalesce(account_key, '-'), ', ' order by lead_key) from handoff.lead), 'sf:1 sf:X, sf:2 sf:X, sf:3 -', 'the key has its prefix');
 insert into crm.account values ('X', 'Acme', 'acme.com', true, 'A', 120, '2026-03-01', false);
