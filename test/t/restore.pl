@@ -24,7 +24,8 @@ $node->safe_psql('origin', q(
 	create table crm.task (id bigint primary key, "WhoId" text, "CompletedDateTime" timestamptz, type text);
 	select handoff.attach('crm."Lead"', 'lead', since => '-infinity', delete_grace => '0');
 	select handoff.attach('crm.part', 'lead', capture => 'row', key_prefix => 'p:', delete_grace => '0');
-	select handoff.attach('crm.task', 'activity', delete_grace => '0');));
+	select handoff.attach('crm.task', 'activity', delete_grace => '0');
+	insert into handoff.territory (map, kind, key, high, pool) values ('zip', 'exact', '9', '', 'sdr'), ('zip', 'range', '10', '19', 'sdr');));
 $node->safe_psql('origin', q(
 	insert into crm."Lead" select g, 'p' || g || '@x', (g * 10)::text from generate_series(1, 50) g;
 	insert into crm."Lead" values ('bad', null, 'many');
@@ -77,6 +78,8 @@ sub works_on
 	is($node->safe_psql($db, q(select waiting, quarantined from handoff.tick(); select count(*) from handoff.inbox;
 			select stage from handoff.lead where lead_key = 'waiting')), "0|0\n0\nmql", "$how: what waited is decided by tick");
 	is($node->safe_psql($db, q(select handoff.retry_quarantine(); select quarantined from handoff.tick())), "1\n1", "$how: quarantine is kept");
+	my ($out, $err) = run_as($node, $db, undef, q(insert into handoff.territory (map, kind, key, high, pool) values ('zip', 'range', '15', '25', 'sdr')));
+	like($err, qr/range 15\.\.25 \(pool sdr\) and range 10\.\.19 \(pool sdr\) hold at the same time/, "$how: territory maps are checked");
 	doctor_is_content($node, $db, "$how: doctor");
 	return;
 }
