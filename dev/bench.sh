@@ -20,7 +20,7 @@ SCALE=${LH_BENCH_SCALE:-1}
 ROUNDS=${LH_BENCH_ROUNDS:-3}
 scaled() { awk -v n="$1" -v s="$SCALE" -v least="${2:-1}" 'BEGIN { v = int(n * s); print v < least ? least : v }'; }
 
-items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10}
+items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 R1}
 wants() { case " $items " in *" $1 "*) true ;; *) false ;; esac }
 
 build_packages
@@ -109,6 +109,20 @@ if wants S4; then
     done
     sql -v rows="$rows" -v sample="$sample" -f s4_report.sql
     show
+fi
+
+if wants R1; then
+    rows=$(scaled 100000 1000)
+    fresh
+    make_rows "$rows"
+    sql -c 'call bench.make_contract()' -f s4_prepare.sql -f r1_prepare.sql >/dev/null
+    attach lead
+    for round in $(seq 1 "$ROUNDS"); do
+        sql -v file="$LH_TMP/tree/map.copy" -f r1.sql >/dev/null
+    done
+    sql -v rows="$rows" -f r1_report.sql >/dev/null
+    show
+    rm "$LH_TMP/tree/map.copy"
 fi
 
 if wants S5; then
