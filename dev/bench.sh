@@ -156,6 +156,24 @@ if wants S5; then
     show
 fi
 
+if wants S9; then
+    rows=$(scaled 1000000 1000)
+    need_packages r-base-core || true
+    fresh
+    sql -v rows="$rows" -f s9_prepare.sql >/dev/null
+    for round in $(seq 1 "$ROUNDS"); do
+        sql -f s9.sql >/dev/null
+    done
+    if command -v Rscript >/dev/null; then
+        sql -c "copy (select y::int, $(seq -s, -f 'x[%g]' 1 50) from bench.sample order by id) to '$LH_TMP/tree/sample.csv' (format csv)"
+        as_pg Rscript --vanilla peer/glm.R "$LH_TMP/tree/sample.csv" "$ROUNDS" >"$LH_TMP/tree/glm.sql"
+        sql -f "$LH_TMP/tree/glm.sql"
+        rm "$LH_TMP/tree/sample.csv"
+    fi
+    sql -v rows="$rows" -f s9_report.sql >/dev/null
+    show
+fi
+
 if wants S10; then
     rows=$(scaled 1000000 1000)
     fresh
@@ -205,4 +223,3 @@ fi
 if wants S6; then not_built S6 6; fi
 if wants S7; then not_built S7 8; fi
 if wants S8; then not_built S8 6; fi
-if wants S9; then not_built S9 8; fi

@@ -99,74 +99,85 @@ pull_of(Fit *fit, const LhTallyRow *row, double log_odds)
 	return pull;
 }
 
-/* hessian += the weighted products of four rows */
+/* The log odds that b gives four rows. */
 static void
-add_products(double *restrict hessian, int p, double *const *x, const Pull *pulls)
+predict_tile(const double *restrict b, int width, const double *const *x, double *log_odds)
+{
+	const double *restrict x0 = x[0];
+	const double *restrict x1 = x[1];
+	const double *restrict x2 = x[2];
+	const double *restrict x3 = x[3];
+	double		sum0 = b[0];
+	double		sum1 = b[0];
+	double		sum2 = b[0];
+	double		sum3 = b[0];
+
+	for (int j = 0; j < width; j++)
+	{
+		sum0 += b[j + 1] * x0[j];
+		sum1 += b[j + 1] * x1[j];
+		sum2 += b[j + 1] * x2[j];
+		sum3 += b[j + 1] * x3[j];
+	}
+	log_odds[0] = sum0;
+	log_odds[1] = sum1;
+	log_odds[2] = sum2;
+	log_odds[3] = sum3;
+}
+
+/* sums += a leading 1 and the first n numbers of four rows, each row times a factor of its own */
+static inline void
+add_multiples(double *restrict sums, int n, const double *const *x, double a0, double a1, double a2, double a3)
 {
 	const double *restrict x0 = x[0];
 	const double *restrict x1 = x[1];
 	const double *restrict x2 = x[2];
 	const double *restrict x3 = x[3];
 
-	for (int i = 0; i < p; i++)
-	{
-		double	   *restrict h = hessian + (Size) i * p;
-		double		a0 = pulls[0].weight * x0[i];
-		double		a1 = pulls[1].weight * x1[i];
-		double		a2 = pulls[2].weight * x2[i];
-		double		a3 = pulls[3].weight * x3[i];
-
-		for (int j = 0; j <= i; j++)
-			h[j] += a0 * x0[j] + a1 * x1[j] + a2 * x2[j] + a3 * x3[j];
-	}
+	sums[0] += a0 + a1 + a2 + a3;
+	sums++;
+	for (int j = 0; j < n; j++)
+		sums[j] += a0 * x0[j] + a1 * x1[j] + a2 * x2[j] + a3 * x3[j];
 }
 
-/* The rows from number first on, four at most, with a leading 1 for the intercept; how many there were. */
-static int
-load_tile(const LhTally *tally, uint32 first, double *const *x, LhTallyRow **rows)
+/* Four rows' part of gradient and Hessian. */
+static void
+add_tile(Fit *fit, const double *const *x, const Pull *pulls)
 {
-	int			n = Min(TILE, tally->nrows - first);
+	int			width = fit->tally->width;
+	double		w0 = pulls[0].weight;
+	double		w1 = pulls[1].weight;
+	double		w2 = pulls[2].weight;
+	double		w3 = pulls[3].weight;
 
-	for (int t = 0; t < n; t++)
-	{
-		rows[t] = lh_tally_row(tally, first + t);
-		x[t][0] = 1;
-		memcpy(x[t] + 1, lh_tally_values(rows[t]), tally->width * sizeof(double));
-	}
-	return n;
+	add_multiples(fit->gradient, width, x, pulls[0].residual, pulls[1].residual, pulls[2].residual, pulls[3].residual);
+	add_multiples(fit->hessian, 0, x, w0, w1, w2, w3);
+	for (int i = 0; i < width; i++)
+		add_multiples(fit->hessian + (Size) (i + 1) * fit->p, i + 1, x, w0 * x[0][i], w1 * x[1][i], w2 * x[2][i], w3 * x[3][i]);
 }
 
 static void
 add_wide_rows(Fit *fit, const double *b)
 {
-	double	   *x[TILE];
-	LhTallyRow *rows[TILE];
+	const LhTally *tally = fit->tally;
+	double	   *nothing = palloc0(fit->p * sizeof(double));
 
-	for (int t = 0; t < TILE; t++)
-		x[t] = palloc0(fit->p * sizeof(double));	/* fewer rows than a tile: nothing times garbage may be NaN */
-	for (uint32 first = 0; first < fit->tally->nrows; first += TILE)
+	for (uint32 first = 0; first < tally->nrows; first += TILE)
 	{
-		int			n = load_tile(fit->tally, first, x, rows);
-		double		log_odds[TILE] = {0};
-		Pull		pulls[TILE] = {{0}};	/* nothing beyond the last row */
+		int			n = Min(TILE, tally->nrows - first);
+		const double *x[TILE];
+		double		log_odds[TILE];
+		Pull		pulls[TILE] = {{0}};
 
 		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < fit->p; j++)
-		{
-			for (int t = 0; t < TILE; t++)
-				log_odds[t] += b[j] * x[t][j];
-		}
+		for (int t = 0; t < TILE; t++)
+			x[t] = t < n ? lh_tally_values(lh_tally_row(tally, first + t)) : nothing;
+		predict_tile(b, tally->width, x, log_odds);
 		for (int t = 0; t < n; t++)
-			pulls[t] = pull_of(fit, rows[t], log_odds[t]);
-		for (int j = 0; j < fit->p; j++)
-		{
-			for (int t = 0; t < TILE; t++)
-				fit->gradient[j] += pulls[t].residual * x[t][j];
-		}
-		add_products(fit->hessian, fit->p, x, pulls);
+			pulls[t] = pull_of(fit, lh_tally_row(tally, first + t), log_odds[t]);
+		add_tile(fit, x, pulls);
 	}
-	for (int t = 0; t < TILE; t++)
-		pfree(x[t]);
+	pfree(nothing);
 }
 
 /* Numbers of the coefficients that a packed row has a 1 for, ascending; how many. */
