@@ -95,7 +95,7 @@ comment on column handoff.logistic_model.iterations is 'Steps of Newton''s metho
 create function handoff.tally_combine(bytea, bytea) returns bytea
     language c immutable parallel safe as 'MODULE_PATHNAME', 'lh_tally_combine';
 comment on function handoff.tally_combine(bytea, bytea) is
-    'Two partial states of auc(), lift(), calibration() or logistic_fit() as one. Errors: 0A000 (not called by an aggregate), 22P03 (not such a state), 22023, 2202E (of different aggregates), 53400 (too many distinct rows for maintenance_work_mem).';
+    'Two partial states of auc(), lift(), calibration() or logistic_fit() as one. Errors: 0A000 (not called by an aggregate), 22P03 (not such a state), 22023, 2202E (of different aggregates), 53400 (too many distinct rows for maintenance_work_mem). A state of more than 1 GB can''t be passed between processes: 54000.';
 
 create function handoff.auc_step(bytea, score double precision, outcome boolean) returns bytea
     language c immutable parallel safe as 'MODULE_PATHNAME', 'lh_auc_step';

@@ -29,6 +29,14 @@
 #define MAX_BUCKETS			10000
 #define MAX_COLUMNS			12
 
+/* The rows of one score. */
+typedef struct Score
+{
+	double		score;
+	int64		n;
+	int64		positives;
+} Score;
+
 /* The rows between two ranks. */
 typedef struct Bucket
 {
@@ -46,7 +54,7 @@ typedef struct Bucket
 typedef struct Cut
 {
 	const LhTally *tally;
-	LhTallyRow **rows;
+	Score	   *scores;
 	int			nbuckets;
 	Bucket	   *buckets;
 } Cut;
@@ -142,43 +150,42 @@ counted_scores(FunctionCallInfo fcinfo, double least_option, double most_option)
 
 /* ---------- in order ---------- */
 
-static double
-score_of(const LhTallyRow *row)
-{
-	return lh_tally_values(row)[0];
-}
+#define ST_SORT sort_descending
+#define ST_ELEMENT_TYPE Score
+#define ST_COMPARE(a, b) (((a)->score < (b)->score) - ((a)->score > (b)->score))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
-static int
-by_score_desc(const void *a, const void *b)
+/* The distinct scores with their counts, side by side: following pointers to the tally's rows is slow. */
+static Score *
+sorted_scores(const LhTally *tally)
 {
-	double		x = score_of(*(LhTallyRow *const *) a);
-	double		y = score_of(*(LhTallyRow *const *) b);
-
-	return (x < y) - (x > y);
-}
-
-static LhTallyRow **
-sorted_rows(const LhTally *tally)
-{
-	LhTallyRow **rows = MemoryContextAllocHuge(CurrentMemoryContext, tally->nrows * sizeof(LhTallyRow *));
+	Score	   *scores = MemoryContextAllocHuge(CurrentMemoryContext, tally->nrows * sizeof(Score));
 
 	for (uint32 i = 0; i < tally->nrows; i++)
-		rows[i] = lh_tally_row(tally, i);
-	qsort(rows, tally->nrows, sizeof(LhTallyRow *), by_score_desc);
-	return rows;
+	{
+		const LhTallyRow *row = lh_tally_row(tally, i);
+
+		scores[i].score = lh_tally_values(row)[0];
+		scores[i].n = row->n;
+		scores[i].positives = row->positives;
+	}
+	sort_descending(scores, tally->nrows);
+	return scores;
 }
 
 /* Take up to n rows of a score, of which so many are left, into a bucket; how many were taken. */
 static int64
-take_rows(Bucket *bucket, const LhTallyRow *row, int64 left, int64 n)
+take_rows(Bucket *bucket, const Score *score, int64 left, int64 n)
 {
 	n = Min(n, left);
 	if (bucket->n == 0)
-		bucket->highest = score_of(row);
-	bucket->lowest = score_of(row);
+		bucket->highest = score->score;
+	bucket->lowest = score->score;
 	bucket->n += n;
-	bucket->positives += n == row->n ? row->positives : (double) row->positives * n / row->n;
-	bucket->sum += n * score_of(row);
+	bucket->positives += n == score->n ? score->positives : (double) score->positives * n / score->n;
+	bucket->sum += n * score->score;
 	return n;
 }
 
@@ -189,9 +196,9 @@ take_rows(Bucket *bucket, const LhTallyRow *row, int64 left, int64 n)
 static Cut
 cut_rows(const LhTally *tally)
 {
-	Cut			cut = {tally, sorted_rows(tally), (int) Min((int64) tally->option, tally->n)};
-	LhTallyRow **row = cut.rows;
-	int64		left = (*row)->n;
+	Cut			cut = {tally, sorted_scores(tally), (int) Min((int64) tally->option, tally->n)};
+	const Score *score = cut.scores;
+	int64		left = score->n;
 	int64		n = 0;
 	double		positives = 0;
 
@@ -207,8 +214,8 @@ cut_rows(const LhTally *tally)
 			int64		taken;
 
 			if (left == 0)
-				left = (*++row)->n;
-			taken = take_rows(bucket, *row, left, missing);
+				left = (++score)->n;
+			taken = take_rows(bucket, score, left, missing);
 			left -= taken;
 			missing -= taken;
 		}
@@ -273,17 +280,17 @@ Datum
 lh_auc_final(PG_FUNCTION_ARGS)
 {
 	const LhTally *tally = counted_scores(fcinfo, 0, 0);
-	LhTallyRow **rows;
+	const Score *scores;
 	double		won = 0;		/* pairs, in halves: exact up to 2^53 */
 	int64		above = 0;		/* positives of higher scores */
 
 	if (tally == NULL || tally->positives == 0 || tally->positives == tally->n)
 		PG_RETURN_NULL();
-	rows = sorted_rows(tally);
+	scores = sorted_scores(tally);
 	for (uint32 i = 0; i < tally->nrows; i++)
 	{
-		won += (double) (rows[i]->n - rows[i]->positives) * (2 * above + rows[i]->positives);
-		above += rows[i]->positives;
+		won += (double) (scores[i].n - scores[i].positives) * (2 * above + scores[i].positives);
+		above += scores[i].positives;
 	}
 	PG_RETURN_FLOAT8(won / 2 / tally->positives / (tally->n - tally->positives));
 }
@@ -343,10 +350,10 @@ brier_score(const Cut *cut)
 
 	for (uint32 i = 0; i < cut->tally->nrows; i++)
 	{
-		const LhTallyRow *row = cut->rows[i];
-		double		p = score_of(row);
+		const Score *score = &cut->scores[i];
+		double		p = score->score;
 
-		sum += (row->n - row->positives) * p * p + row->positives * (1 - p) * (1 - p);
+		sum += (score->n - score->positives) * p * p + score->positives * (1 - p) * (1 - p);
 	}
 	return sum / cut->tally->n;
 }
