@@ -316,7 +316,7 @@ begin
 end
 $$;
 comment on function handoff.deactivate_rep(text) is
-    'From now on the rep gets nothing. The leads he has stay his until somebody reassigns them. Repeating it changes nothing. Error 42704: no such rep.';
+    'From now on the rep gets nothing, and the next tick gives what he has to others: handoff.leaving() tells whom before. Repeating it changes nothing. Error 42704: no such rep.';
 
 create function handoff.next_picks(
     pool  text,

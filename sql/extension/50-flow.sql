@@ -103,6 +103,7 @@ as $$
                when 'accepted' then format('accepted: %s', e.detail -> 'set' ->> 'accepted_how')
                when 'qualified' then concat_ws(': ', 'qualified for the next leg', e.detail ->> 'note')
                when 'rerouted' then concat_ws(': ', format('%s gives it away, %s', e.detail ->> 'rep', e.detail ->> 'code'), e.detail ->> 'note')
+               when 'taken_away' then concat_ws(': ', format('taken from %s, %s', e.detail ->> 'rep', e.detail ->> 'why'), e.detail ->> 'note')
                when 'closed' then concat_ws(': ', format('handoff %s ended, %s', e.detail ->> 'handoff', e.detail -> 'set' ->> 'outcome'),
                                             e.detail -> 'set' ->> 'code', e.detail -> 'set' ->> 'note')
                when 'recycled' then format('comes back %s, path %s', coalesce(e.detail -> 'set' ->> 'recycle_due_at', 'with a signal'),

@@ -280,7 +280,7 @@ begin
                               coalesce(e.seq, o.seq), coalesce(e.type, o.type), case when o.seq is null then 'no' else 'an unasked' end),
            'Somebody wrote to the tables of schema handoff by hand.'
     from (select lead_key, seq, type from handoff.event
-          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'blocked')
+          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'blocked')
              or type = 'closed' and detail -> 'set' ->> 'outcome' <> 'next_leg'
              or type = 'violation' and detail ->> 'action' = 'hold') e
     full join handoff.outbox o on o.lead_key = e.lead_key and o.seq = e.seq
@@ -483,7 +483,7 @@ begin
         where p.pronamespace = 'handoff'::regnamespace
           and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
                   tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,release_leavers,forget_leavers,lease,ack,nack,
-                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,touch,merge_lead}'))
+                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype
     loop
         execute format('grant execute on function %s to %I', f, role_name);

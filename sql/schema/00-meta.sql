@@ -6,7 +6,8 @@ create table handoff.meta (
     set_up_at      timestamptz not null default clock_timestamp(),
     paused_at      timestamptz,
     tick_now       timestamptz,
-    tick_clock     timestamptz
+    tick_clock     timestamptz,
+    people_seen    timestamptz not null default '-infinity'
 );
 comment on table handoff.meta is 'One row: the version of the tables and the state of the extension as a whole.';
 comment on column handoff.meta.id is 'Always true: there is one row.';
@@ -15,3 +16,4 @@ comment on column handoff.meta.set_up_at is 'When setup() first ran.';
 comment on column handoff.meta.paused_at is 'Since when decisions are paused (capture goes on); NULL: not paused.';
 comment on column handoff.meta.tick_now is 'The p_now of the newest tick: how far time has been worked off.';
 comment on column handoff.meta.tick_clock is 'Wall-clock time of the newest tick: the heartbeat.';
+comment on column handoff.meta.people_seen is 'Changes of people, pools and territories up to then (clock time) have been acted upon: waiting handoffs were tried again.';

@@ -18,9 +18,14 @@ create table handoff.rep (
     takes_leads boolean not null default true,
     valid_from timestamptz not null default '-infinity',
     valid_to   timestamptz not null default 'infinity',
+    delegate      text,
+    max_per_day   int,
+    max_per_week  int,
+    max_per_month int,
     primary key (rep),
     constraint rep_not_empty check (rep <> ''),
     constraint rep_capacity check (capacity >= 0),
+    constraint rep_limits check (max_per_day >= 0 and max_per_week >= 0 and max_per_month >= 0),
     constraint rep_validity check (valid_from < valid_to)
 );
 
@@ -41,6 +46,10 @@ comment on column handoff.rep.active is 'False: gets nothing.';
 comment on column handoff.rep.takes_leads is 'False: he was made of a CRM user and nobody has put him into a pool yet; no route gives him leads.';
 comment on column handoff.rep.valid_from is 'From when he takes leads.';
 comment on column handoff.rep.valid_to is 'Until when, not included.';
+comment on column handoff.rep.delegate is 'Rep who stands in for him, and who gets what he has worked on when he leaves. NULL: his manager.';
+comment on column handoff.rep.max_per_day is 'Most leads that pools give him a day of the reporting zone, those whose turn he gave back not counted. NULL: no limit.';
+comment on column handoff.rep.max_per_week is 'The same a week, from Monday.';
+comment on column handoff.rep.max_per_month is 'The same a month.';
 
 create table handoff.pool (
     pool             text not null,
@@ -50,9 +59,12 @@ create table handoff.pool (
     respect_schedule boolean not null default true,
     calendar         text,
     lead_rep         text,
+    counts_direct    boolean not null default false,
+    max_returned     int not null default 10,
     primary key (pool),
     constraint pool_not_empty check (pool <> ''),
-    constraint pool_policy check (policy in ('weighted', 'least_loaded'))
+    constraint pool_policy check (policy in ('weighted', 'least_loaded')),
+    constraint pool_max_returned check (max_returned >= 0)
 );
 
 comment on table handoff.pool is 'Groups of reps among whom leads are shared out.';
@@ -63,6 +75,8 @@ comment on column handoff.pool.counted_stages is 'Stages in which an open handof
 comment on column handoff.pool.respect_schedule is 'True: reps get leads only in their working hours (or shortly before).';
 comment on column handoff.pool.calendar is 'Name of the calendar for business time where a rep has none. NULL: the contract''s.';
 comment on column handoff.pool.lead_rep is 'Rep key of the pool''s lead, whom escalations tell.';
+comment on column handoff.pool.counts_direct is 'True: leads that a member gets past the pool (account owner, CRM, by hand, booked) count as turns he has had.';
+comment on column handoff.pool.max_returned is 'Most turns that a member gets back in a month of the reporting zone, for leads that were not his to work.';
 
 create table handoff.pool_member (
     pool       text not null references handoff.pool on delete cascade on update cascade,
@@ -85,6 +99,47 @@ comment on column handoff.pool_member.weight is 'Share relative to the others, 1
 comment on column handoff.pool_member.ord is 'Order among equals, then by rep key.';
 comment on column handoff.pool_member.valid_from is 'From when; may lie in the future.';
 comment on column handoff.pool_member.valid_to is 'Until when, not included.';
+
+create table handoff.rep_away (
+    rep       text not null references handoff.rep on delete cascade on update cascade,
+    away_from timestamptz not null,
+    away_to   timestamptz not null,
+    delegate  text references handoff.rep on delete set null on update cascade,
+    reassign  boolean not null default false,
+    note      text,
+    primary key (rep, away_from),
+    constraint rep_away_span check (away_from < away_to),
+    constraint rep_away_delegate check (delegate <> rep)
+);
+
+comment on table handoff.rep_away is 'When reps are away: holidays, illness, parental leave.';
+comment on column handoff.rep_away.rep is 'The rep.';
+comment on column handoff.rep_away.away_from is 'From when.';
+comment on column handoff.rep_away.away_to is 'Until when, not included.';
+comment on column handoff.rep_away.delegate is 'Rep who stands in for him, where a route says delegate, and who gets what he has worked on, with reassign. NULL: rep.delegate.';
+comment on column handoff.rep_away.reassign is 'True: the leads he has go to others when it begins: untouched ones by their routes, worked ones to the delegate, else to his manager.';
+comment on column handoff.rep_away.note is 'Free text.';
+
+create table handoff.account_team (
+    account_key text not null,
+    role        text not null,
+    rep         text not null references handoff.rep on delete cascade on update cascade,
+    valid_from  timestamptz not null default '-infinity',
+    valid_to    timestamptz not null default 'infinity',
+    primary key (account_key, role, valid_from, rep),
+    constraint account_team_role_not_empty check (role <> ''),
+    constraint account_team_validity check (valid_from < valid_to)
+);
+
+create index account_team_rep on handoff.account_team (rep);
+create index account_team_valid_from on handoff.account_team (valid_from) where valid_from > '-infinity';
+
+comment on table handoff.account_team is 'Who looks after an account besides its owner. Edited or loaded in place, future-dated rows allowed.';
+comment on column handoff.account_team.account_key is 'Account, as handoff.account names it.';
+comment on column handoff.account_team.role is 'Role in the team, for example sdr; what a route to account_team targets.';
+comment on column handoff.account_team.rep is 'The rep. Of several in a role, who came last counts.';
+comment on column handoff.account_team.valid_from is 'From when; may lie in the future.';
+comment on column handoff.account_team.valid_to is 'Until when, not included.';
 
 -- Whose turn it is. Written under the pool's lock only; src/route/pick.c says what the numbers mean.
 
@@ -117,3 +172,19 @@ comment on column handoff.pool_turn_member.start is 'Virtual time from which the
 comment on column handoff.pool_turn_member.present is 'He was available at the last pick.';
 comment on column handoff.pool_turn_member.last_at is 'When he was picked last; NULL: never.';
 comment on column handoff.pool_turn_member.picks is 'How often he was picked.';
+
+create table handoff.pool_turn_due (
+    id    uuid not null default gen_random_uuid(),
+    pool  text not null,
+    band  text not null,
+    rep   text not null,
+    turns int not null,
+    primary key (id)
+);
+create index pool_turn_due_member on handoff.pool_turn_due (pool, band, rep);
+comment on table handoff.pool_turn_due is 'Turns that a member has given back, or has had past the pool, since his place was last written; his next pick takes them in.';
+comment on column handoff.pool_turn_due.id is 'Key.';
+comment on column handoff.pool_turn_due.pool is 'Pool.';
+comment on column handoff.pool_turn_due.band is 'Band; empty: all.';
+comment on column handoff.pool_turn_due.rep is 'Rep.';
+comment on column handoff.pool_turn_due.turns is '1: given back; -1: had.';

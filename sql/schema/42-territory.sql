@@ -28,6 +28,7 @@ create table handoff.territory (
 );
 
 create index territory_span on handoff.territory using gist (span) where span is not null;
+create index territory_valid_from on handoff.territory (valid_from) where valid_from > '-infinity';
 
 comment on table handoff.territory is 'Maps of territories: which pool or rep a key (a postal code, a country, a number of employees) belongs to. The first row by kind (exact, prefix, range, number), then the longest prefix or the narrowest range, has a key. Load many with COPY, or with handoff.load_territory().';
 comment on column handoff.territory.map is 'Map, as routes name it.';

@@ -42,6 +42,7 @@ create table handoff.operation_log (
 );
 
 create index operation_log_object on handoff.operation_log (object, name, at);
+create index operation_log_at on handoff.operation_log (at);
 
 -- no key of its own: a publication of all tables could not carry its deletes otherwise
 alter table handoff.operation_log replica identity full;
@@ -131,7 +132,7 @@ create table handoff.handoff (
     primary key (lead_key, handoff_no)
 ) with (fillfactor = 80);
 create index handoff_handed_at on handoff.handoff (handed_at);
-create index handoff_waiting on handoff.handoff (trigger_at) where closed_at is null and rep is null;
+create index handoff_waiting on handoff.handoff (pool, trigger_at) where closed_at is null and rep is null;
 comment on table handoff.handoff is 'One row a handoff: one pass of a leg by a lead, with every milestone that followed. Written by the drain and the API; the event log folds to the same.';
 comment on column handoff.handoff.lead_key is 'Lead.';
 comment on column handoff.handoff.handoff_no is 'Number within the lead, from 1.';
@@ -149,12 +150,12 @@ comment on column handoff.handoff.trigger is 'What qualified it: row, activity, 
 comment on column handoff.handoff.trigger_at is 'Time of that input: where speed-to-lead begins.';
 comment on column handoff.handoff.handed_at is 'When the leg was passed (the decision''s now). The cohort of the handoff in KPIs.';
 comment on column handoff.handoff.incomplete is 'Handed over although required fields were missing, after the longest wait.';
-comment on column handoff.handoff.route is 'Route that found the present owner.';
-comment on column handoff.handoff.pool is 'Pool that the present owner was picked from; NULL: none.';
+comment on column handoff.handoff.route is 'Route that found the present owner; while nobody has it, the one it waits for (NULL: all were passed over).';
+comment on column handoff.handoff.pool is 'Pool that the present owner was picked from, NULL: none; while nobody has it, the one it waits for.';
 comment on column handoff.handoff.rep is 'Present owner, after closing the last one; NULL: nobody.';
 comment on column handoff.handoff.assigned_at is 'When the first owner was found.';
 comment on column handoff.handoff.assignments is 'How many owners it has had.';
-comment on column handoff.handoff.unassigned_reason is 'Why nobody has it: code of the last obstacle; NULL: somebody has.';
+comment on column handoff.handoff.unassigned_reason is 'Why nobody has it: code of the last obstacle (docs/route.md); NULL: somebody has.';
 comment on column handoff.handoff.delivered_at is 'When the news of the assignment was first acknowledged by a destination.';
 comment on column handoff.handoff.touches is 'Human touches since handed_at (two-way contacts included).';
 comment on column handoff.handoff.contacts is 'Two-way contacts among them.';
@@ -188,17 +189,24 @@ create table handoff.assignment (
     at          timestamptz not null,
     ended_at    timestamptz,
     passed_over jsonb not null,
+    known_to_crm  boolean not null default false,
+    turn_returned boolean not null default false,
+    end_reason    text,
     primary key (lead_key, handoff_no, n)
 );
 create index assignment_open on handoff.assignment (rep) where ended_at is null;
+create index assignment_rep on handoff.assignment (rep, at);
 comment on table handoff.assignment is 'One row an owner that a handoff has had. Open ones are the load.';
 comment on column handoff.assignment.lead_key is 'Lead.';
 comment on column handoff.assignment.handoff_no is 'Handoff of the lead.';
 comment on column handoff.assignment.n is 'Number within the handoff, from 1.';
-comment on column handoff.assignment.route is 'Route that found the rep.';
-comment on column handoff.assignment.pool is 'Pool he was picked from; NULL: not from a pool, no turn counted.';
+comment on column handoff.assignment.route is 'Route that found the rep; or in its place how he was named: returned, manual, claim, crm, booked_host, rep_left, away.';
+comment on column handoff.assignment.pool is 'Pool he was picked from; NULL: not from a pool.';
 comment on column handoff.assignment.rep is 'Rep.';
-comment on column handoff.assignment.reason is 'Why a rep was sought: handoff, reroute, returned, manual.';
+comment on column handoff.assignment.reason is 'Why a rep was sought: handoff, reroute (not mine), returned (AE to SDR), manual, claim, crm (another owner there), rep_left, away.';
 comment on column handoff.assignment.at is 'When he got it.';
 comment on column handoff.assignment.ended_at is 'When he lost it or the handoff closed; NULL: he has it.';
+comment on column handoff.assignment.known_to_crm is 'The CRM has named him as the owner since: what was written back has returned.';
+comment on column handoff.assignment.turn_returned is 'His turn in the pool was given back.';
+comment on column handoff.assignment.end_reason is 'Why it ended: closed (the handoff did), or why another rep was sought, as in reason; NULL: he has it.';
 comment on column handoff.assignment.passed_over is 'Routes and candidates that were passed over, each with a coded reason: {"routes": {name: code}, "reps": {rep: code}}; in contracts with routes to territories also which row of a map was found: {"territories": {route: {"map", "key", "row"}}}.';

@@ -229,3 +229,48 @@ comment on column handoff.account_ambiguity.value is 'The registrable domain, or
 comment on column handoff.account_ambiguity.accounts is 'How many accounts have it.';
 comment on column handoff.account_ambiguity.account_keys is 'Which, in order of key.';
 comment on column handoff.account_ambiguity.leads is 'How many leads whose account the CRM does not name have it too.';
+
+create view handoff.fairness as
+with place as (
+    select t.pool, t.band, m.rep, m.weight, t.present, t.start, t.picks,
+           pt.v, coalesce(d.turns, 0) as turns
+    from handoff.pool_member m
+    join handoff.pool_turn_member t on t.pool = m.pool and t.rep = m.rep
+    join handoff.pool_turn pt on pt.pool = t.pool and pt.band = t.band
+    left join lateral (select sum(d.turns) as turns from handoff.pool_turn_due d
+                       where d.pool = t.pool and d.band = t.band and d.rep = t.rep) d on true
+    where m.valid_from <= handoff.view_time() and handoff.view_time() < m.valid_to
+), recent as (
+    select a.pool, a.rep, case when p.per_band then coalesce(h.band, '') else '' end as band,
+           count(*) as picks, count(*) filter (where a.turn_returned) as returned
+    from handoff.assignment a
+    join handoff.pool p on p.pool = a.pool
+    join handoff.handoff h on h.lead_key = a.lead_key and h.handoff_no = a.handoff_no
+    where a.at > handoff.view_time() - interval '30 days' and a.at <= handoff.view_time()
+    group by 1, 2, 3
+)
+select p.pool,
+       p.band,
+       p.rep,
+       p.weight,
+       p.weight::numeric / sum(p.weight) over turns as expected_share,
+       p.picks,
+       coalesce(r.picks, 0) as picks_30_days,
+       coalesce(r.returned, 0) as returned_30_days,
+       (coalesce(r.picks, 0) - coalesce(r.returned, 0))::numeric
+           / nullif(sum(coalesce(r.picks, 0) - coalesce(r.returned, 0)) over turns, 0) as actual_share_30_days,
+       case when p.present then (p.weight * (p.v - p.start) + p.turns)::numeric end as owed
+from place p
+left join recent r on r.pool = p.pool and r.band = p.band and r.rep = p.rep
+window turns as (partition by p.pool, p.band);
+comment on view handoff.fairness is 'How fairly pools share out, one row a member and (in pools that count turns per band) band of which turns were taken: his share by weight, and what he got. Over days on which somebody was away shares differ for good reason; owed is what the turns themselves say.';
+comment on column handoff.fairness.pool is 'Pool.';
+comment on column handoff.fairness.band is 'Band; empty: all.';
+comment on column handoff.fairness.rep is 'Member at view_time().';
+comment on column handoff.fairness.weight is 'His weight.';
+comment on column handoff.fairness.expected_share is 'Weight divided by the weights of all such members, 0 to 1.';
+comment on column handoff.fairness.picks is 'How often he was picked, ever.';
+comment on column handoff.fairness.picks_30_days is 'How often in the last 30 days before view_time().';
+comment on column handoff.fairness.returned_30_days is 'How many of these were no turns: given back.';
+comment on column handoff.fairness.actual_share_30_days is 'His share of the picks of the last 30 days, without those given back, 0 to 1; NULL: there were none.';
+comment on column handoff.fairness.owed is 'Leads that he is behind (negative: ahead) of his share among those present, less than 1 either way while nobody comes or goes, and turns not settled yet. NULL: he was not available at the last pick, and begins anew.';

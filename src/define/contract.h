@@ -70,6 +70,15 @@ typedef enum LhTargetKind
 	LH_TO_BOOKED_HOST
 } LhTargetKind;
 
+/* What if the right target can't take a lead now. */
+typedef enum LhElse
+{
+	LH_ELSE_ASSIGN_AHEAD,
+	LH_ELSE_HOLD,
+	LH_ELSE_DELEGATE,
+	LH_ELSE_NEXT
+} LhElse;
+
 typedef struct LhRoute
 {
 	char	   *name;
@@ -77,7 +86,8 @@ typedef struct LhRoute
 	LhTargetKind target_kind;
 	char	   *target;			/* rep, pool, role or map; NULL for the others */
 	int			key_field;		/* position in lead_set that is looked up in the map; -1: none */
-	bool		next_if_unavailable;	/* else the lead waits for the target */
+	LhElse		if_unavailable;
+	bool		ahead;			/* by that: who is back soon counts as present */
 } LhRoute;
 
 typedef enum LhMetric
@@ -131,6 +141,7 @@ typedef struct LhDisposition
 	bool		needs_note;
 	char	   *needs_work;		/* name of a work standard; NULL: none */
 	int			recycle_path;	/* -1: none */
+	bool		returns_turn;	/* its owner gets his turn in the pool back */
 	int			nreopen_on;
 	char	  **reopen_on;		/* signals that reopen what it has disqualified */
 	char	   *on_violation;	/* record, hold or revert, when a CRM's status gives it unlawfully */
@@ -254,6 +265,7 @@ typedef struct LhContract
 	Interval   *half_life_interval;
 	int64		half_life;		/* microseconds, 0: none */
 	char	   *zone;
+	char	   *calendar;		/* NULL: none */
 	int			min_fit;
 	int			max_fit;
 	int			min_intent;

@@ -126,6 +126,7 @@ static const char *const gate_actions[] = {"suppress", "divert", "hold", "reject
 static const char *const target_kinds[] = {
 	"rep", "pool", "account_owner", "account_team", "territory", "previous_owner", "crm_owner", "booked_host"
 };
+static const char *const elses[] = {"assign_ahead", "hold", "delegate", "next"};
 static const char *const metrics[] = {
 	"accept", "first_touch", "next_touch", "response", "decision", "meeting_held"
 };
@@ -139,7 +140,7 @@ static void
 load_header(LhContract *contract)
 {
 	QUERY(contract, "select name, checksum, half_life, reporting_zone, min_fit, max_fit, min_intent, max_intent, "
-		  "'first_touch' = any(accept_on), 'meeting' = any(accept_on), 'opportunity' = any(accept_on) "
+		  "'first_touch' = any(accept_on), 'meeting' = any(accept_on), 'opportunity' = any(accept_on), calendar "
 		  "from handoff.contract where contract_id = $1");
 	if (SPI_processed == 0)
 		ereport(ERROR,
@@ -158,6 +159,7 @@ load_header(LhContract *contract)
 	contract->accept_on_first_touch = lh_get_bool(0, 9);
 	contract->accept_on_meeting = lh_get_bool(0, 10);
 	contract->accept_on_opportunity = lh_get_bool(0, 11);
+	contract->calendar = lh_get_text(0, 12);
 }
 
 /* The built-in fields of one kind that a source maps, or the others. */
@@ -473,7 +475,9 @@ load_routes(LhContract *contract)
 		route->leg = leg_named(contract, lh_get_text(i, 2));
 		route->target_kind = WORD(contract, "target kind", target_kinds, lh_get_text(i, 3));
 		route->target = lh_get_text(i, 4);
-		route->next_if_unavailable = strcmp(lh_get_text(i, 5), "next") == 0;
+		route->if_unavailable = WORD(contract, "answer to unavailable", elses, lh_get_text(i, 5));
+		route->ahead = route->if_unavailable == LH_ELSE_ASSIGN_AHEAD ||
+			route->if_unavailable == LH_ELSE_DELEGATE;
 		route->key_field = key_field == NULL ? -1 : field_named(contract, contract->lead_set, key_field);
 		if (route->target_kind == LH_TO_TERRITORY)
 			contract->territory_routes[contract->nterritory_routes++] = i;
@@ -557,7 +561,8 @@ load_paths(LhContract *contract)
 static void
 load_dispositions(LhContract *contract)
 {
-	QUERY(contract, "select code, leg, outcome, reason, no_response, needs_note, needs_work, recycle_path, reopen_on, on_violation "
+	QUERY(contract, "select code, leg, outcome, reason, no_response, needs_note, needs_work, recycle_path, reopen_on, on_violation, "
+		  "returns_turn or outcome = 'reroute' "
 		  "from handoff.disposition where contract_id = $1 order by code collate \"C\"");
 	contract->ndispositions = SPI_processed;
 	contract->dispositions = palloc_array(LhDisposition, Max(SPI_processed, 1));
@@ -575,6 +580,7 @@ load_dispositions(LhContract *contract)
 		disposition->recycle_path = path_named(contract, lh_get_text(i, 8));
 		disposition->nreopen_on = lh_get_texts(i, 9, &disposition->reopen_on);
 		disposition->on_violation = lh_get_text(i, 10);
+		disposition->returns_turn = lh_get_bool(i, 11);
 	}
 }
 

@@ -263,6 +263,18 @@ may_dispose(const Journey *journey, const LhAction *action, bool leniently)
 				   NULL, pstrdup("It seeks one at every tick."));
 }
 
+/* Somebody else is to have it: whom the action names, else whom the routes find. */
+static void
+release(LhDecision *decision, LhLeadHandoff *open, const char *why, const char *code,
+		const LhAction *action)
+{
+	LhRelease	release = {
+		.why = why,.prefer = action->rep,.code = code,.note = action->note,.actor = action->actor
+	};
+
+	lh_release(decision, open, &release);
+}
+
 static void
 dispose(Journey *journey, const LhAction *action)
 {
@@ -274,10 +286,12 @@ dispose(Journey *journey, const LhAction *action)
 													  open == NULL ? NULL : open->h.leg, &refusal);
 	const char *outcome = disposition->outcome;
 
+	if (open != NULL)
+		open->returns_turn = disposition->returns_turn;
 	if (strcmp(outcome, "accepted") == 0)
 		accept_it(journey, action);
 	else if (strcmp(outcome, "reroute") == 0)
-		lh_reroute(decision, open, disposition->code, action->note, action->actor);
+		release(decision, open, "reroute", disposition->code, action);
 	else
 	{
 		if (open != NULL)
@@ -361,6 +375,28 @@ may_set_stage(const Journey *journey, const LhAction *action)
 					  NULL, pstrdup("See view handoff.journey."));
 }
 
+/* Give it to a rep.  claim(): only if nobody has it, or it has fallen to the pool of last resort. */
+static LhRefusal *
+may_reassign(const Journey *journey, const LhAction *action)
+{
+	const LhDecision *decision = journey->decision;
+	const LhLeadHandoff *open = lh_open_handoff(decision->lead);
+
+	if (open == NULL)
+		return no_open_handoff(decision, action);
+	if (open->h.rep != NULL && strcmp(open->h.rep, action->rep) == 0)
+		return lh_refusal("same_owner",
+						  psprintf("rep \"%s\" has lead \"%s\" already", action->rep, decision->lead->lead_key),
+						  NULL, NULL);
+	if (strcmp(action->name, "claim") == 0 && open->h.rep != NULL &&
+		!lh_is_last_resort(decision->contract, open))
+		return lh_refusal("has_owner",
+						  psprintf("lead \"%s\" has an owner", decision->lead->lead_key),
+						  psprintf("Rep \"%s\" has it, by route \"%s\".", open->h.rep, open->h.route),
+						  pstrdup("Only what nobody has, or what fell to the last route of its leg, can be claimed."));
+	return NULL;
+}
+
 /* The door ----------------------------------------------------------------------------------- */
 
 LhRefusal *
@@ -378,6 +414,8 @@ lh_may_act(Journey *journey, const LhAction *action, bool leniently)
 			return may_hand_over(journey, action);
 		case LH_DO_SET_STAGE:
 			return may_set_stage(journey, action);
+		case LH_DO_REASSIGN:
+			return may_reassign(journey, action);
 		case LH_DO_NOTHING:
 			break;
 	}
@@ -405,6 +443,10 @@ lh_act(Journey *journey, const LhAction *action)
 		case LH_DO_SET_STAGE:
 			lh_move(journey, lh_contract_stage(journey->decision->contract, action->stage), LH_SCORED, -1,
 					action->note);
+			break;
+		case LH_DO_REASSIGN:
+			release(journey->decision, lh_open_handoff(journey->decision->lead),
+					strcmp(action->name, "claim") == 0 ? "claim" : "manual", NULL, action);
 			break;
 		case LH_DO_NOTHING:
 			break;

@@ -105,7 +105,7 @@ kind_named(const char *name)
 		LhActionKind kind;
 	}			kinds[] = {
 		{"accept", LH_DO_ACCEPT}, {"qualify", LH_DO_QUALIFY}, {"hand_over", LH_DO_HAND_OVER},
-		{"set_stage", LH_DO_SET_STAGE}
+		{"set_stage", LH_DO_SET_STAGE}, {"reassign", LH_DO_REASSIGN}, {"claim", LH_DO_REASSIGN}
 	};
 
 	for (int i = 0; i < lengthof(kinds); i++)
@@ -114,7 +114,7 @@ kind_named(const char *name)
 	return LH_DO_DISPOSE;
 }
 
-/* act(lead_key, name, outcome, code, note, leg, stage, until, actor, p_now) returns text */
+/* act(lead_key, name, outcome, code, note, leg, stage, rep, until, actor, p_now) returns text */
 Datum
 lh_act_on_lead(PG_FUNCTION_ARGS)
 {
@@ -125,8 +125,9 @@ lh_act_on_lead(PG_FUNCTION_ARGS)
 		.note = text_arg(fcinfo, 4),
 		.leg = text_arg(fcinfo, 5),
 		.stage = text_arg(fcinfo, 6),
-		.until = PG_ARGISNULL(7) ? LH_NOT_YET : PG_GETARG_TIMESTAMPTZ(7),
-		.actor = text_arg(fcinfo, 8),
+		.rep = text_arg(fcinfo, 7),
+		.until = PG_ARGISNULL(8) ? LH_NOT_YET : PG_GETARG_TIMESTAMPTZ(8),
+		.actor = text_arg(fcinfo, 9),
 		.how = "explicit",
 	};
 	MemoryContext caller = CurrentMemoryContext;
@@ -135,18 +136,19 @@ lh_act_on_lead(PG_FUNCTION_ARGS)
 	char	   *stage;
 	LhWorld		world;
 
-	if (lead_key == NULL || PG_ARGISNULL(9) || action.name == NULL)
+	if (lead_key == NULL || PG_ARGISNULL(10) || action.name == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("lead_key and p_now must not be null")));
-	now = PG_GETARG_TIMESTAMPTZ(9);
+	now = PG_GETARG_TIMESTAMPTZ(10);
 	action.kind = kind_named(action.name);
 	if ((action.kind == LH_DO_HAND_OVER && action.leg == NULL) ||
-		(action.kind == LH_DO_SET_STAGE && action.stage == NULL))
+		(action.kind == LH_DO_SET_STAGE && action.stage == NULL) ||
+		(action.kind == LH_DO_REASSIGN && action.rep == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", action.kind == LH_DO_HAND_OVER ? "leg" : "stage")));
-	if (!PG_ARGISNULL(7) && TIMESTAMP_NOT_FINITE(action.until))
+				 errmsg("%s must not be null", action.kind == LH_DO_HAND_OVER ? "leg" : action.kind == LH_DO_SET_STAGE ? "stage" : "rep")));
+	if (!PG_ARGISNULL(8) && TIMESTAMP_NOT_FINITE(action.until))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("until must be finite")));

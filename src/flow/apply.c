@@ -381,20 +381,15 @@ static LhStatement write_handoffs = {
 	1, {JSONBARRAYOID}
 };
 
-static LhStatement end_assignments = {
-	"update handoff.assignment a set ended_at = u.ended_at from unnest($1, $2, $3) as u(lead_key, handoff_no, ended_at) "
-	"where a.lead_key = u.lead_key and a.handoff_no = u.handoff_no and a.ended_at is null",
-	3, {TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID}
-};
-
 static LhStatement write_assignments = {
-	"insert into handoff.assignment (lead_key, handoff_no, n, route, pool, rep, reason, at, passed_over) "
-	"select u.lead_key, u.handoff_no, u.n, u.route, u.pool, u.rep, u.reason, u.at, u.passed_over "
-	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) as u(lead_key, handoff_no, n, route, pool, rep, reason, at, passed_over)",
-	9,
+	"insert into handoff.assignment (lead_key, handoff_no, n, route, pool, rep, reason, at, passed_over, known_to_crm) "
+	"select u.lead_key, u.handoff_no, u.n, u.route, u.pool, u.rep, u.reason, u.at, u.passed_over, u.known_to_crm "
+	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+	"as u(lead_key, handoff_no, n, route, pool, rep, reason, at, passed_over, known_to_crm)",
+	10,
 	{
 		TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-		TIMESTAMPTZARRAYOID, JSONBARRAYOID
+		TIMESTAMPTZARRAYOID, JSONBARRAYOID, BOOLARRAYOID
 	}
 };
 
@@ -410,34 +405,6 @@ static LhStatement write_slas = {
 		TIMESTAMPTZARRAYOID, TEXTARRAYOID
 	}
 };
-
-/* Before owners are sought: who has lost a lead in this batch has room again. */
-void
-lh_end_assignments(LhBatch *batch)
-{
-	LhRows		ended;
-
-	lh_rows_begin(&ended, &end_assignments);
-	for (int i = 0; i < batch->nleads; i++)
-	{
-		const LhBatchLead *slot = &batch->leads[i];
-		ListCell   *lc;
-
-		foreach(lc, slot->decide ? slot->lead.handoffs : NIL)
-		{
-			const LhLeadHandoff *handoff = lfirst(lc);
-			RowBuilder	row = {0};
-
-			if (!handoff->owner_gone)
-				continue;
-			put_text(&row, slot->lead_key);
-			put_int(&row, handoff->h.handoff_no);
-			put_time(&row, slot->decision.now);
-			add(&ended, &row);
-		}
-	}
-	lh_rows_flush(&ended);
-}
 
 static void
 add_handoffs(LhRows *handoffs, LhRows *assignments, const LhBatchLead *slot)
@@ -467,6 +434,7 @@ add_handoffs(LhRows *handoffs, LhRows *assignments, const LhBatchLead *slot)
 		put_text(&row, assignment->reason);
 		put_time(&row, assignment->at);
 		put(&row, JsonbPGetDatum(assignment->passed_over), false);
+		put(&row, BoolGetDatum(assignment->known_to_crm), false);
 		add(assignments, &row);
 	}
 }

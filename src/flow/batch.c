@@ -461,7 +461,7 @@ lh_batch_run(LhBatch *batch)
 	if (batch->merge != NULL)
 		lh_merge_by_hand(batch);
 	decide_all(batch);
-	lh_end_assignments(batch);
+	lh_batch_owners(batch);
 	lh_batch_assign(batch);
 	lh_batch_apply(batch);
 	lh_batch_notify(batch);

@@ -10,6 +10,7 @@
  *		merge.c		leads that are one
  *		account.c	what leads know of their accounts
  *		match.c		which account a lead belongs to, if its CRM names none
+ *		owner.c		who loses a handoff: to another owner in the CRM, or because he has left
  *		assign.c	who gets the handoffs that seek an owner
  *		apply.c		effects become rows
  */
@@ -131,11 +132,13 @@ extern void lh_confirm_leavers(TimestampTz now);
 /* match.c: what input.found is, of the leads whose account the CRM doesn't name */
 extern void lh_batch_match(LhBatch *batch);
 
+/* owner.c */
+extern void lh_batch_owners(LhBatch *batch);
+
 /* assign.c */
 extern void lh_batch_assign(LhBatch *batch);
 
 /* apply.c */
-extern void lh_end_assignments(LhBatch *batch);
 extern void lh_batch_apply(LhBatch *batch);
 
 /* notify.c */

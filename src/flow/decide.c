@@ -46,6 +46,7 @@ lh_decision_event(LhDecision *decision, const char *type, const char *leg,
 	event->detail = detail;
 	decision->effects->events = lappend(decision->effects->events, event);
 	decision->effects->changed = true;
+	decision->lead->decided_at = decision->now; /* owners are found after lh_decide() */
 	return event;
 }
 

@@ -57,6 +57,7 @@ typedef struct LhAssignment
 	const char *reason;
 	TimestampTz at;
 	Jsonb	   *passed_over;
+	bool		known_to_crm;	/* the CRM names him as the lead's owner already */
 } LhAssignment;
 
 /* A handoff of the lead, and what this decision does to it. */
@@ -67,10 +68,21 @@ typedef struct LhLeadHandoff
 	LhHandoff	stored;			/* as the table has it */
 	bool		is_new;
 	bool		owner_gone;		/* the present assignment ends in this decision */
-	const char *seek;			/* why an owner is sought: handoff, reroute, returned; NULL: none is */
+	bool		returns_turn;	/* and its turn in the pool is given back */
+	const char *seek;			/* why an owner is sought: see handoff.assignment.reason; NULL: none is */
 	const char *prefer;			/* the rep to ask first; NULL: nobody */
 	LhAssignment *assignment;	/* found in this decision */
 } LhLeadHandoff;
+
+/* Why an owner loses a handoff that goes on. */
+typedef struct LhRelease
+{
+	const char *why;			/* reroute, manual, claim, crm, rep_left, away */
+	const char *prefer;			/* the rep to ask first; NULL: nobody */
+	const char *code;			/* of a disposition; NULL: none */
+	const char *note;
+	const char *actor;
+} LhRelease;
 
 /* An opportunity that the lead stands behind. */
 typedef struct LhOpportunity
@@ -88,7 +100,8 @@ typedef enum LhActionKind
 	LH_DO_QUALIFY,
 	LH_DO_DISPOSE,
 	LH_DO_HAND_OVER,
-	LH_DO_SET_STAGE
+	LH_DO_SET_STAGE,
+	LH_DO_REASSIGN
 } LhActionKind;
 
 typedef struct LhAction
@@ -100,6 +113,7 @@ typedef struct LhAction
 	const char *note;
 	const char *leg;
 	const char *stage;
+	const char *rep;			/* who is to have it */
 	const char *actor;
 	const char *how;			/* an acceptance comes about: explicit, crm */
 	TimestampTz until;			/* LH_NOT_YET: not given */
@@ -251,6 +265,7 @@ typedef struct LhDecision
 	int			stage;			/* position of lead->stage */
 	bool		restored;		/* the lead's row was gone and is back */
 	const char *crm_status;		/* that the CRM has set now; NULL: none */
+	bool		crm_owner_changed;
 	LhScore    *score;
 	bool	   *entered;		/* by activity rule: a signal that did not hold before, or anew */
 } LhDecision;
@@ -293,6 +308,7 @@ extern bool lh_knows_activities(const LhDecision *decision, const LhHandoff *h);
 extern LhLeadHandoff *lh_open_handoff(const LhLead *lead);	/* NULL: none */
 extern LhLeadHandoff *lh_last_handoff(const LhLead *lead, const char *leg, bool closed);
 extern LhLeadHandoff *lh_interrupted_handoff(const LhLead *lead);
+extern bool lh_is_last_resort(const LhContract *contract, const LhLeadHandoff *handoff);
 extern LhEvent *lh_handoff_event(LhDecision *decision, LhLeadHandoff *handoff, const char *type,
 								 const char *actor, LhJson *extra);
 extern void lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *origin,
@@ -302,11 +318,10 @@ extern void lh_accept(LhDecision *decision, LhLeadHandoff *handoff, const char *
 extern void lh_close_handoff(LhDecision *decision, LhLeadHandoff *handoff, const char *outcome,
 							 const char *code, const char *note, const char *actor);
 extern void lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff);
-extern void lh_reroute(LhDecision *decision, LhLeadHandoff *handoff, const char *code,
-					   const char *note, const char *actor);
+extern void lh_release(LhDecision *decision, LhLeadHandoff *handoff, const LhRelease *release);
 extern void lh_assigned(LhDecision *decision, LhLeadHandoff *handoff, LhAssignment *assignment);
 extern void lh_not_assigned(LhDecision *decision, LhLeadHandoff *handoff, const char *reason,
-							Jsonb *passed_over);
+							const char *route, const char *pool, Jsonb *passed_over);
 
 /* worked.c: what activities and opportunities say about handoffs */
 extern void lh_worked(LhDecision *decision);

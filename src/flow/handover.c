@@ -59,6 +59,19 @@ lh_interrupted_handoff(const LhLead *lead)
 	return last;
 }
 
+/* Did the handoff fall to the last route of its leg, which takes whatever no other does? */
+bool
+lh_is_last_resort(const LhContract *contract, const LhLeadHandoff *handoff)
+{
+	int			leg = lh_contract_leg(contract, handoff->h.leg);
+	const LhRoute *last = NULL;
+
+	for (int i = 0; i < contract->route.n; i++)
+		if (contract->routes[i].leg == leg)
+			last = &contract->routes[i];
+	return last != NULL && handoff->h.route != NULL && strcmp(handoff->h.route, last->name) == 0;
+}
+
 /* Logging ------------------------------------------------------------------------------------ */
 
 /* An event about a handoff: extra, if not NULL, has been begun and may hold keys already. */
@@ -259,23 +272,33 @@ lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff)
 	lh_handoff_event(decision, handoff, "reopened", "contract", NULL);
 }
 
-/* "Not mine": the owner goes, the handoff stays and seeks another. */
+/*
+ * The owner goes, the handoff stays and seeks another.  "Not mine" (reroute) is an answer of sales; in
+ * all other cases somebody or something else takes the lead away.
+ */
 void
-lh_reroute(LhDecision *decision, LhLeadHandoff *handoff, const char *code,
-		   const char *note, const char *actor)
+lh_release(LhDecision *decision, LhLeadHandoff *handoff, const LhRelease *release)
 {
+	bool		is_answer = strcmp(release->why, "reroute") == 0;
+	const char *rep = handoff->h.rep;
 	LhJson		extra;
 
 	end_assignment(handoff);
-	lh_json_begin(&extra);
-	lh_json_text(&extra, "code", code);
-	lh_json_text(&extra, "note", note);
-	lh_json_text(&extra, "rep", handoff->h.rep);
+	handoff->seek = release->why;
+	handoff->prefer = release->prefer;
+	if (rep == NULL)
+		return;					/* it was waiting for an owner */
 	handoff->h.rep = NULL;
 	handoff->h.pool = NULL;
 	handoff->h.route = NULL;
-	handoff->seek = "reroute";
-	lh_handoff_event(decision, handoff, "rerouted", actor, &extra)->notify = "handoff.disposed";
+	lh_json_begin(&extra);
+	lh_json_text(&extra, "code", release->code);
+	lh_json_text(&extra, "note", release->note);
+	lh_json_text(&extra, "rep", rep);
+	if (!is_answer)
+		lh_json_text(&extra, "why", release->why);
+	lh_handoff_event(decision, handoff, is_answer ? "rerouted" : "taken_away", release->actor, &extra)->notify =
+		is_answer ? "handoff.disposed" : "handoff.taken_away";
 }
 
 /* Assigned ----------------------------------------------------------------------------------- */
@@ -303,18 +326,26 @@ lh_assigned(LhDecision *decision, LhLeadHandoff *handoff, LhAssignment *assignme
 	start_clocks(decision, h, true, decision->now);
 }
 
-/* Nobody can take it now; it is sought again at every tick. */
+static char *
+copy(const char *text)
+{
+	return text == NULL ? NULL : pstrdup(text);
+}
+
+/* Nobody can take it now.  It waits for a route and its pool, or (NULL) for any that can take it. */
 void
 lh_not_assigned(LhDecision *decision, LhLeadHandoff *handoff, const char *reason,
-				Jsonb *passed_over)
+				const char *route, const char *pool, Jsonb *passed_over)
 {
 	LhHandoff  *h = &handoff->h;
 	LhJson		extra;
 
 	handoff->seek = NULL;
-	if (h->unassigned_reason != NULL && strcmp(h->unassigned_reason, reason) == 0)
-		return;
 	h->unassigned_reason = pstrdup(reason);
+	h->route = copy(route);
+	h->pool = copy(pool);
+	if (lh_handoff_equal(h, &handoff->logged))
+		return;
 	lh_json_begin(&extra);
 	lh_json_jsonb(&extra, "passed_over", passed_over);
 	lh_handoff_event(decision, handoff, "unassigned", "contract", &extra)->notify = "handoff.unassigned";

@@ -14,6 +14,7 @@
 #include "rules/criteria_tree.h"
 #include "sql.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 /* Which fields ----------------------------------------------------------------------------- */
 
@@ -80,6 +81,13 @@ lh_scorer_create(const LhContract *contract, TimestampTz at)
 	return scorer;
 }
 
+void
+lh_scorer_ask_all(LhScorer *scorer)
+{
+	memset(scorer->asked, true, scorer->contract->lead_set->nfields);
+	scorer->asks_account = true;
+}
+
 static void
 set_email_domain(LhScorer *scorer)
 {
@@ -107,6 +115,19 @@ lh_scorer_run(LhScorer *scorer, double intent)
 	lh_score_fit(contract, scorer->row, score, NULL, NULL);
 	score->intent_points = lh_score_intent_points(contract, intent);
 	lh_score_band(contract, score, NULL);
+}
+
+void
+lh_scorer_show(LhScorer *scorer)
+{
+	const char *band = lh_scorer_band(scorer);
+
+	set(scorer, "fit", Int64GetDatum(scorer->score->fit));
+	set(scorer, "score", Int64GetDatum(scorer->score->score));
+	set(scorer, "intent",
+		DirectFunctionCall1(float8_numeric, Float8GetDatum(scorer->score->intent_points)));
+	if (band != NULL)
+		set(scorer, "band", CStringGetTextDatum(band));
 }
 
 const char *

@@ -25,6 +25,15 @@ extern LhScorer *lh_scorer_create(const LhContract *contract, TimestampTz at);
 /* Score the row with that intent, in points. Allocates in the current context. */
 extern void lh_scorer_run(LhScorer *scorer, double intent);
 
+/* Every field is asked for, not only what the fit hangs on; before it is filled. */
+extern void lh_scorer_ask_all(LhScorer *scorer);
+
+/* what_if.c: fill the row with fields that somebody gives, and score it; errors LH.. and 22023, 22003. */
+extern void lh_scorer_fill(LhScorer *scorer, Jsonb *fields);
+
+/* Set the fields of the row that a score gives. */
+extern void lh_scorer_show(LhScorer *scorer);
+
 /* Name of the score's band; NULL: none. */
 extern const char *lh_scorer_band(const LhScorer *scorer);
 

@@ -182,6 +182,16 @@ create_lead(LhDecision *decision)
 	lh_enter_first_stage(decision);
 }
 
+static bool
+same_field(const LhDecision *decision, const char *name, const LhFields *a, const LhFields *b)
+{
+	int			field = lh_fieldset_find(decision->contract->lead_set, name);
+
+	return a->isnull[field] == b->isnull[field] &&
+		(a->isnull[field] ||
+		 lh_type_equal(a->set->fields[field].type, a->values[field], b->values[field]));
+}
+
 static void
 change_fields(LhDecision *decision, bool take_row)
 {
@@ -190,6 +200,7 @@ change_fields(LhDecision *decision, bool take_row)
 
 	if (differences == NULL)
 		return;
+	decision->crm_owner_changed = !same_field(decision, "crm_owner", decision->lead->row, now);
 	keep_fields(decision, now);
 	lh_decision_event(decision, "fields", NULL, "source", differences);
 }

@@ -25,6 +25,9 @@ PG_FUNCTION_INFO_V1(lh_tick);
 /* A tick that has worked this long leaves the rest to the next one. */
 #define TICK_SECONDS	20
 
+/* As many handoffs, in batches, a tick seeks owners for. */
+#define MOST_BATCHES	50
+
 /* A batch of 1,000 leads needs some 20 MB. */
 #define BATCH_MEMORY	(16 * 1024 * 1024)
 
@@ -37,7 +40,7 @@ static LhStatement due_clocks = {
 };
 
 static LhStatement heartbeat = {
-	"update handoff.meta m set tick_now = greatest(m.tick_now, $1), tick_clock = $2 "
+	"update handoff.meta m set tick_now = greatest(m.tick_now, $1), tick_clock = $2, people_seen = $2 "
 	"where m.id in (select id from handoff.meta for update skip locked)",
 	2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
@@ -47,13 +50,50 @@ static LhStatement delete_wakes = {
 	"delete from handoff.wake where ctid = any(array(select w.ctid from handoff.wake w for update skip locked))", 0
 };
 
-/* Handoffs without an owner, best band first, then by the time of what qualified them. */
+/*
+ * Handoffs without an owner that may find one now: those of a pool that was busy, and of each full pool as many as it
+ * has room for; all of them when people, pools or territories have changed since the last tick, also by a date that
+ * has come.  Best band first, then by the time of what qualified them.  Others wait for their review clock.
+ */
 static LhStatement waiting_handoffs = {
-	"select h.lead_key, l.source, l.raw_key, '{}'::text[] from handoff.handoff h "
-	"join handoff.lead l on l.lead_key = h.lead_key "
-	"left join handoff.band b on b.contract_id = h.contract_id and b.name = h.band "
-	"where h.closed_at is null and h.rep is null and h.handed_at <= $1 and l.source = any($2) "
-	"order by b.ord, h.trigger_at, h.lead_key limit $3",
+	"with changed (people) as ("
+	" select exists (select from handoff.operation_log o where o.at > m.people_seen)"
+	"   or exists (select from handoff.territory t where t.valid_from > m.tick_now and t.valid_from <= $1)"
+	"   or exists (select from handoff.account_team t where t.valid_from > m.tick_now and t.valid_from <= $1)"
+	"   or exists (select from handoff.pool_member p where p.valid_from > m.tick_now and p.valid_from <= $1)"
+	"   or exists (select from handoff.rep r where r.valid_from > m.tick_now and r.valid_from <= $1)"
+	" from handoff.meta m),"
+	" full_pool as ("
+	" select h.pool from handoff.handoff h where h.closed_at is null and h.rep is null"
+	"   and h.unassigned_reason = 'all_at_capacity' and h.handed_at <= $1 group by h.pool),"
+	" room as ("
+	" select f.pool, handoff.pool_room(f.pool, $1) as places from full_pool f where not (select people from changed)),"
+	" waiting as ("
+	" select h.lead_key, h.contract_id, h.band, h.trigger_at from handoff.handoff h"
+	" where h.closed_at is null and h.rep is null and h.handed_at <= $1"
+	"   and (h.unassigned_reason is null or h.unassigned_reason = 'pool_busy' or (select people from changed))"
+	" union all"
+	" select n.* from room r cross join lateral ("
+	"   select h.lead_key, h.contract_id, h.band, h.trigger_at from handoff.handoff h"
+	"   left join handoff.band b on b.contract_id = h.contract_id and b.name = h.band"
+	"   where h.closed_at is null and h.rep is null and h.handed_at <= $1 and h.pool = r.pool"
+	"     and h.unassigned_reason = 'all_at_capacity'"
+	"   order by b.ord, h.trigger_at, h.lead_key limit r.places) n)"
+	" select w.lead_key, l.source, l.raw_key, '{}'::text[] from waiting w"
+	" join handoff.lead l on l.lead_key = w.lead_key"
+	" left join handoff.band b on b.contract_id = w.contract_id and b.name = w.band"
+	" where l.source = any($2) order by b.ord, w.trigger_at, w.lead_key limit $3",
+	3, {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID}
+};
+
+/* What those have who have left, or are away and want it given to others. */
+static LhStatement orphaned_handoffs = {
+	"select a.lead_key, l.source, l.raw_key, '{}'::text[] from handoff.rep r "
+	"join handoff.assignment a on a.rep = r.rep and a.ended_at is null "
+	"join handoff.lead l on l.lead_key = a.lead_key "
+	"where l.source = any($2) and (not r.active or $1 < r.valid_from or $1 >= r.valid_to or exists ("
+	"select from handoff.rep_away w where w.rep = r.rep and w.reassign and w.away_from <= $1 and $1 < w.away_to)) "
+	"order by a.at, a.lead_key limit $3",
 	3, {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID}
 };
 
@@ -134,13 +174,14 @@ run_clocks(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *res
 	return due;
 }
 
-/* Seek owners for the handoffs that have none, once a tick. */
+/* Seek owners for the handoffs that have none or lose theirs, once a tick. */
 static void
 run_waiting(TimestampTz now, int batch_size, LhDrainResult *result)
 {
 	LhDrainResult round = {0};
 
-	run_named(&waiting_handoffs, now, batch_size * 10, batch_size, &round);
+	run_named(&orphaned_handoffs, now, batch_size * MOST_BATCHES, batch_size, &round);
+	run_named(&waiting_handoffs, now, batch_size * MOST_BATCHES, batch_size, &round);
 	result->waiting += round.waiting;
 	result->quarantined += round.quarantined;
 }

@@ -121,6 +121,14 @@ answer(const LhScorer *scorer, TupleDesc desc)
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, isnull));
 }
 
+void
+lh_scorer_fill(LhScorer *scorer, Jsonb *fields)
+{
+	check_names(scorer->contract, fields);
+	lh_fields_from_jsonb(scorer->row, fields, 0, scorer->contract->lead_set->nfields);
+	lh_scorer_run(scorer, intent_of(scorer));
+}
+
 Datum
 lh_score_fields(PG_FUNCTION_ARGS)
 {
@@ -146,9 +154,7 @@ lh_score_fields(PG_FUNCTION_ARGS)
 	contract = lh_contract(lh_chosen_version(PG_ARGISNULL(1) ? NULL : &version, NULL));
 	lh_set_zone(contract->zone);
 	scorer = lh_scorer_create(contract, PG_ARGISNULL(2) ? lh_view_time_now() : PG_GETARG_TIMESTAMPTZ(2));
-	check_names(contract, fields);
-	lh_fields_from_jsonb(scorer->row, fields, 0, contract->lead_set->nfields);
-	lh_scorer_run(scorer, intent_of(scorer));
+	lh_scorer_fill(scorer, fields);
 	result = answer(scorer, desc);
 	SPI_finish();
 	lh_leave(&world);

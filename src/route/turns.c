@@ -36,8 +36,7 @@ lh_pool_lock(const char *pool, bool wait)
 }
 
 static LhStatement read_pool = {
-	.sql = "select p.policy = 'least_loaded', p.respect_schedule, p.calendar,"
-	" case when p.per_band then $2 else '' end, t.v"
+	.sql = "select p.policy = 'least_loaded', case when p.per_band then $2 else '' end, t.v"
 	" from handoff.pool p"
 	" left join handoff.pool_turn t on t.pool = p.pool and t.band = case when p.per_band then $2 else '' end"
 	" where p.pool = $1",
@@ -55,10 +54,10 @@ static LhStatement read_members = {
 	" from handoff.pool_member m"
 	" where m.pool = $1 and m.valid_from <= $3 and $3 < m.valid_to"
 	" order by m.rep, m.valid_from desc)"
-	" select rep, coalesce(m.weight, 1), coalesce(m.ord, 0), r.capacity, n.load,"
+	" select rep, coalesce(m.weight, 1), coalesce(m.ord, 0), r.capacity, n.load, l.picks,"
 	" case when m.rep is null then 'not_member'"
 	"      when not r.active or $3 < r.valid_from or $3 >= r.valid_to then 'inactive' end,"
-	" t.present, t.start, t.last_at, t.picks"
+	" t.present, t.start, t.last_at, t.picks, d.turns, d.ids"
 	" from member m"
 	" full join (select * from handoff.pool_turn_member where pool = $1 and band = $2) t using (rep)"
 	" left join handoff.rep r using (rep)"
@@ -70,89 +69,108 @@ static LhStatement read_members = {
 	"       and (p.counted_stages = '{}' or exists ("
 	"         select from handoff.lead l where l.lead_key = a.lead_key and l.stage = any (p.counted_stages)))"
 	"     limit case p.policy when 'least_loaded' then null else coalesce(r.capacity, 0) end) a) n"
+	" cross join lateral ("
+	"   select min(u.most - (select count(*) from handoff.assignment a"
+	"                        where a.rep = r.rep and a.at >= u.since and a.pool is not null and not a.turn_returned))::int as picks"
+	"   from (values (r.max_per_day, date_trunc('day', $3)), (r.max_per_week, date_trunc('week', $3)),"
+	"                (r.max_per_month, date_trunc('month', $3))) u (most, since)"
+	"   where u.most is not null) l"
+	" left join lateral ("
+	"   select sum(d.turns)::int as turns, array_agg(d.id::text) as ids from handoff.pool_turn_due d"
+	"   where d.pool = $1 and d.band = $2 and d.rep = t.rep and t.present) d on true"
 	" where m.rep is not null or t.present"
 	" order by rep collate \"C\"",
 	.nparams = 3,
 	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
 
-static void
-mark_full(LhMember *member, int capacity)
+const char *
+lh_seat_unavailable(const LhPool *pool, int member, bool ahead)
 {
-	if (member->unavailable == NULL && capacity >= 0 && member->load >= capacity)
-		member->unavailable = "at_capacity";
+	const LhSeat *seat = &pool->seats[member];
+
+	if (seat->gone != NULL)
+		return seat->gone;
+	if (seat->absent[ahead] != NULL)
+		return seat->absent[ahead];
+	if (seat->capacity >= 0 && pool->turns.members[member].load >= seat->capacity)
+		return "at_capacity";
+	return seat->left <= 0 ? "period_limit" : NULL;
+}
+
+/* Turns given back, or taken past the pool, count from now on. */
+static void
+settle(LhPool *pool, LhMember *member, int turns, uint64 row)
+{
+	char	  **ids;
+	int			n = lh_get_texts(row, 13, &ids);
+
+	for (int i = 0; i < n; i++)
+		pool->settled = lappend(pool->settled, ids[i]);
+	member->start -= (double) turns / member->weight;
 }
 
 static void
-read_member(int row, LhMember *member, int *capacity)
+read_member(LhPool *pool, int i)
 {
-	HeapTuple	tuple = SPI_tuptable->vals[row];
-	TupleDesc	desc = SPI_tuptable->tupdesc;
+	LhMember   *member = &pool->turns.members[i];
+	LhSeat	   *seat = &pool->seats[i];
 	bool		isnull;
 	Datum		value;
 
-	member->rep = SPI_getvalue(tuple, desc, 1);
-	member->weight = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
-	member->ord = DatumGetInt32(SPI_getbinval(tuple, desc, 3, &isnull));
-	value = SPI_getbinval(tuple, desc, 4, &isnull);
-	*capacity = isnull ? -1 : DatumGetInt32(value);
-	member->load = DatumGetInt32(SPI_getbinval(tuple, desc, 5, &isnull));
-	member->unavailable = SPI_getvalue(tuple, desc, 6);
-	mark_full(member, *capacity);
-
-	value = SPI_getbinval(tuple, desc, 7, &isnull);
+	member->rep = lh_get_text(i, 1);
+	member->weight = lh_get_int(i, 2, 1);
+	member->ord = lh_get_int(i, 3, 0);
+	seat->capacity = lh_get_int(i, 4, -1);
+	member->load = lh_get_int(i, 5, 0);
+	seat->left = lh_get_int(i, 6, INT_MAX);
+	seat->gone = lh_get_text(i, 7);
+	value = lh_get(i, 8, &isnull);
 	member->known = !isnull;
 	member->present = !isnull && DatumGetBool(value);
-	value = SPI_getbinval(tuple, desc, 8, &isnull);
+	value = lh_get(i, 9, &isnull);
 	member->start = isnull ? 0 : DatumGetFloat8(value);
-	value = SPI_getbinval(tuple, desc, 9, &isnull);
-	member->last_at = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
-	value = SPI_getbinval(tuple, desc, 10, &isnull);
-	member->picks = isnull ? 0 : DatumGetInt64(value);
+	member->last_at = lh_get_time(i, 10, DT_NOBEGIN);
+	member->picks = lh_get_bigint(i, 11, 0);
+	settle(pool, member, lh_get_int(i, 12, 0), i);
 }
 
-/*
- * SPI_getvalue() and palloc() work in the caller's context here: lh_run() leaves SPI's own.
- */
 LhPool *
 lh_pool_read(const char *pool, const char *band, TimestampTz at)
 {
 	Datum		values[3] = {CStringGetTextDatum(pool), CStringGetTextDatum(band), TimestampTzGetDatum(at)};
 	LhPool	   *result;
-	HeapTuple	tuple;
-	TupleDesc	desc;
-	Datum		v;
 	bool		isnull;
+	Datum		v;
 
 	if (lh_run(&read_pool, values, NULL) == 0)
 		return NULL;
 	result = palloc0_object(LhPool);
-	tuple = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
 	result->pool = pstrdup(pool);
-	result->turns.least_loaded = DatumGetBool(SPI_getbinval(tuple, desc, 1, &isnull));
-	result->respect_schedule = DatumGetBool(SPI_getbinval(tuple, desc, 2, &isnull));
-	result->calendar = SPI_getvalue(tuple, desc, 3);
-	result->band = SPI_getvalue(tuple, desc, 4);
-	v = SPI_getbinval(tuple, desc, 5, &isnull);
+	result->turns.least_loaded = lh_get_bool(0, 1);
+	result->band = lh_get_text(0, 2);
+	v = lh_get(0, 3, &isnull);
 	result->turns.v = isnull ? 0 : DatumGetFloat8(v);
-	SPI_freetuptable(SPI_tuptable);
 
 	values[1] = CStringGetTextDatum(result->band);
 	result->turns.nmembers = (int) lh_run(&read_members, values, NULL);
-	result->turns.members = palloc0_array(LhMember, Max(result->turns.nmembers, 1));
-	result->capacity = palloc_array(int, Max(result->turns.nmembers, 1));
+	result->turns.members = palloc0_array(LhMember, result->turns.nmembers + 1);
+	result->seats = palloc0_array(LhSeat, result->turns.nmembers + 1);
 	for (int i = 0; i < result->turns.nmembers; i++)
-		read_member(i, &result->turns.members[i], &result->capacity[i]);
-	SPI_freetuptable(SPI_tuptable);
+		read_member(result, i);
 	return result;
 }
 
 void
-lh_pool_add_load(LhPool *pool, int member)
+lh_pool_add_load(LhPool *pool, const char *rep, bool picked)
 {
-	pool->turns.members[member].load++;
-	mark_full(&pool->turns.members[member], pool->capacity[member]);
+	for (int i = 0; i < pool->turns.nmembers; i++)
+		if (strcmp(pool->turns.members[i].rep, rep) == 0)
+		{
+			pool->turns.members[i].load++;
+			if (picked && pool->seats[i].left != INT_MAX)
+				pool->seats[i].left--;
+		}
 }
 
 Datum
@@ -162,19 +180,29 @@ lh_lock_pool(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Who is a member, active, with room left, whatever the hour. */
+static void
+mark_available(LhPool *pool)
+{
+	for (int i = 0; i < pool->turns.nmembers; i++)
+		pool->turns.members[i].unavailable = lh_seat_unavailable(pool, i, false);
+}
+
 static void
 put_picks(ReturnSetInfo *rsinfo, LhPool *pool, int qty, TimestampTz now)
 {
 	for (int n = 1; n <= qty; n++)
 	{
-		int			picked = lh_pick(&pool->turns, now);
 		Datum		values[2];
 		bool		isnull[2] = {false};
+		int			picked;
 
 		CHECK_FOR_INTERRUPTS();
+		mark_available(pool);
+		picked = lh_pick(&pool->turns, now);
 		if (picked < 0)
 			break;
-		lh_pool_add_load(pool, picked);
+		lh_pool_add_load(pool, pool->turns.members[picked].rep, true);
 		values[0] = Int32GetDatum(n);
 		values[1] = CStringGetTextDatum(pool->turns.members[picked].rep);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, isnull);

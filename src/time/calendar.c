@@ -207,14 +207,20 @@ read_exception(uint64 row)
 }
 
 LhCalendar *
-lh_calendar_named(const char *name)
+lh_calendar_for(const char *name, const LhSchedule *hours, const char *zone)
 {
-	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff calendar rows", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext save = MemoryContextSwitchTo(mcxt);
-	Datum		value = CStringGetTextDatum(name);
-	uint64		rows = lh_read_latest(&select_calendar, &value, NULL);
+	MemoryContext mcxt;
+	MemoryContext save;
+	Datum		value;
+	uint64		rows;
 	LhCalendar *calendar = NULL;
 
+	if (name == NULL)
+		return lh_calendar_of(hours);
+	mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff calendar rows", ALLOCSET_DEFAULT_SIZES);
+	save = MemoryContextSwitchTo(mcxt);
+	value = CStringGetTextDatum(name);
+	rows = lh_read_latest(&select_calendar, &value, NULL);
 	if (rows > 0)
 	{
 		LhException *exceptions = palloc_array(LhException, rows);
@@ -226,12 +232,24 @@ lh_calendar_named(const char *name)
 		if (!isnull)
 			for (; n < rows; n++)
 				exceptions[n] = read_exception(n);
-		calendar = find_calendar((LhSchedule *) DatumGetPointer(lh_get(0, 1, &isnull)), exceptions, n);
+		if (hours == NULL)
+		{
+			hours = (LhSchedule *) DatumGetPointer(lh_get(0, 1, &isnull));
+			if (zone != NULL)
+				hours = lh_schedule_in_zone(hours, zone);
+		}
+		calendar = find_calendar(hours, exceptions, n);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	MemoryContextSwitchTo(save);
 	MemoryContextDelete(mcxt);
 	return calendar;
+}
+
+LhCalendar *
+lh_calendar_named(const char *name)
+{
+	return lh_calendar_for(name, NULL, NULL);
 }
 
 /* ---------- SQL ---------- */

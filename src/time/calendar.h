@@ -14,6 +14,12 @@
  * Errors: 22023 (the server doesn't know the zone), 22P02 (hours of an exception, written by hand).
  */
 extern LhCalendar *lh_calendar_named(const char *name);
+
+/*
+ * The same with other hours (NULL: its own), or its own meant in another time zone (NULL: in theirs).
+ * Without a name: those hours, no exceptions.
+ */
+extern LhCalendar *lh_calendar_for(const char *name, const LhSchedule *hours, const char *zone);
 extern LhCalendar *lh_calendar_of(const LhSchedule *schedule);
 
 #endif							/* LH_CALENDAR_H */

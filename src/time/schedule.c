@@ -302,6 +302,20 @@ lh_schedule_zone(const LhSchedule *schedule)
 	return (const char *) &schedule->spans[schedule->nspans];
 }
 
+/* The same hours, meant in another time zone. */
+LhSchedule *
+lh_schedule_in_zone(const LhSchedule *schedule, const char *zone)
+{
+	Size		before_zone = offsetof(LhSchedule, spans) + schedule->nspans * sizeof(LhSpan);
+	Size		size = before_zone + strlen(zone) + 1;
+	LhSchedule *result = palloc(size);
+
+	memcpy(result, schedule, before_zone);
+	strcpy((char *) result + before_zone, zone);
+	SET_VARSIZE(result, size);
+	return result;
+}
+
 /* The spans of a day, printed; empty: closed. */
 static char *
 hours_of(const LhSchedule *schedule, int day)

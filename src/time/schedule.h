@@ -22,6 +22,7 @@ typedef struct LhSchedule
 #define PG_GETARG_SCHEDULE_P(n)	((LhSchedule *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n)))
 
 extern const char *lh_schedule_zone(const LhSchedule *schedule);
+extern LhSchedule *lh_schedule_in_zone(const LhSchedule *schedule, const char *zone);
 
 /* Error 22023 if this server doesn't know the zone. */
 extern pg_tz *lh_schedule_find_zone(const LhSchedule *schedule);

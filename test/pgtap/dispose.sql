@@ -11,11 +11,11 @@ do $$ begin
     end if;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
-    perform handoff.add_rep('ana', 'Ana', 'sdr');
-    perform handoff.add_rep('ben', 'Ben', 'sdr');
-    perform handoff.add_rep('eva', 'Eva', 'ae');
-    perform handoff.add_rep('fin', 'Fin', 'ae');
-    perform handoff.add_rep('zoe', 'Zoe', 'fallback');
+    perform handoff.add_rep('ana', 'Ana', 'sdr', schedule => '24x7 @ UTC');
+    perform handoff.add_rep('ben', 'Ben', 'sdr', schedule => '24x7 @ UTC');
+    perform handoff.add_rep('eva', 'Eva', 'ae', schedule => '24x7 @ UTC');
+    perform handoff.add_rep('fin', 'Fin', 'ae', schedule => '24x7 @ UTC');
+    perform handoff.add_rep('zoe', 'Zoe', 'fallback', schedule => '24x7 @ UTC');
     perform handoff.publish();
 end $$;
 set local timezone = 'UTC';

@@ -86,7 +86,7 @@ create function pg_temp.come(country text, first int, last int, at timestamptz) 
 end $$;
 -- who has it, by which route; or why nobody
 create function pg_temp.who(lead text) returns text language sql as $$
-    select concat_ws(' ', h.rep, h.route, h.pool, h.unassigned_reason) from handoff.handoff h
+    select coalesce(h.unassigned_reason, concat_ws(' ', h.rep, h.route, h.pool)) from handoff.handoff h
     where h.lead_key = lead order by h.handoff_no desc limit 1
 $$;
 -- what the newest assignment, or failure to assign, has passed over: routes that might have taken it, and reps
@@ -110,7 +110,7 @@ insert into crm.lead (id, country, crm_owner, account_key, updated_at) values
     ('other', 'XX', null, null, '2026-03-02');
 select handoff.tick('2026-03-02') is not null;
 select results_eq($$ select lead_key, pg_temp.who(lead_key), pg_temp.passed(lead_key) from handoff.lead order by 1 $$, $$ values
-    ('account', 'zoe fallback fallback', 'account no_account'),
+    ('account', 'zoe fallback fallback', 'account account_unowned'),
     ('crm', 'ann crm', ''),
     ('crm of nobody', 'ann main main', 'crm account_unowned'),
     ('crm of old', 'zoe fallback fallback', 'crm rep_inactive'),

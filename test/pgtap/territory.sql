@@ -67,7 +67,7 @@ create function pg_temp.come(id text, zip text, country text, at timestamptz) re
 end $$;
 -- who has it, by which route; or why nobody
 create function pg_temp.who(lead text) returns text language sql as $$
-    select concat_ws(' ', h.rep, h.route, h.pool, h.unassigned_reason) from handoff.handoff h where h.lead_key = lead
+    select coalesce(h.unassigned_reason, concat_ws(' ', h.rep, h.route, h.pool)) from handoff.handoff h where h.lead_key = lead
 $$;
 -- routes that might have taken it, and rows of maps that were found
 create function pg_temp.kept(lead text) returns text language sql as $$
@@ -183,12 +183,12 @@ do $$ begin
     perform handoff.dispose('exact rep', 'not_mine', 'no', p_now => '2026-03-06 10:00');
 end $$;
 select is(pg_temp.who('exact rep'), 'zoe fallback fallback', 'all who have it gave it away: the next route');
-select is(pg_temp.kept('exact rep'), 'by_zip pool_empty; by_zip: zip 94110 -> exact 94110', 'and why');
+select is(pg_temp.kept('exact rep'), 'by_zip excluded; by_zip: zip 94110 -> exact 94110', 'and why');
 do $$ begin
     perform handoff.set_territory('zip', '94110', rep => 'ida', p_from => '2026-03-07');
     perform handoff.dispose('exact rep', 'not_mine', 'no', p_now => '2026-03-07 09:00');
 end $$;
-select is(pg_temp.kept('exact rep'), 'by_zip excluded, fallback pool_empty; by_zip: zip 94110 -> exact 94110', 'a rep who gave it away is passed over by name');
+select is(pg_temp.kept('exact rep'), 'by_zip excluded, fallback excluded; by_zip: zip 94110 -> exact 94110', 'a rep who gave it away is passed over by name');
 
 -- Many at once: every lead where a plain reading of the map has it ---------------------------------
 

@@ -133,6 +133,8 @@ insert into work.lead values ('lonely', 'lonely@acme.de', 'Acme', 'DE', 'C-Level
 insert into work.act (lead_key, at, kind, page) values ('lonely', '2030-03-12 09:00', 'form', '/demo');
 select decided from handoff.tick('2030-03-12 09:00');
 select work.try($$dispose('lonely', 'wrong_territory')$$, '2030-03-12 09:00');
+select count(handoff.activate_rep(rep)) from handoff.rep;
+select claimed from handoff.tick('2030-03-12 09:05');
 
 -- who may --------------------------------------------------------------------------------------------
 
@@ -148,7 +150,7 @@ select handoff.accept('mql');
 reset session authorization;
 -- a rep whose role may accept, and touch: as himself, now
 grant execute on function handoff.accept(text, text, text, timestamptz), handoff.touch(text, text, timestamptz, text, text, text, text, timestamptz),
-    handoff.act(text, text, text, text, text, text, text, timestamptz, text, timestamptz), handoff.touch_lead(text, jsonb, timestamptz, timestamptz) to regress_work_rep;
+    handoff.act(text, text, text, text, text, text, text, text, timestamptz, text, timestamptz), handoff.touch_lead(text, jsonb, timestamptz, timestamptz) to regress_work_rep;
 set session authorization regress_work_rep;
 select work.try($$accept('mql')$$);
 select work.try($$accept('mql', actor => 'ana')$$, clock_timestamp());

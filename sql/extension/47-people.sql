@@ -1,0 +1,199 @@
+-- sql/extension/46-people.sql: people who are away, at their limit, or leave; and how much room a pool has.
+
+create function handoff.need_active_rep(rep text) returns void
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform handoff.need_rep(rep);
+    if not (select r.active and r.takes_leads from handoff.rep r where r.rep = need_active_rep.rep) then
+        raise exception 'rep "%" is not active', rep
+            using errcode = '55000',
+                  hint = 'handoff.activate_rep() lets him take leads again, handoff.set_member() one who was made of a CRM user.';
+    end if;
+end
+$$;
+comment on function handoff.need_active_rep(text) is 'Error 42704 unless there is such a rep, 55000 unless he is active. Internal.';
+
+create function handoff.activate_rep(rep text) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old jsonb;
+    new jsonb;
+begin
+    perform handoff.need_rep(rep);
+    perform handoff.lock_group(array(select m.pool from handoff.pool_member m where m.rep = activate_rep.rep));
+    select to_jsonb(r) into old from handoff.rep r where r.rep = activate_rep.rep for update;
+    update handoff.rep r set active = true
+    where r.rep = activate_rep.rep and not r.active
+    returning to_jsonb(r) into new;
+    if found then
+        perform handoff.log_operation('rep', rep, old, new);
+    end if;
+end
+$$;
+comment on function handoff.activate_rep(text) is
+    'The rep takes leads again; his turns begin where his pools are. Repeating it changes nothing. Error 42704: no such rep.';
+
+create function handoff.set_limits(
+    rep       text,
+    per_day   int default null,
+    per_week  int default null,
+    per_month int default null
+) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old jsonb;
+    new jsonb;
+begin
+    perform handoff.need_rep(rep);
+    if least(per_day, per_week, per_month) < 0 then
+        raise exception 'a limit of % leads is below 0', least(per_day, per_week, per_month)
+            using errcode = '22023', hint = 'NULL is no limit; 0 gets nothing.';
+    end if;
+    perform handoff.lock_group(array(select m.pool from handoff.pool_member m where m.rep = set_limits.rep));
+    select to_jsonb(r) into old from handoff.rep r where r.rep = set_limits.rep for update;
+    update handoff.rep r set max_per_day = per_day, max_per_week = per_week, max_per_month = per_month
+    where r.rep = set_limits.rep
+      and (r.max_per_day, r.max_per_week, r.max_per_month) is distinct from (per_day, per_week, per_month)
+    returning to_jsonb(r) into new;
+    if found then
+        perform handoff.log_operation('rep', rep, old, new);
+    end if;
+end
+$$;
+comment on function handoff.set_limits(text, int, int, int) is
+    'Sets the most leads that pools give a rep in a day, a week (from Monday) and a month of the reporting zone; NULL: no limit. What routes name directly is not limited. Errors: 42704 (no such rep), 22023 (below 0).';
+
+create function handoff.add_away(
+    rep       text,
+    away_from timestamptz,
+    away_to   timestamptz,
+    delegate  text default null,
+    reassign  boolean default false,
+    note      text default null
+) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old jsonb;
+    new jsonb;
+begin
+    perform handoff.need_rep(rep);
+    if away_from >= away_to or away_from is null or away_to is null then
+        raise exception 'an absence must end after it begins'
+            using errcode = '22023', detail = format('From %s to %s.', away_from, away_to),
+                  hint = 'infinity stands for an end that is not known.';
+    end if;
+    if delegate = rep then
+        raise exception 'rep "%" can''t stand in for himself', rep using errcode = '22023';
+    end if;
+    if delegate is not null then
+        perform handoff.need_rep(delegate);
+    end if;
+    perform handoff.lock_group(array(select m.pool from handoff.pool_member m where m.rep = add_away.rep));
+    select to_jsonb(a) into old from handoff.rep_away a
+    where a.rep = add_away.rep and a.away_from = add_away.away_from for update;
+    insert into handoff.rep_away as a (rep, away_from, away_to, delegate, reassign, note)
+    values (add_away.rep, add_away.away_from, add_away.away_to, add_away.delegate, coalesce(add_away.reassign, false),
+            add_away.note)
+    on conflict on constraint rep_away_pkey do update
+    set away_to = excluded.away_to, delegate = excluded.delegate, reassign = excluded.reassign, note = excluded.note
+    returning to_jsonb(a) into new;
+    if old is distinct from new then
+        perform handoff.log_operation('rep_away', rep, old, new);
+    end if;
+end
+$$;
+comment on function handoff.add_away(text, timestamptz, timestamptz, text, boolean, text) is
+    'The rep is away in [away_from, away_to): pools pass him over, routes that name him wait or take his delegate, as they say. reassign: what he has goes to others when it begins, what he has worked on to the delegate, else to his manager. An absence with the same beginning is replaced. Errors: 42704 (no such rep or delegate), 22023 (times, himself).';
+
+create function handoff.remove_away(rep text, away_from timestamptz) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old jsonb;
+begin
+    perform handoff.need_rep(rep);
+    perform handoff.lock_group(array(select m.pool from handoff.pool_member m where m.rep = remove_away.rep));
+    delete from handoff.rep_away a
+    where a.rep = remove_away.rep and a.away_from = remove_away.away_from
+    returning to_jsonb(a) into old;
+    if not found then
+        raise exception 'rep "%" has no absence from %', rep, away_from
+            using errcode = '42704', hint = 'handoff.rep_away lists them.';
+    end if;
+    perform handoff.log_operation('rep_away', rep, old, null);
+end
+$$;
+comment on function handoff.remove_away(text, timestamptz) is
+    'Takes an absence back. Error 42704: no such rep, or none that begins then.';
+
+create function handoff.leaving(rep text, p_now timestamptz default clock_timestamp())
+    returns table (
+        lead_key    text,
+        handoff_no  int,
+        leg         text,
+        assigned_at timestamptz,
+        touches     int,
+        accepted_at timestamptz,
+        goes_to     text
+    )
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    perform handoff.need_rep(leaving.rep);
+    return query
+    select a.lead_key, a.handoff_no, h.leg, a.at, h.touches::int, h.accepted_at,
+           case when h.touches > 0 or h.accepted_at is not null then coalesce(d.rep, m.rep) end
+    from handoff.rep r
+    join handoff.assignment a on a.rep = r.rep and a.ended_at is null
+    join handoff.handoff h on h.lead_key = a.lead_key and h.handoff_no = a.handoff_no
+    left join lateral (
+        select w.delegate from handoff.rep_away w
+        where w.rep = r.rep and w.reassign and w.away_from <= p_now and p_now < w.away_to
+        order by w.away_to desc limit 1) w on true
+    left join handoff.rep d on d.rep = coalesce(w.delegate, r.delegate) and d.active
+    left join handoff.rep m on m.rep = r.manager and m.active
+    where r.rep = leaving.rep
+    order by a.at, a.lead_key;
+end
+$$;
+comment on function handoff.leaving(text, timestamptz) is
+    'Where the leads of a rep would go if he were deactivated now, one row each: goes_to is the rep who gets what has been worked on (touched or accepted): his delegate, else his manager; NULL: the routes of its leg decide anew. Changes nothing. Error 42704: no such rep.';
+
+create function handoff.pool_room(pool text, p_now timestamptz default clock_timestamp()) returns bigint
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(sum(case when r.capacity is null then 1000000 else greatest(r.capacity - n.load, 0) end), 0)::bigint
+    from handoff.pool p
+    join (select distinct m.pool, m.rep from handoff.pool_member m where m.valid_from <= $2 and $2 < m.valid_to) m using (pool)
+    join handoff.rep r on r.rep = m.rep and r.active and r.valid_from <= $2 and $2 < r.valid_to
+    cross join lateral (
+        select count(*) as load from (
+            select from handoff.assignment a
+            where a.rep = r.rep and a.ended_at is null
+              and (p.counted_stages = '{}' or exists (
+                  select from handoff.lead l where l.lead_key = a.lead_key and l.stage = any (p.counted_stages)))
+            limit coalesce(r.capacity, 0)) a) n
+    where p.pool = $1
+$$;
+comment on function handoff.pool_room(text, timestamptz) is
+    'How many leads more the active members of a pool have room for, whatever the hour; a member without a capacity counts as a million. 0: none, or no such pool.';
+
+revoke all on function handoff.need_active_rep(text) from public;
+revoke all on function handoff.activate_rep(text) from public;
+revoke all on function handoff.set_limits(text, int, int, int) from public;
+revoke all on function handoff.add_away(text, timestamptz, timestamptz, text, boolean, text) from public;
+revoke all on function handoff.remove_away(text, timestamptz) from public;
+revoke all on function handoff.leaving(text, timestamptz) from public;
+revoke all on function handoff.pool_room(text, timestamptz) from public;

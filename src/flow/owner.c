@@ -1,0 +1,240 @@
+/*
+ * src/flow/owner.c
+ *
+ * Who loses a handoff: because the CRM has another owner now, or because he has left.
+ *
+ * The CRM's owner is taken as he is, whatever routes and capacities say; a queue, an integration user or
+ * anybody else who is no rep means that nobody has the lead.  Only a change counts: until our own
+ * choice has been written back, the CRM goes on naming whom it named before.  And what was written back
+ * returns as a change, perhaps after the lead has gone on to somebody else.  So of each assignment we
+ * remember whether the CRM knows it; the first time that it names somebody who had the handoff by us and
+ * whom it didn't know, that is the echo, and changes nothing.
+ *
+ * Of a rep who has left, what he has not touched is routed anew; what he has worked on goes to his
+ * delegate, else to his manager.
+ *
+ * An assignment that ends is written before owners are sought: who has lost a lead in this batch has room
+ * again.  Some endings give back the turn in the pool, up to the pool's limit a month.
+ */
+#include "flow/batch.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "sql.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* The handoff that a change of owner is about, if this decision leaves it as it was; or NULL. */
+static LhLeadHandoff *
+settled_handoff(const LhBatchLead *slot)
+{
+	LhLeadHandoff *open = slot->decide ? lh_open_handoff(&slot->lead) : NULL;
+
+	if (open == NULL || open->is_new || open->owner_gone)
+		return NULL;
+	return open->seek == NULL || strcmp(open->seek, "waiting") == 0 ? open : NULL;
+}
+
+static void
+release(LhBatchLead *slot, LhLeadHandoff *open, const char *why, const char *prefer)
+{
+	LhRelease	release = {.why = why,.prefer = prefer,.actor = strcmp(why, "crm") == 0 ? "crm" : "contract"};
+
+	lh_release(&slot->decision, open, &release);
+}
+
+/* The CRM's owner ---------------------------------------------------------------------------- */
+
+/* one row a lead whose owner has changed: the rep he is, and which assignment the CRM doesn't know yet */
+static LhStatement read_crm_owners = {
+	"select u.lead_key, r.rep, a.n from unnest($1, $2, $3, $4) as u(lead_key, handoff_no, crm_owner, at) "
+	"left join handoff.rep r on r.crm_id = u.crm_owner and r.active and r.valid_from <= u.at and u.at < r.valid_to "
+	"left join lateral (select a.n from handoff.assignment a where a.lead_key = u.lead_key "
+	"and a.handoff_no = u.handoff_no and a.rep = r.rep and not a.known_to_crm order by a.n desc limit 1) a on true",
+	4, {TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static LhStatement mark_known = {
+	"update handoff.assignment a set known_to_crm = true from unnest($1, $2, $3) as u(lead_key, handoff_no, n) "
+	"where a.lead_key = u.lead_key and a.handoff_no = u.handoff_no and a.n <= u.n and not a.known_to_crm",
+	3, {TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID}
+};
+
+/* Row of the last answer: what the CRM says of one lead; echoes are noted, to be marked. */
+static void
+take_crm_owner(LhBatch *batch, uint64 row, LhRows *echoes)
+{
+	LhBatchLead *slot = lh_batch_lead(batch, lh_get_text(row, 1));
+	LhLeadHandoff *open = settled_handoff(slot);
+	char	   *rep = lh_get_text(row, 2);
+	int			unknown_n = lh_get_int(row, 3, 0);
+	Datum		values[3] = {
+		CStringGetTextDatum(slot->lead_key), Int32GetDatum((int32) open->h.handoff_no), Int32GetDatum(unknown_n)
+	};
+
+	if (unknown_n > 0)
+		lh_rows_add(echoes, values, NULL);
+	else if (rep == NULL)
+		release(slot, open, "crm", NULL);
+	else if (open->h.rep == NULL || strcmp(open->h.rep, rep) != 0)
+		release(slot, open, "crm", rep);
+}
+
+static void
+take_crm_owners(LhBatch *batch)
+{
+	LhRows		changed;
+	LhRows		echoes;
+	uint64		n;
+
+	lh_rows_begin(&changed, &read_crm_owners);
+	lh_rows_begin(&echoes, &mark_known);
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhBatchLead *slot = &batch->leads[i];
+		LhLeadHandoff *open = slot->decision.crm_owner_changed ? settled_handoff(slot) : NULL;
+		char	   *crm_owner = open == NULL ? NULL : lh_get_text_field(&slot->decision, "crm_owner");
+		Datum		values[4] = {
+			CStringGetTextDatum(slot->lead_key), 0, lh_text_datum(crm_owner), TimestampTzGetDatum(batch->now)
+		};
+		bool		isnull[4] = {false, false, crm_owner == NULL, false};
+
+		if (open == NULL)
+			continue;
+		values[1] = Int32GetDatum((int32) open->h.handoff_no);
+		lh_rows_add(&changed, values, isnull);
+	}
+	n = lh_rows_flush(&changed);
+	for (uint64 i = 0; i < n; i++)
+		take_crm_owner(batch, i, &echoes);
+	lh_rows_flush(&echoes);
+}
+
+/* Who has left ------------------------------------------------------------------------------- */
+
+static LhStatement read_left = {
+	"select r.rep, case when a.rep is null then 'rep_left' else 'away' end, coalesce(d.rep, m.rep) from handoff.rep r "
+	"left join lateral (select a.rep, a.delegate from handoff.rep_away a where a.rep = r.rep and a.reassign "
+	"and a.away_from <= $2 and $2 < a.away_to order by a.away_to desc limit 1) a on r.active "
+	"left join handoff.rep d on d.rep = coalesce(a.delegate, r.delegate) and d.active "
+	"left join handoff.rep m on m.rep = r.manager and m.active "
+	"where r.rep = any($1) and (a.rep is not null or not r.active or $2 < r.valid_from or $2 >= r.valid_to)",
+	2, {TEXTARRAYOID, TIMESTAMPTZOID}
+};
+
+/* Has anybody of sales done anything about it? */
+static bool
+is_worked(const LhHandoff *h)
+{
+	return h->touches > 0 || h->accepted_at != LH_NOT_YET;
+}
+
+static void
+take_from(LhBatch *batch, const char *rep, const char *why, const char *heir)
+{
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhBatchLead *slot = &batch->leads[i];
+		LhLeadHandoff *open = settled_handoff(slot);
+
+		if (open != NULL && open->h.rep != NULL && strcmp(open->h.rep, rep) == 0)
+			release(slot, open, why, is_worked(&open->h) ? heir : NULL);
+	}
+}
+
+static void
+take_from_those_who_left(LhBatch *batch)
+{
+	char	  **reps = palloc_array(char *, batch->nleads + 1);
+	int			nreps = 0;
+	Datum		values[2];
+	uint64		n;
+
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		const LhLeadHandoff *open = settled_handoff(&batch->leads[i]);
+
+		if (open != NULL && open->h.rep != NULL)
+			reps[nreps++] = open->h.rep;
+	}
+	if (nreps == 0)
+		return;
+	nreps = lh_sort_unique(reps, nreps);
+	values[0] = lh_text_array(reps, nreps);
+	values[1] = TimestampTzGetDatum(batch->now);
+	n = lh_run(&read_left, values, NULL);
+	for (uint64 i = 0; i < n; i++)
+		take_from(batch, lh_get_text(i, 1), lh_get_text(i, 2), lh_get_text(i, 3));
+}
+
+/* Assignments that end ----------------------------------------------------------------------- */
+
+static LhStatement end_assignments = {
+	"update handoff.assignment a set ended_at = u.ended_at, end_reason = u.end_reason "
+	"from unnest($1, $2, $3, $4) as u(lead_key, handoff_no, ended_at, end_reason) "
+	"where a.lead_key = u.lead_key and a.handoff_no = u.handoff_no and a.ended_at is null",
+	4, {TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID}
+};
+
+/* the last assignment of each, if a pool gave it and the rep has turns to get back this month */
+static LhStatement return_turns = {
+	"with ended as ("
+	"select a.lead_key, a.handoff_no, a.n, a.pool, a.rep, p.max_returned, "
+	"case when p.per_band then coalesce(h.band, '') else '' end as band, "
+	"row_number() over (partition by a.pool, a.rep order by a.lead_key) + (select count(*) from handoff.assignment b "
+	"where b.rep = a.rep and b.pool = a.pool and b.turn_returned and b.ended_at >= date_trunc('month', u.ended_at)) as nth "
+	"from unnest($1, $2, $3) as u(lead_key, handoff_no, ended_at) "
+	"join handoff.handoff h on h.lead_key = u.lead_key and h.handoff_no = u.handoff_no "
+	"join handoff.assignment a on a.lead_key = u.lead_key and a.handoff_no = u.handoff_no and a.n = h.assignments "
+	"join handoff.pool p on p.pool = a.pool where not a.turn_returned), "
+	"returned as ("
+	"update handoff.assignment a set turn_returned = true from ended e "
+	"where a.lead_key = e.lead_key and a.handoff_no = e.handoff_no and a.n = e.n and e.nth <= e.max_returned "
+	"returning e.pool, e.band, e.rep) "
+	"insert into handoff.pool_turn_due (pool, band, rep, turns) select r.pool, r.band, r.rep, 1 from returned r",
+	3, {TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static void
+end_assignment_of(const LhBatchLead *slot, const LhLeadHandoff *handoff, LhRows *ended, LhRows *returned)
+{
+	bool		goes_on = handoff->h.closed_at == LH_NOT_YET && handoff->seek != NULL;
+	Datum		values[4] = {
+		CStringGetTextDatum(slot->lead_key), Int32GetDatum((int32) handoff->h.handoff_no),
+		TimestampTzGetDatum(slot->decision.now),
+		CStringGetTextDatum(goes_on ? handoff->seek : "closed")
+	};
+
+	lh_rows_add(ended, values, NULL);
+	if (handoff->returns_turn)
+		lh_rows_add(returned, values, NULL);
+}
+
+static void
+end_all_assignments(LhBatch *batch)
+{
+	LhRows		ended;
+	LhRows		returned;
+
+	lh_rows_begin(&ended, &end_assignments);
+	lh_rows_begin(&returned, &return_turns);
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		const LhBatchLead *slot = &batch->leads[i];
+		ListCell   *lc;
+
+		foreach(lc, slot->decide ? slot->lead.handoffs : NIL)
+			if (((LhLeadHandoff *) lfirst(lc))->owner_gone)
+				end_assignment_of(slot, lfirst(lc), &ended, &returned);
+	}
+	lh_rows_flush(&ended);
+	lh_rows_flush(&returned);
+}
+
+void
+lh_batch_owners(LhBatch *batch)
+{
+	take_crm_owners(batch);
+	take_from_those_who_left(batch);
+	end_all_assignments(batch);
+}

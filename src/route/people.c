@@ -1,0 +1,249 @@
+/*
+ * src/route/people.c
+ *
+ * Reading reps and pools, and the locks of groups.
+ *
+ * Pools that share reps form a group: a pick from one changes what a pick from another may do.  So the
+ * picks of a group go through one lock at a time, the advisory locks of all its pools, which are tried
+ * in order of name and never waited for; a change of members waits for the same locks.
+ */
+#include "route/people.h"
+
+#include "catalog/pg_type.h"
+#include "route/turns.h"
+#include "sql.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* Who is back within that time may be given a lead for then. */
+#define AHEAD	(16 * USECS_PER_HOUR)
+
+/* Reading ------------------------------------------------------------------------------------ */
+
+/* of several absences the one that lasts longest */
+static LhStatement read_reps = {
+	"select r.rep, r.crm_id, r.manager, r.active and r.valid_from <= $1 and $1 < r.valid_to, r.schedule, r.calendar, "
+	"a.away_to, coalesce(a.delegate, r.delegate), r.zone from handoff.rep r "
+	"left join lateral (select * from handoff.rep_away a where a.rep = r.rep and a.away_from <= $1 and $1 < a.away_to "
+	"order by a.away_to desc limit 1) a on true where r.takes_leads order by r.rep collate \"C\"",
+	1, {TIMESTAMPTZOID}
+};
+
+static LhStatement read_pools = {
+	"select p.pool, p.respect_schedule, p.calendar, p.counts_direct, "
+	"array(select distinct m.rep from handoff.pool_member m where m.pool = p.pool) "
+	"from handoff.pool p order by p.pool collate \"C\"",
+	0
+};
+
+/* A schedule of the last answer; NULL: it is null. */
+static LhSchedule *
+get_schedule(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = lh_get(row, col, &isnull);
+
+	return isnull ? NULL : (LhSchedule *) PG_DETOAST_DATUM(value);
+}
+
+static void
+read_all_reps(LhPeople *people)
+{
+	Datum		value = TimestampTzGetDatum(people->now);
+
+	people->nreps = lh_run(&read_reps, &value, NULL);
+	people->reps = palloc_array(LhRep, people->nreps + 1);
+	for (int i = 0; i < people->nreps; i++)
+	{
+		LhRep	   *rep = &people->reps[i];
+
+		rep->rep = lh_get_text(i, 1);
+		rep->crm_id = lh_get_text(i, 2);
+		rep->manager = lh_get_text(i, 3);
+		rep->active = lh_get_bool(i, 4);
+		rep->schedule = get_schedule(i, 5);
+		rep->calendar = lh_get_text(i, 6);
+		rep->away_until = lh_get_time(i, 7, DT_NOBEGIN);
+		rep->delegate = lh_get_text(i, 8);
+		rep->zone = lh_get_text(i, 9);
+	}
+}
+
+static void
+read_all_pools(LhPeople *people)
+{
+	people->ncrews = lh_run(&read_pools, NULL, NULL);
+	people->crews = palloc_array(LhCrew, people->ncrews + 1);
+	for (int i = 0; i < people->ncrews; i++)
+	{
+		LhCrew	   *crew = &people->crews[i];
+
+		crew->pool = lh_get_text(i, 1);
+		crew->locked = false;
+		crew->respect_schedule = lh_get_bool(i, 2);
+		crew->calendar = lh_get_text(i, 3);
+		crew->counts_direct = lh_get_bool(i, 4);
+		crew->nreps = lh_get_texts(i, 5, &crew->reps);
+	}
+}
+
+void
+lh_people_read(LhPeople *people, TimestampTz now)
+{
+	people->now = now;
+	people->hours = NIL;
+	read_all_reps(people);
+	read_all_pools(people);
+}
+
+static int
+compare_first(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+LhRep *
+lh_people_rep(const LhPeople *people, const char *rep)
+{
+	return rep == NULL || people->nreps == 0 ? NULL :
+		bsearch(&rep, people->reps, people->nreps, sizeof(LhRep), compare_first);
+}
+
+/* A person may be several users: of one CRM he has the id, the others are known by their rows. */
+static LhStatement read_user = {
+	"select rep from handoff.crm_user where crm_id = $1 and human and deleted_at is null and rep is not null",
+	1, {TEXTOID}
+};
+
+LhRep *
+lh_people_crm(const LhPeople *people, const char *crm_id)
+{
+	Datum		value;
+
+	if (crm_id == NULL)
+		return NULL;
+	for (int i = 0; i < people->nreps; i++)
+		if (people->reps[i].crm_id != NULL && strcmp(people->reps[i].crm_id, crm_id) == 0)
+			return &people->reps[i];
+	value = CStringGetTextDatum(crm_id);
+	return lh_run(&read_user, &value, NULL) == 0 ? NULL : lh_people_rep(people, lh_get_text(0, 1));
+}
+
+LhCrew *
+lh_people_crew(const LhPeople *people, const char *pool)
+{
+	return pool == NULL || people->ncrews == 0 ? NULL :
+		bsearch(&pool, people->crews, people->ncrews, sizeof(LhCrew), compare_first);
+}
+
+/* Groups ------------------------------------------------------------------------------------- */
+
+static bool
+share_a_rep(const LhCrew *a, const LhCrew *b)
+{
+	for (int i = 0; i < a->nreps; i++)
+		for (int j = 0; j < b->nreps; j++)
+			if (strcmp(a->reps[i], b->reps[j]) == 0)
+				return true;
+	return false;
+}
+
+void
+lh_people_mark_group(const LhPeople *people, const LhCrew *crew, bool *marked)
+{
+	if (marked[crew - people->crews])
+		return;
+	marked[crew - people->crews] = true;
+	for (int i = 0; i < people->ncrews; i++)
+		if (!marked[i] && share_a_rep(crew, &people->crews[i]))
+			lh_people_mark_group(people, &people->crews[i], marked);
+}
+
+static void
+give_up_open_groups(LhPeople *people)
+{
+	for (int i = 0; i < people->ncrews; i++)
+	{
+		bool	   *group;
+
+		if (people->crews[i].locked)
+			continue;
+		group = palloc0_array(bool, people->ncrews);
+		lh_people_mark_group(people, &people->crews[i], group);
+		for (int j = 0; j < people->ncrews; j++)
+			if (group[j])
+				people->crews[j].locked = false;
+	}
+}
+
+void
+lh_people_lock(LhPeople *people, const bool *marked)
+{
+	char	  **locked = palloc_array(char *, people->ncrews + 1);
+	int			nlocked = 0;
+
+	for (int i = 0; i < people->ncrews; i++)
+		if (marked[i] && lh_pool_lock(people->crews[i].pool, false))
+			locked[nlocked++] = people->crews[i].pool;
+	lh_people_read(people, people->now);
+	for (int i = 0; i < nlocked; i++)
+	{
+		LhCrew	   *crew = lh_people_crew(people, locked[i]);
+
+		if (crew != NULL)
+			crew->locked = true;
+	}
+	give_up_open_groups(people);
+}
+
+/* Hours -------------------------------------------------------------------------------------- */
+
+static bool
+same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static LhCalendar *
+find_hours(LhPeople *people, const char *name, const LhSchedule *schedule, const char *zone)
+{
+	LhHours    *hours;
+	ListCell   *lc;
+
+	foreach(lc, people->hours)
+	{
+		hours = lfirst(lc);
+		if (hours->schedule == schedule && same(hours->name, name) && same(hours->zone, zone))
+			return hours->calendar;
+	}
+	hours = palloc_object(LhHours);
+	hours->name = name;
+	hours->schedule = schedule;
+	hours->zone = zone;
+	hours->calendar = lh_calendar_for(name, schedule, zone);
+	people->hours = lappend(people->hours, hours);
+	return hours->calendar;
+}
+
+LhCalendar *
+lh_people_hours(LhPeople *people, const LhRep *rep, const char *otherwise)
+{
+	if (rep->schedule != NULL)
+		return find_hours(people, rep->calendar, rep->schedule, NULL);
+	if (rep->calendar != NULL)
+		otherwise = rep->calendar;
+	return otherwise == NULL ? NULL : find_hours(people, otherwise, NULL, rep->zone);
+}
+
+const char *
+lh_rep_absence(const LhRep *rep, LhCalendar *hours, TimestampTz now, bool ahead, TimestampTz *from)
+{
+	TimestampTz back = Max(now, rep->away_until);
+
+	if (hours != NULL && back != DT_NOEND && !lh_business_next_open(hours, back, &back))
+		back = DT_NOEND;
+	*from = ahead && back != DT_NOEND ? back - AHEAD : back;
+	if (*from <= now)
+		return NULL;
+	return rep->away_until > now ? "away" : "off_shift";
+}
