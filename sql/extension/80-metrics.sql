@@ -143,10 +143,13 @@ comment on function handoff.logistic_predict(double precision[], double precisio
     'The probability that a model gives: 1 / (1 + exp(-(coefficients[1] + coefficients[2] * features[1] + ..))), from 0 to 1; NULL if a number is NULL. Error 2202E: not one coefficient more than features, or arrays of several dimensions.';
 
 -- Aggregates ---------------------------------------------------------------------------------------
+-- sspace is what a small state takes, with its memory context: of many groups the planner then sorts, rather
+-- than have a context each for all of them at once.
 
 create aggregate handoff.auc(score double precision, outcome boolean) (
     sfunc = handoff.auc_step,
     stype = bytea,
+    sspace = 2048,
     finalfunc = handoff.auc_final,
     combinefunc = handoff.tally_combine,
     parallel = safe
@@ -157,6 +160,7 @@ comment on aggregate handoff.auc(double precision, boolean) is
 create aggregate handoff.lift(score double precision, outcome boolean, buckets int) (
     sfunc = handoff.lift_step,
     stype = bytea,
+    sspace = 2048,
     finalfunc = handoff.lift_final,
     combinefunc = handoff.tally_combine,
     parallel = safe
@@ -167,6 +171,7 @@ comment on aggregate handoff.lift(double precision, boolean, int) is
 create aggregate handoff.calibration(probability double precision, outcome boolean, buckets int) (
     sfunc = handoff.calibration_step,
     stype = bytea,
+    sspace = 2048,
     finalfunc = handoff.calibration_final,
     combinefunc = handoff.tally_combine,
     parallel = safe
@@ -177,6 +182,7 @@ comment on aggregate handoff.calibration(double precision, boolean, int) is
 create aggregate handoff.logistic_fit(outcome boolean, features double precision[], ridge double precision) (
     sfunc = handoff.logistic_step,
     stype = bytea,
+    sspace = 2048,
     finalfunc = handoff.logistic_final,
     combinefunc = handoff.tally_combine,
     parallel = safe
