@@ -33,6 +33,8 @@ my $owner;
 my %mode_settings = (
 	'at commit' => '',
 	'by tick' => 'set lead_handoff.inline_limit = 0;',
+	'by poll' => '',
+	'by subscription' => '',
 	'repeatable read' => 'set default_transaction_isolation = "repeatable read";',
 	'serializable' => 'set default_transaction_isolation = serializable;');
 
@@ -62,6 +64,12 @@ my $helpers = q(
 	create function differences(what text, ours text, truth text) returns setof text language plpgsql as $$ begin
 		return query execute format('select %L || t::text from (%s except all %s) t', what || ' should be: ', truth, ours);
 		return query execute format('select %L || t::text from (%s except all %s) t', what || ' is: ', ours, truth);
+	end $$;
+	-- waits for the first copy of a subscription
+	create function copied() returns void language plpgsql as $$ begin
+		while exists (select from pg_subscription_rel where srsubstate not in ('r', 's')) loop
+			perform pg_sleep(0.01);
+		end loop;
 	end $$;
 	-- what is not as it should be; also: a query that finds nothing, but in what is wrong
 	create function wrong(lead text, activity text, also text) returns setof text language plpgsql as $$ begin
@@ -98,11 +106,20 @@ sub start_tools
 	return $node;
 }
 
+sub connection
+{
+	my ($at, $db, $user) = @_;
+
+	return sprintf('host=%s port=%s dbname=%s user=%s', $at->host, $at->port, $db, $user);
+}
+
 # A step for psql. Marks tell which output and which warning is whose.
 sub step_script
 {
-	my ($tool, $step, $mode) = @_;
+	my ($tool, $step, $mode, $db) = @_;
 	my $sql = $step->{sql} =~ s/\s+$//r;
+	my $where = $tool->{far} && !$step->{here} ? connection($tool->{far}, "${db}_far", 'tool') : connection($node, $db, 'tool');
+	my $back = connection($node, $db, $owner);
 	my $lead = $step->{lead} // $tool->{lead};
 	my $activity = $step->{activity} // $tool->{activity} // 'select null::text, null::text, null::timestamptz where false';
 	my $also = $step->{also} // $tool->{also} // 'select null::text where false';
@@ -112,13 +129,13 @@ sub step_script
 	$sql .= ';' unless $sql =~ /(;|\n\\\.)$/;
 	return qq(
 \\warn <step>
-\\c - tool
+\\c "$where"
 set client_min_messages = warning;
 $mode_settings{$mode}
 \\o /dev/null
 $sql
 \\o
-\\c - $owner
+\\c "$back"
 set client_min_messages = error;
 select count(*) as left_to_tick from handoff.inbox \\gset
 $by_owner
@@ -131,20 +148,39 @@ select wrong(\$t\$$lead\$t\$, \$t\$$activity\$t\$, \$t\$$also\$t\$);
 }
 
 # sync_tool(name, schema => .., attach => [..], lead => .., activity => .., also => .., modes => [..], grace => .., steps => [ {..} ])
+# before: SQL of the owner before the schema; subscribe: .. after it, FAR in both is a connection to the second database; far: the server
+# of a second database, where the steps (but those that are here) are made, far_schema: what it has.
 # of a step: name, sql, owner (what the owner then calls), lead, activity, also, expect (the one thing that is wrong), warns,
-# quiet, scan, late (decided by tick()), later (how much tick() waits)
+# quiet, scan, late (decided by tick()), later (how much tick() waits), here
 sub sync_tool
 {
 	my ($name, %tool) = @_;
 
-	subtest $name => sub { run_tool($_, %tool) foreach @{ $tool{modes} // [ 'at commit', 'by tick' ] } };
+	subtest $name => sub { run_tool($_, 'tool' . ++$databases, %tool) foreach @{ $tool{modes} // [ 'at commit', 'by tick' ] } };
+	return;
+}
+
+# A second database, whose changes a subscription may carry here.
+sub make_far
+{
+	my ($far, $db, $schema) = @_;
+
+	$far->safe_psql('postgres', "create database $db");
+	$far->safe_psql($db, qq(
+		create schema crm authorization tool;
+		create function caught_up() returns void language plpgsql as \$\$ declare here pg_lsn := pg_current_wal_lsn(); begin
+			while exists (select from pg_stat_replication where application_name = current_database() and replay_lsn < here) loop
+				perform pg_sleep(0.01), pg_stat_clear_snapshot();
+			end loop;
+		end \$\$;
+		set session authorization tool;
+		$schema;));
 	return;
 }
 
 sub run_tool
 {
-	my ($mode, %tool) = @_;
-	my $db = 'tool' . ++$databases;
+	my ($mode, $db, %tool) = @_;
 	my $capture = $tool{capture} // ($mode eq 'by tick' ? 'row' : 'auto');
 	my $grace = $tool{grace} // '0';
 	my $script = ($tool{before} // '') . qq(
@@ -152,17 +188,21 @@ set session authorization tool;
 $tool{schema};
 reset session authorization;
 set client_min_messages = error;
-);
+) . ($tool{subscribe} // '');
 
 	$script .= "select handoff.attach($_, since => '-infinity', capture => '$capture', delete_grace => '$grace');\n" foreach @{ $tool{attach} };
-	$script .= step_script(\%tool, $_, $mode) foreach @{ $tool{steps} };
+	$script .= step_script(\%tool, $_, $mode, $db) foreach @{ $tool{steps} };
+	make_far($tool{far}, "${db}_far", $tool{far_schema}) if $tool{far};
 	$node->safe_psql('postgres', "create database $db template house");
 	$node->safe_psql('postgres', "grant create on database $db to tool");
+	$script =~ s/\bFAR\b/connection($tool{far}, "${db}_far", $owner)/ge;
 	my ($rc, $out, $err) = $node->psql($db, $script, on_error_stop => 1);
 
 	is($rc, 0, "$mode: every statement works") or diag($err);
 	check_steps($mode, \%tool, [ split /<step>\n?/, $out, -1 ], [ split /<step>\n?/, $err, -1 ]);
+	$node->safe_psql($db, $tool{unsubscribe}) if $tool{unsubscribe};
 	$node->safe_psql('postgres', "drop database $db");
+	$tool{far}->safe_psql('postgres', "drop database ${db}_far") if $tool{far};
 	return;
 }
 
