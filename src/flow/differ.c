@@ -38,6 +38,55 @@ add_answer(LhDiffering *found, uint64 n)
 
 /* Rows that are gone, or say too little to be kept --------------------------------------------- */
 
+static LhStatement older_leads = {
+	"select u.n from unnest($1, $2) with ordinality as u(key, version, n) "
+	"join handoff.lead l on l.lead_key = u.key and l.version > u.version",
+	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static LhStatement older_opportunities = {
+	"select u.n from unnest($1, $2) with ordinality as u(key, version, n) "
+	"join handoff.opportunity o on o.opportunity_key = u.key and o.version > u.version",
+	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static LhStatement older_accounts = {
+	"select u.n from unnest($1, $2) with ordinality as u(key, version, n) "
+	"join handoff.account a on a.account_key = u.key and a.version > u.version",
+	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+/* A row that is marked as deleted in a version older than the one known is old news: its record is kept. */
+static void
+keep_older(const LhSource *source, char *const *keys, const LhSourceRow *rows, int n, bool *kept)
+{
+	LhStatement *statement = lh_source_is(source, "lead") ? &older_leads :
+		lh_source_is(source, "opportunity") ? &older_opportunities :
+		lh_source_is(source, "account") ? &older_accounts : NULL;
+	char	  **marked = palloc_array(char *, n + 1);
+	TimestampTz *versions = palloc_array(TimestampTz, n + 1);
+	int		   *places = palloc_array(int, n + 1);
+	int			nmarked = 0;
+	Datum		values[2];
+	uint64		nolder;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (kept[i] || rows[i].row == NULL || LH_ROW_VERSION(&rows[i]) == DT_NOBEGIN)
+			continue;
+		marked[nmarked] = lh_prefixed(source, keys[i]);
+		versions[nmarked] = rows[i].version;
+		places[nmarked++] = i;
+	}
+	if (statement == NULL || nmarked == 0)
+		return;
+	values[0] = lh_text_array(marked, nmarked);
+	values[1] = lh_time_array(versions, nmarked);
+	nolder = lh_run(statement, values, NULL);
+	for (uint64 i = 0; i < nolder; i++)
+		kept[places[lh_get_bigint(i, 1, 1) - 1]] = true;
+}
+
 /* What was noted as gone is known to be gone already. */
 static LhStatement known_among = {
 	"select k from handoff.known_among($1, $2) k "
@@ -101,9 +150,8 @@ same_fields(const LhContract *contract, const LhFields *row, Jsonb *doc)
 	return true;
 }
 
-/* kept: the rows that are there; those that are marked as deleted in a version older than the one known stay, too. */
 static void
-compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int n, bool *kept, LhDiffering *found)
+compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int n, LhDiffering *found)
 {
 	char	  **lead_keys = palloc_array(char *, n + 1);
 	Datum		values[2] = {CStringGetTextDatum(source->name)};
@@ -126,7 +174,6 @@ compare_leads(const LhSource *source, char **keys, const LhSourceRow *rows, int 
 			/* a lead that is gone already, but not known as merged */
 			if (filled(&rows[k], "merged_into") >= 0 && (!lh_get_bool(i, 2) || lh_get_bool(i, 4)))
 				add_key(found, keys[k]);
-			kept[k] = !rows[k].past && rows[k].version != DT_NOBEGIN && rows[k].version < version;
 			continue;
 		}
 		if (!lh_get_bool(i, 2) || !lh_get_bool(i, 3))
@@ -332,7 +379,7 @@ compare_present(const LhSource *source, char **keys, const LhSourceRow *rows, in
 	for (int i = 0; i < n; i++)
 		kept[i] = rows[i].present;
 	if (lh_source_is(source, "lead"))
-		compare_leads(source, keys, rows, n, kept, found);
+		compare_leads(source, keys, rows, n, found);
 	else
 		for (int i = 0; i < n; i++)
 			if (kept[i])
@@ -354,7 +401,10 @@ compare(LhSource *source, char **keys, int n, LhDiffering *found)
 		for (int i = 0; i < n; i++)
 			kept[i] = rows[i].row != NULL;
 	else
+	{
 		compare_present(source, keys, rows, n, kept, found);
+		keep_older(source, keys, rows, n, kept);
+	}
 	for (int i = 0; i < n; i++)
 		if (kept[i])
 			there[nthere++] = keys[i];

@@ -7,6 +7,7 @@
 
 #include "sql.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 /* Small things ------------------------------------------------------------------------------- */
 
@@ -35,6 +36,17 @@ char *
 lh_prefixed(const LhSource *source, const char *key)
 {
 	return key == NULL ? NULL : psprintf("%s%s", source->key_prefix, lh_source_id(source, key));
+}
+
+/* A row that is gone or marked as deleted, for a statement that takes key, version and moment. */
+void
+lh_add_gone(LhRows *rows, const char *key, const LhSourceRow *row, TimestampTz now)
+{
+	TimestampTz version = LH_ROW_VERSION(row);
+	Datum		values[3] = {CStringGetTextDatum(key), TimestampTzGetDatum(version), TimestampTzGetDatum(now)};
+	bool		isnull[3] = {false, version == DT_NOBEGIN, false};
+
+	lh_rows_add(rows, values, isnull);
 }
 
 LhPairs

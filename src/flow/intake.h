@@ -22,6 +22,7 @@
 extern void lh_add_lead_key(LhItem *item, char *key);	/* NULL: none */
 extern char *lh_row_text(const LhSourceRow *row, const char *field);	/* NULL: null or not there */
 extern char *lh_prefixed(const LhSource *source, const char *key);	/* NULL stays NULL */
+extern void lh_add_gone(LhRows *rows, const char *key, const LhSourceRow *row, TimestampTz now);
 extern void lh_keep_held(LhBatch *batch, LhSourceItems *group);
 extern void lh_keep_locked(LhSourceItems *group, const char *kind);
 

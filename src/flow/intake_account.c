@@ -248,7 +248,7 @@ take_group(LhBatch *batch, LhSourceItems *group, int *ntaken)
 	{
 		TakenAccount *account = &taken[i];
 
-		if (account->row->present && account->row->version != DT_NOBEGIN && account->row->version < account->version)
+		if (LH_ROW_VERSION(account->row) != DT_NOBEGIN && account->row->version < account->version)
 			account->item->done = true;
 		else if (lock_keys(account->keys_before, account->nkeys_before) && lock_keys(account->keys, account->nkeys))
 		{
@@ -275,9 +275,12 @@ static LhStatement upsert_accounts = {
 	7, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID}
 };
 
+/* Of a row that is marked as deleted the version counts as that of any other. */
 static LhStatement delete_accounts = {
-	"update handoff.account set deleted_at = $2 where account_key = any($1) and deleted_at is null returning account_key",
-	2, {TEXTARRAYOID, TIMESTAMPTZOID}
+	"update handoff.account a set deleted_at = coalesce(a.deleted_at, u.at), version = greatest(a.version, u.version) "
+	"from unnest($1, $2, $3) as u(account_key, version, at) where a.account_key = u.account_key "
+	"and (a.deleted_at is null or u.version > a.version) returning a.account_key",
+	3, {TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 static LhStatement delete_keys = {
@@ -303,10 +306,10 @@ static void
 write_accounts(LhBatch *batch, const LhSource *source, TakenAccount *taken, int n)
 {
 	LhRows		kept;
-	char	  **gone = palloc_array(char *, n + 1);
-	int			ngone = 0;
+	LhRows		gone;
 
 	lh_rows_begin(&kept, &upsert_accounts);
+	lh_rows_begin(&gone, &delete_accounts);
 	for (int i = 0; i < n; i++)
 	{
 		const LhSourceRow *row = taken[i].row;
@@ -315,7 +318,7 @@ write_accounts(LhBatch *batch, const LhSource *source, TakenAccount *taken, int 
 
 		if (!row->present)
 		{
-			gone[ngone++] = taken[i].account_key;
+			lh_add_gone(&gone, taken[i].account_key, row, batch->now);
 			continue;
 		}
 		values[0] = CStringGetTextDatum(taken[i].account_key);
@@ -330,12 +333,7 @@ write_accounts(LhBatch *batch, const LhSource *source, TakenAccount *taken, int 
 		lh_rows_add(&kept, values, isnull);
 	}
 	mark_changed(taken, n, lh_rows_flush(&kept));
-	if (ngone > 0)
-	{
-		Datum		values[2] = {lh_text_array(gone, ngone), TimestampTzGetDatum(batch->now)};
-
-		mark_changed(taken, n, lh_run(&delete_accounts, values, NULL));
-	}
+	mark_changed(taken, n, lh_rows_flush(&gone));
 }
 
 /* Keys that only the first of two lists has. */

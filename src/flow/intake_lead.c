@@ -154,8 +154,7 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 		slot->input.row_read = true;
 		slot->input.row_present = rows[i].present && stands_for == slot->lead_key;
 		slot->input.row = rows[i].row;
-		/* that a record has past states only is no news of theirs */
-		slot->input.version = rows[i].past ? DT_NOBEGIN : rows[i].version;
+		slot->input.version = LH_ROW_VERSION(&rows[i]);
 		slot->input.crm_status = slot->exists ? changed_text(slot, &rows[i], rows[i].present, "crm_status") : NULL;
 		slot->input.backfill = item->backfill && !slot->exists;
 		slot->input.seen_at = item->at;

@@ -38,9 +38,12 @@ static LhStatement upsert_opportunities = {
 	}
 };
 
+/* Of a row that is marked as deleted the version counts as that of any other. */
 static LhStatement delete_opportunities = {
-	"update handoff.opportunity set deleted_at = $2 where opportunity_key = any($1) and deleted_at is null",
-	2, {TEXTARRAYOID, TIMESTAMPTZOID}
+	"update handoff.opportunity o set deleted_at = coalesce(o.deleted_at, u.at), version = greatest(o.version, u.version) "
+	"from unnest($1, $2, $3) as u(opportunity_key, version, at) where o.opportunity_key = u.opportunity_key "
+	"and (o.version is null or u.version is null or u.version >= o.version)",
+	3, {TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 static char **
@@ -110,13 +113,13 @@ lh_take_opportunities(LhBatch *batch, LhSourceItems *group)
 {
 	LhSourceRow *rows;
 	LhRows		kept;
-	char	  **gone = palloc_array(char *, group->n + 1);
-	int			ngone = 0;
+	LhRows		gone;
 
 	lh_find_of_opportunities(group);	/* a lead may have been merged before we had the lock */
 	lh_keep_held(batch, group);
 	rows = lh_read_group(batch, group);
 	lh_rows_begin(&kept, &upsert_opportunities);
+	lh_rows_begin(&gone, &delete_opportunities);
 	for (int i = 0; i < group->n; i++)
 	{
 		LhItem	   *item = group->items[i];
@@ -127,7 +130,7 @@ lh_take_opportunities(LhBatch *batch, LhSourceItems *group)
 		if (rows[i].present)
 			add_opportunity(&kept, group->source, key, &rows[i], item->at);
 		else
-			gone[ngone++] = key;
+			lh_add_gone(&gone, key, &rows[i], batch->now);
 		for (int k = 0; k < item->nkeys; k++)
 		{
 			LhBatchLead *slot = lh_batch_lead(batch, item->keys[k]);
@@ -137,10 +140,5 @@ lh_take_opportunities(LhBatch *batch, LhSourceItems *group)
 		item->done = true;
 	}
 	lh_rows_flush(&kept);
-	if (ngone > 0)
-	{
-		Datum		values[2] = {lh_text_array(gone, ngone), TimestampTzGetDatum(batch->now)};
-
-		lh_run(&delete_opportunities, values, NULL);
-	}
+	lh_rows_flush(&gone);
 }

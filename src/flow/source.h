@@ -46,6 +46,9 @@ typedef struct LhSourceRow
 	LhFields   *row;			/* mapped fields; NULL if there is none */
 } LhSourceRow;
 
+/* The version that it tells of its record: a past state tells none. */
+#define LH_ROW_VERSION(r)	((r)->past ? DT_NOBEGIN : (r)->version)
+
 /* By name; NULL if there is no such source (any more). */
 extern LhSource *lh_source_load(const char *name);
 

@@ -141,6 +141,30 @@ sync_tool('Debezium: each record a statement, the whole log again and again',
 		{ name => 'and a new record', sql => debezium([ 'b', 'b@x', 1000, 6 ]) },
 		{ name => 'a column more', quiet => 1, sql => 'alter table crm.lead add phone text null' } ]);
 
+# Opportunities and accounts: ([ id, what, time, deleted ], ..), and what of them must be known.
+sub records
+{
+	my ($table, @states) = @_;
+
+	return 'begin;' . join('', map { my ($id, $what, $at, $deleted) = @$_;
+		qq(insert into crm.$table (id, what, __source_ts_ms, __deleted) values ('$id', '$what', extract(epoch from timestamptz '2026-01-0$at')::bigint * 1000, '@{[ $deleted ? 'true' : 'false' ]}')
+			on conflict (id) do update set what = excluded.what, __source_ts_ms = excluded.__source_ts_ms, __deleted = excluded.__deleted;) } @states) . 'commit;';
+}
+
+my @past = ([ 'x', '1', 1 ], [ 'y', '2', 1 ], [ 'x', '3', 2 ], [ 'y', '2', 3, 1 ], [ 'z', '5', 3 ], [ 'z', '5', 4, 1 ], [ 'z', '6', 5 ]);
+my $columns_of = '(id text primary key, what text, __source_ts_ms bigint, __deleted text)';
+my $told = q("version": {"expression": "to_timestamp(__source_ts_ms / 1000.0)"}, "deleted": "__deleted");
+
+sync_tool('Debezium: opportunities and accounts, the whole log again',
+	schema => "create table crm.deal $columns_of; create table crm.company $columns_of",
+	attach => [ qq('crm.deal', 'opportunity', mapping => '{"amount": "what", $told}'), qq('crm.company', 'account', mapping => '{"name": "what", $told}') ],
+	lead => 'select null::text, null::text, null::bigint where false',
+	steps => [ map { my ($n, $last, $known) = @$_; {
+			name => "$n. up to record $last", quiet => 1, sql => records('deal', @past[ 0 .. $last ]) . records('company', @past[ 0 .. $last ]),
+			also => qq(select 'opportunities: ' || k from (select string_agg(opportunity_key || amount, ' ' order by opportunity_key) as k from handoff.opportunity where deleted_at is null) o where k is distinct from '$known'
+				union all select 'accounts: ' || k from (select string_agg(account_key || (fields ->> 'name'), ' ' order by account_key) as k from handoff.account where deleted_at is null) a where k is distinct from '$known')
+		} } [ 1, 1, 'x1 y2' ], [ 1, 4, 'x3 z5' ], [ 1, 5, 'x3' ], [ 2, 4, 'x3' ], [ 1, 6, 'x3 z6' ], (map { [ 3, $_, 'x3 z6' ] } 0 .. 6) ]);
+
 sync_tool('Debezium: delete.enabled, which tells no time',
 	@debezium,
 	steps => [
