@@ -37,9 +37,12 @@ static LhStatement upsert_users = {
 	}
 };
 
+/* Of a row that is marked as deleted the version counts as that of any other. */
 static LhStatement delete_users = {
-	"update handoff.crm_user set deleted_at = $2 where crm_id = any($1) and deleted_at is null",
-	2, {TEXTARRAYOID, TIMESTAMPTZOID}
+	"update handoff.crm_user c set deleted_at = coalesce(c.deleted_at, u.at), version = greatest(c.version, u.version) "
+	"from unnest($1, $2, $3) as u(crm_id, version, at) where c.crm_id = u.crm_id "
+	"and (c.version is null or u.version is null or u.version >= c.version)",
+	3, {TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 static LhStatement follow_users = {
@@ -82,16 +85,15 @@ lh_take_users(LhBatch *batch, LhSourceItems *group)
 	const LhSource *source = group->source;
 	LhSourceRow *rows;
 	LhRows		kept;
+	LhRows		gone;
 	char	  **keys;
-	char	  **gone;
-	int			ngone = 0;
 	Datum		values[2] = {0, TimestampTzGetDatum(batch->now)};
 
 	lh_keep_locked(group, "user");
 	rows = lh_read_group(batch, group);
 	keys = palloc_array(char *, group->n + 1);
-	gone = palloc_array(char *, group->n + 1);
 	lh_rows_begin(&kept, &upsert_users);
+	lh_rows_begin(&gone, &delete_users);
 	for (int i = 0; i < group->n; i++)
 	{
 		Datum		user[LH_USER_COLUMNS + 3];
@@ -101,7 +103,7 @@ lh_take_users(LhBatch *batch, LhSourceItems *group)
 		keys[i] = lh_source_id(source, group->raw_keys[i]);
 		if (!rows[i].present)
 		{
-			gone[ngone++] = keys[i];
+			lh_add_gone(&gone, keys[i], &rows[i], batch->now);
 			continue;
 		}
 		lh_user_values(source, group->raw_keys[i], &rows[i], user, isnull);
@@ -111,11 +113,7 @@ lh_take_users(LhBatch *batch, LhSourceItems *group)
 		lh_rows_add(&kept, user, isnull);
 	}
 	lh_rows_flush(&kept);
-	if (ngone > 0)
-	{
-		values[0] = lh_text_array(gone, ngone);
-		lh_run(&delete_users, values, NULL);
-	}
+	lh_rows_flush(&gone);
 	if (group->n == 0)
 		return;
 	values[0] = lh_text_array(keys, group->n);

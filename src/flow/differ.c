@@ -38,31 +38,28 @@ add_answer(LhDiffering *found, uint64 n)
 
 /* Rows that are gone, or say too little to be kept --------------------------------------------- */
 
-static LhStatement older_leads = {
-	"select u.n from unnest($1, $2) with ordinality as u(key, version, n) "
-	"join handoff.lead l on l.lead_key = u.key and l.version > u.version",
-	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
-};
+#define OLDER_THAN_KNOWN(relation, key) { \
+	"select u.n from unnest($1, $2) with ordinality as u(key, version, n) " \
+	"join handoff." relation " r on r." key " = u.key and r.version > u.version", \
+	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID} \
+}
 
-static LhStatement older_opportunities = {
-	"select u.n from unnest($1, $2) with ordinality as u(key, version, n) "
-	"join handoff.opportunity o on o.opportunity_key = u.key and o.version > u.version",
-	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
-};
-
-static LhStatement older_accounts = {
-	"select u.n from unnest($1, $2) with ordinality as u(key, version, n) "
-	"join handoff.account a on a.account_key = u.key and a.version > u.version",
-	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+static struct
+{
+	const char *kind;
+	LhStatement statement;
+}			older[] = {
+	{"lead", OLDER_THAN_KNOWN("lead", "lead_key")},
+	{"opportunity", OLDER_THAN_KNOWN("opportunity", "opportunity_key")},
+	{"account", OLDER_THAN_KNOWN("account", "account_key")},
+	{"rep", OLDER_THAN_KNOWN("crm_user", "crm_id")}
 };
 
 /* A row that is marked as deleted in a version older than the one known is old news: its record is kept. */
 static void
 keep_older(const LhSource *source, char *const *keys, const LhSourceRow *rows, int n, bool *kept)
 {
-	LhStatement *statement = lh_source_is(source, "lead") ? &older_leads :
-		lh_source_is(source, "opportunity") ? &older_opportunities :
-		lh_source_is(source, "account") ? &older_accounts : NULL;
+	LhStatement *statement = NULL;
 	char	  **marked = palloc_array(char *, n + 1);
 	TimestampTz *versions = palloc_array(TimestampTz, n + 1);
 	int		   *places = palloc_array(int, n + 1);
@@ -74,10 +71,13 @@ keep_older(const LhSource *source, char *const *keys, const LhSourceRow *rows, i
 	{
 		if (kept[i] || rows[i].row == NULL || LH_ROW_VERSION(&rows[i]) == DT_NOBEGIN)
 			continue;
-		marked[nmarked] = lh_prefixed(source, keys[i]);
+		marked[nmarked] = lh_source_is(source, "rep") ? lh_source_id(source, keys[i]) : lh_prefixed(source, keys[i]);
 		versions[nmarked] = rows[i].version;
 		places[nmarked++] = i;
 	}
+	for (int i = 0; i < lengthof(older); i++)
+		if (lh_source_is(source, older[i].kind))
+			statement = &older[i].statement;
 	if (statement == NULL || nmarked == 0)
 		return;
 	values[0] = lh_text_array(marked, nmarked);

@@ -141,7 +141,7 @@ sync_tool('Debezium: each record a statement, the whole log again and again',
 		{ name => 'and a new record', sql => debezium([ 'b', 'b@x', 1000, 6 ]) },
 		{ name => 'a column more', quiet => 1, sql => 'alter table crm.lead add phone text null' } ]);
 
-# Opportunities and accounts: ([ id, what, time, deleted ], ..), and what of them must be known.
+# Opportunities, accounts, users: ([ id, what, time, deleted ], ..), and what of them must be known.
 sub records
 {
 	my ($table, @states) = @_;
@@ -155,14 +155,16 @@ my @past = ([ 'x', '1', 1 ], [ 'y', '2', 1 ], [ 'x', '3', 2 ], [ 'y', '2', 3, 1 
 my $columns_of = '(id text primary key, what text, __source_ts_ms bigint, __deleted text)';
 my $told = q("version": {"expression": "to_timestamp(__source_ts_ms / 1000.0)"}, "deleted": "__deleted");
 
-sync_tool('Debezium: opportunities and accounts, the whole log again',
-	schema => "create table crm.deal $columns_of; create table crm.company $columns_of",
-	attach => [ qq('crm.deal', 'opportunity', mapping => '{"amount": "what", $told}'), qq('crm.company', 'account', mapping => '{"name": "what", $told}') ],
+sync_tool('Debezium: opportunities, accounts and users, the whole log again',
+	schema => "create table crm.deal $columns_of; create table crm.company $columns_of; create table crm.person $columns_of",
+	attach => [ qq('crm.deal', 'opportunity', mapping => '{"amount": "what", $told}'), qq('crm.company', 'account', mapping => '{"name": "what", $told}'),
+		qq('crm.person', 'rep', mapping => '{"name": "what", $told}') ],
 	lead => 'select null::text, null::text, null::bigint where false',
 	steps => [ map { my ($n, $last, $known) = @$_; {
-			name => "$n. up to record $last", quiet => 1, sql => records('deal', @past[ 0 .. $last ]) . records('company', @past[ 0 .. $last ]),
+			name => "$n. up to record $last", quiet => 1, sql => join('', map { records($_, @past[ 0 .. $last ]) } qw(deal company person)),
 			also => qq(select 'opportunities: ' || k from (select string_agg(opportunity_key || amount, ' ' order by opportunity_key) as k from handoff.opportunity where deleted_at is null) o where k is distinct from '$known'
-				union all select 'accounts: ' || k from (select string_agg(account_key || (fields ->> 'name'), ' ' order by account_key) as k from handoff.account where deleted_at is null) a where k is distinct from '$known')
+				union all select 'accounts: ' || k from (select string_agg(account_key || (fields ->> 'name'), ' ' order by account_key) as k from handoff.account where deleted_at is null) a where k is distinct from '$known'
+				union all select 'users: ' || k from (select string_agg(crm_id || name, ' ' order by crm_id) as k from handoff.crm_user where deleted_at is null) u where k is distinct from '$known')
 		} } [ 1, 1, 'x1 y2' ], [ 1, 4, 'x3 z5' ], [ 1, 5, 'x3' ], [ 2, 4, 'x3' ], [ 1, 6, 'x3 z6' ], (map { [ 3, $_, 'x3 z6' ] } 0 .. 6) ]);
 
 sync_tool('Debezium: delete.enabled, which tells no time',
