@@ -201,7 +201,7 @@ $$;
 comment on function handoff.remove_exception(text, date, text) is
     'Makes a date of a calendar usual again; kind NULL: whatever it was. Returns how many exceptions it had. Error 42704: no such calendar.';
 
-create function handoff.import_holidays(calendar text, dates date[], note text default null) returns int
+create function handoff.add_holidays(calendar text, dates date[], note text default null) returns int
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
@@ -211,9 +211,42 @@ begin
     perform handoff.need_calendar(calendar);
     with added as (
         insert into handoff.calendar_exception as e (calendar, on_date, kind, note)
-        select import_holidays.calendar, d.on_date, 'closed', import_holidays.note
+        select add_holidays.calendar, d.on_date, 'closed', add_holidays.note
         from (select distinct unnest(dates) as on_date) d
         where d.on_date is not null
+        order by d.on_date
+        on conflict on constraint calendar_exception_pkey do nothing
+        returning e.on_date, to_jsonb(e) as row
+    ), logged as (
+        insert into handoff.operation_log (object, name, new)
+        select 'calendar_exception', format('%s/%s/closed', add_holidays.calendar, a.on_date), a.row
+        from added a
+    )
+    select count(*) into made from added;
+    return made;
+end
+$$;
+comment on function handoff.add_holidays(text, date[], text) is
+    'Closes dates of a calendar; those that are closed already stay as they are. Returns how many are new. From a query: add_holidays(''office'', array(select ..)). Errors: 42704 (no such calendar), 23514 (a date is not finite).';
+
+create function handoff.ical_dates(ics text, until date) returns table (on_date date, summary text)
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'lh_ical_dates';
+comment on function handoff.ical_dates(text, date) is
+    'The dates of the events of an iCalendar text (RFC 5545) up to a date: whole days from DTSTART to before DTEND, once, or every year by RRULE (FREQ=YEARLY with INTERVAL, COUNT, UNTIL, BYMONTH, BYMONTHDAY, BYDAY), with RDATE and without EXDATE and cancelled ones. A date of two events comes twice. Errors: 22P02 (not iCalendar), 0A000 (a time of day, another recurrence, a changed instance), 22008 (until not finite or after 9999).';
+
+create function handoff.import_holidays(calendar text, ics text, until date default (current_date + 3653)) returns int
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    made int;
+begin
+    perform handoff.need_calendar(calendar);
+    with added as (
+        insert into handoff.calendar_exception as e (calendar, on_date, kind, note)
+        select import_holidays.calendar, d.on_date, 'closed', string_agg(distinct d.summary, ', ')
+        from handoff.ical_dates(ics, until) d
+        group by d.on_date
         order by d.on_date
         on conflict on constraint calendar_exception_pkey do nothing
         returning e.on_date, to_jsonb(e) as row
@@ -226,8 +259,8 @@ begin
     return made;
 end
 $$;
-comment on function handoff.import_holidays(text, date[], text) is
-    'Closes dates of a calendar; those that are closed already stay as they are. Returns how many are new. From a query: import_holidays(''office'', array(select ..)). Errors: 42704 (no such calendar), 23514 (a date is not finite).';
+comment on function handoff.import_holidays(text, text, date) is
+    'Closes the dates of an iCalendar text, as published for public holidays, in a calendar; what comes every year up to a date, by default ten years from now. Dates that are closed already stay as they are, so a feed may be imported again. Returns how many are new. Errors: 42704 (no such calendar), and those of ical_dates().';
 
 revoke all on function handoff.is_open(text, timestamptz) from public;
 revoke all on function handoff.is_open(handoff.schedule, timestamptz) from public;
@@ -248,4 +281,6 @@ revoke all on function handoff.add_calendar(text, text, text) from public;
 revoke all on function handoff.set_calendar(text, text) from public;
 revoke all on function handoff.add_exception(text, date, text, text, text) from public;
 revoke all on function handoff.remove_exception(text, date, text) from public;
-revoke all on function handoff.import_holidays(text, date[], text) from public;
+revoke all on function handoff.add_holidays(text, date[], text) from public;
+revoke all on function handoff.ical_dates(text, date) from public;
+revoke all on function handoff.import_holidays(text, text, date) from public;

@@ -9,6 +9,7 @@
  *     *_recv                      the same of its binary form
  *     rules                       a criteria a line: the list answers as PostgreSQL does, rule by rule
  *     heat_of                     points, moment and half-life as 24 bytes
+ *     icalendar                   holidays, up to a date
  *     contract                    a JSON document: what imports also exports and imports again
  *
  * criteria and rules are asked of the rows of criteria_truth.truth (test/stress/lib/criteria.sql), and
@@ -312,12 +313,31 @@ schedule_value(Oid type, Datum schedule)
 	}
 }
 
+/* What is added is what lies between, and what is taken away again; there is no loop where nothing is open. */
+static void
+business_time(Oid type, Datum schedule)
+{
+	const char *wrong;
+
+	SPI_connect();
+	wrong = ask("select string_agg(format('%s, %s', t, span), '; ') from unnest('{2026-03-27 12:00Z,2011-12-29 10:00Z,1883-11-17Z}'::timestamptz[]) t,"
+				" unnest('{1 us,30 h,9999 h}'::interval[]) span, lateral (select handoff.business_add($1, t, span) as due) d"
+				" where handoff.business_between($1, t, due) <> span or handoff.business_sub($1, due, span) <> handoff.next_open($1, t)"
+				" or handoff.business_add($1, t, '3 days') < handoff.business_add($1, t, '1 day') or handoff.next_close($1, t) <= handoff.next_open($1, t)",
+				type, 1, &schedule);
+	if (wrong != NULL)
+		broken("business time of %s: %s", print(type, schedule), wrong);
+	SPI_finish();
+}
+
 static void
 fuzz_schedule(const char *data, size_t size)
 {
 	Oid			type = type_oid("handoff.schedule");
+	Datum		schedule = read_text(type, as_text(data, size));
 
-	schedule_value(type, read_text(type, as_text(data, size)));
+	schedule_value(type, schedule);
+	business_time(type, schedule);
 }
 
 static void
@@ -427,6 +447,19 @@ fuzz_heat_of(const char *data, size_t size)
 		broken("%.17g points are %.17g (%s)", points, got, print(type, heat));
 }
 
+/* ---------- holidays ---------- */
+
+static void
+fuzz_icalendar(const char *data, size_t size)
+{
+	Datum		ics = read_text(TEXTOID, as_text(data, size));
+
+	SPI_connect();
+	if (ask("select min(on_date) from handoff.ical_dates($1, '2033-01-01') where on_date > '2033-01-01'", TEXTOID, 1, &ics) != NULL)
+		broken("a date behind the last one");
+	SPI_finish();
+}
+
 /* ---------- contracts ---------- */
 
 /* The one answer of a query about a jsonb. */
@@ -462,6 +495,7 @@ const FuzzTarget lh_fuzz_targets[] = {
 	{"heat", fuzz_heat},
 	{"heat_recv", fuzz_heat_recv},
 	{"heat_of", fuzz_heat_of},
+	{"icalendar", fuzz_icalendar},
 	{"contract", fuzz_contract},
 	{NULL, NULL}
 };

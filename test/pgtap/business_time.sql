@@ -28,7 +28,7 @@ from (select * from jsonb_each(:'calendars'::jsonb) union all select * from json
 select handoff.add_calendar(t.name, (select coalesce(string_agg(d.key || ' ' || pg_temp.hours(d.value), '; ') filter (where d.value <> '[]'), 'closed')
                                      from jsonb_each(t.doc -> 'week') d) || ' @ ' || (t.doc ->> 'time_zone'))
 from theirs t;
-select handoff.import_holidays(t.name, array(select h::date from jsonb_array_elements_text(t.doc -> 'holidays') h), 'public holiday')
+select handoff.add_holidays(t.name, array(select h::date from jsonb_array_elements_text(t.doc -> 'holidays') h), 'public holiday')
 from theirs t;
 select handoff.add_exception(t.name, e.key::date, 'open', pg_temp.hours(e.value)) from theirs t, jsonb_each(t.doc -> 'date_overrides') e;
 select handoff.add_exception(t.name, e.key::date, 'break', pg_temp.hours(e.value)) from theirs t, jsonb_each(t.doc -> 'breaks') e;

@@ -36,7 +36,7 @@ select handoff.add_exception('office', '2026-12-25', 'closed', note => 'Christma
 select handoff.add_exception('office', '2026-12-24', 'open', '9:00-12:00');
 select handoff.add_exception('office', '2026-12-26', 'open', '10:00-11:00 22:00-02:00 11:00-12:00');
 select handoff.add_exception('office', '2026-12-24', 'break', '10:00-10:30, 11:50-13:00');
-select handoff.import_holidays('office', '{2026-12-25,2027-01-01,2027-01-01,NULL,2027-01-06}', 'holiday');
+select handoff.add_holidays('office', '{2026-12-25,2027-01-01,2027-01-01,NULL,2027-01-06}', 'holiday');
 select handoff.set_calendar('office', 'mon-fri 09:00-17:00 @ Europe/Berlin');
 select handoff.set_calendar('office', 'mon-fri 09:00-18:00 @ Europe/Berlin');
 select handoff.set_calendar('office', 'mon-fri 09:00-17:00 @ Europe/Berlin');
@@ -54,7 +54,7 @@ select pg_temp.fails(q) from unnest(array[
     $$select handoff.add_exception('office', '2026-01-01', 'open')$$, $$select handoff.add_exception('office', '2026-12-25', 'closed')$$,
     $$select handoff.add_exception('office', '2026-01-01', 'open', '')$$, $$select handoff.add_exception('office', '2026-01-01', 'break', '10-11')$$,
     $$select handoff.add_exception('office', '2026-01-01', 'open', '08:00-07:00 06:00-09:00')$$, $$select handoff.add_exception('office', '2026-01-01', 'open', 'mon 10:00-11:00')$$,
-    $$select handoff.remove_exception('moon', '2026-01-01')$$, $$select handoff.import_holidays('moon', '{}')$$, $$select handoff.import_holidays('office', '{infinity}')$$,
+    $$select handoff.remove_exception('moon', '2026-01-01')$$, $$select handoff.add_holidays('moon', '{}')$$, $$select handoff.add_holidays('office', '{infinity}')$$,
     $$insert into handoff.calendar_exception values ('office', '2026-01-01', 'closed', '10:00-11:00')$$,
     $$insert into handoff.calendar_exception values ('office', '2026-01-01', 'open', '9:00-11:00')$$,
     $$insert into handoff.calendar_exception values ('office', '2026-01-01', 'open', 'all day')$$]) q;
