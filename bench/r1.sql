@@ -24,6 +24,8 @@ select from handoff.load_territory('zip', 'changed');
 call bench.stop('r1 hundredth');
 select from handoff.load_territory('zip', 'bench.map');
 insert into handoff.territory (map, kind, key, pool) select 'zip', 'prefix', lpad(i::text, 2, '0'), 'pool' || i / 2 from generate_series(0, 99) i;
+insert into handoff.territory (map, key, rep)
+select 'named', '0015g0000' || n, 'rep' || n / 2 % 50 || substr('abcd', 1 + n / 2 % 4, 1) from generate_series(0, 19999, 2) n;
 analyze handoff.territory;
 
 -- the version with the rules was published last

@@ -1,8 +1,8 @@
 -- bench/r1_prepare.sql: routing by a territory map and by rules, to the same 50 pools.
 --
 -- Postal codes are five digits; each 2,000 of them belong to a pool of four reps. The map says so with 42,555
--- keys of their own and a prefix for each thousand of the others, the rules with a range each. Every lead that no gate
--- stops is handed over.
+-- keys of their own and a prefix for each thousand of the others, the rules with a range each. Before that both ask a map
+-- of 10,000 named accounts, to which every sixth lead belongs, for a rep. Every lead that no gate stops is handed over.
 
 create table bench.map (key text primary key, pool text not null);
 insert into bench.map
@@ -24,8 +24,9 @@ begin
     insert into handoff.field (contract_id, of, name, type) values (v, 'lead', 'postal_code', 'text');
     update handoff.stage set entry = null where contract_id = v and name = 'mql';
     delete from handoff.route where contract_id = v and leg = 'mql_to_sdr';
-    insert into handoff.route (contract_id, leg, name, ord, target_kind, target, key_field) values
-        (v, 'mql_to_sdr', 'by_map', 1, 'territory', 'zip', 'postal_code'), (v, 'mql_to_sdr', 'rest', 2, 'pool', 'fallback', null);
+    insert into handoff.route (contract_id, leg, name, ord, criteria, target_kind, target, key_field) values
+        (v, 'mql_to_sdr', 'named', -1, 'account_key is not null', 'territory', 'named', 'account_key'),
+        (v, 'mql_to_sdr', 'by_map', 0, null, 'territory', 'zip', 'postal_code'), (v, 'mql_to_sdr', 'rest', 1, null, 'pool', 'fallback', null);
     perform handoff.publish(v);
     v := handoff.draft();
     delete from handoff.route where contract_id = v and name = 'by_map';

@@ -9,7 +9,7 @@
  * one to another (number).  They win in that order; the longer prefix and the narrower range first.
  *
  * Exact rows and prefixes are found by equality: what is asked for is the key, and each of its own
- * beginnings.  Ranges of both kinds are found in one GiST index over places.  A place is a text that
+ * beginnings; but of a map that has no rows of a kind nothing of that kind is asked.  Ranges of both kinds are found in one GiST index over places.  A place is a text that
  * holds map, kind and key in such a way that places of one map and kind, compared by bytes, stand in
  * the order of their keys, and those of different lengths apart:
  *
@@ -161,6 +161,41 @@ sort_unique(LhTerritories *all)
 	all->n = n;
 }
 
+/* The kinds of rows, besides exact ones, that a map has. */
+typedef struct Kinds
+{
+	bool		prefix;
+	bool		range;
+	bool		number;
+} Kinds;
+
+static LhStatement read_kinds = {
+	"select exists (select from handoff.territory t where t.map = m.map and t.kind = 'prefix'), "
+	"exists (select from handoff.territory t where t.map = m.map and t.kind = 'range'), "
+	"exists (select from handoff.territory t where t.map = m.map and t.kind = 'number') "
+	"from unnest($1) with ordinality m(map, n) order by m.n",
+	1, {TEXTARRAYOID}
+};
+
+/* Of each map that is asked, in their order. */
+static Kinds *
+kinds_of_maps(const LhTerritories *all)
+{
+	char	  **maps = palloc_array(char *, all->n);
+	Kinds	   *kinds = palloc_array(Kinds, all->n);
+	Datum		value;
+	int			n = 0;
+
+	for (int i = 0; i < all->n; i++)
+		if (n == 0 || strcmp(maps[n - 1], all->asked[i].map) != 0)
+			maps[n++] = unconstify(char *, all->asked[i].map);
+	value = lh_text_array(maps, n);
+	lh_run(&read_kinds, &value, NULL);
+	for (int i = 0; i < n; i++)
+		kinds[i] = (Kinds) {lh_get_bool(i, 1), lh_get_bool(i, 2), lh_get_bool(i, 3)};
+	return kinds;
+}
+
 /*
  * What could have key n of those asked: a row of that kind with that key, or, of the two kinds of
  * range, one over that place.
@@ -203,13 +238,13 @@ ask_for(Question *question, const char *kind, text *key)
 
 /* The key itself, its beginnings, its places.  Of a key longer than any row only beginnings count. */
 static void
-ask_all(Question *question, const char *key)
+ask_all(Question *question, const Kinds *kinds, const char *key)
 {
 	int			length = pg_mbstrlen(key);
 	const char *end = key;
 	char	   *number;
 
-	for (int i = 0; i < Min(length, MAX_PREFIX); i++)
+	for (int i = 0; kinds->prefix && i < Min(length, MAX_PREFIX); i++)
 	{
 		end += pg_mblen(end);
 		ask_for(question, "prefix", cstring_to_text_with_len(key, end - key));
@@ -217,8 +252,9 @@ ask_all(Question *question, const char *key)
 	if (length > MAX_KEY || length == 0)
 		return;
 	ask_for(question, "exact", cstring_to_text(key));
-	ask_for(question, "range", cstring_to_text(range_place(question->map, key)));
-	number = number_place(question->map, key);
+	if (kinds->range)
+		ask_for(question, "range", cstring_to_text(range_place(question->map, key)));
+	number = kinds->number ? number_place(question->map, key) : NULL;
 	if (number != NULL)
 		ask_for(question, "number", cstring_to_text(number));
 }
@@ -242,18 +278,22 @@ void
 lh_territories_read(LhTerritories *all, TimestampTz at)
 {
 	Question	question = {.at = at};
+	const Kinds *kinds;
 	uint64		found;
 
 	if (all->n == 0)
 		return;
 	sort_unique(all);
+	kinds = kinds_of_maps(all);
 	lh_rows_begin(&question.rows, &look_up);
 	for (int i = 0; i < all->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (i > 0 && strcmp(all->asked[i].map, question.map) != 0)
+			kinds++;
 		question.n = i;
 		question.map = all->asked[i].map;
-		ask_all(&question, all->asked[i].key);
+		ask_all(&question, kinds, all->asked[i].key);
 	}
 	found = lh_rows_flush(&question.rows);
 	for (uint64 row = 0; row < found; row++)
