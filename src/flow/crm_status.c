@@ -11,7 +11,8 @@
  * be.
  *
  * A status that only says what we know, because the lead is in a stage that it stands for, changes
- * nothing: so an echo of our own write-back doesn't.
+ * nothing: so an echo of our own write-back doesn't, also one that comes when the lead has gone on.  Nor is
+ * it news that the lead could pass a leg for (take.c).
  */
 #include "flow/journey.h"
 
@@ -26,17 +27,28 @@ status_named(const LhContract *contract, const char *value)
 	return NULL;
 }
 
-/* Is the lead where the status says it is, or has it just been given that disposition? */
+/* Is the lead where the status says it is, or was it when that was set, or has it just been given that disposition? */
 static bool
 says_what_is(const LhDecision *decision, const LhCrmStatus *status)
 {
 	const LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, false);
+	const char *then = decision->input->stage_then;
+	int			stage = lh_contract_stage(decision->contract, decision->lead->stage);
+	int			before = then == NULL ? -1 : lh_contract_stage(decision->contract, then);
 
 	for (int i = 0; i < status->nstages; i++)
-		if (status->stages[i] == decision->stage)
+		if (status->stages[i] == stage || status->stages[i] == before)
 			return true;
 	return last != NULL && last->h.closed_at == decision->lead->stage_since && last->h.code != NULL &&
 		status->code != NULL && strcmp(last->h.code, status->code) == 0;
+}
+
+bool
+lh_status_says_what_is(const LhDecision *decision, const char *value)
+{
+	const LhCrmStatus *status = status_named(decision->contract, value);
+
+	return status != NULL && says_what_is(decision, status);
 }
 
 /* What its disposition says of a violation; a qualification is always taken as far as it goes. */

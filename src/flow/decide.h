@@ -200,6 +200,8 @@ typedef struct LhInput
 	bool		backfill;		/* it was there before the source was attached */
 	LhFields   *row;			/* only the mapped range counts */
 	const char *crm_status;		/* of a known lead, if it is another than before; else NULL */
+	bool		owner_is_ours;	/* the CRM's owner is another than before, and one we gave it to */
+	const char *stage_then;		/* at the row's version, with a status that is older than the stage; or NULL */
 	bool		account_read;
 	Jsonb	   *account;		/* fields of its account as a lead names them; NULL: it has none */
 	LhFoundAccount *found;		/* NULL: it was not looked for */
@@ -296,6 +298,9 @@ extern void lh_set_account_fields(LhDecision *decision);
 /* take.c: what is new about the lead itself; false: there is nothing to decide any more */
 extern bool lh_take_row(LhDecision *decision);
 extern void lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at);
+
+/* crm_status.c: is the lead where that status of the CRM says it is? */
+extern bool lh_status_says_what_is(const LhDecision *decision, const char *value);
 
 /* horizon.c: which activities a decision needs */
 extern void lh_find_horizon(const LhContract *contract, const LhLead *lead, LhInput *input,

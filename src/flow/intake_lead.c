@@ -120,17 +120,81 @@ write_conversions(Conversions *conversions)
 	lh_rows_flush(&conversions->converted);
 }
 
+/* Echoes of what we have written into the CRM ---------------------------------------------------- */
+
+/* the owner is one whom the handoff was given to; the lead has gone on since, perhaps */
+static LhStatement ours = {
+	"select u.lead_key from unnest($1, $2, $3) as u(lead_key, handoff_no, crm_id) "
+	"join handoff.rep r on r.crm_id = u.crm_id where exists (select from handoff.assignment a "
+	"where a.lead_key = u.lead_key and a.handoff_no = u.handoff_no and a.rep = r.rep)",
+	3, {TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID}
+};
+
+static LhStatement stages_then = {
+	"select u.lead_key, s.stage from unnest($1, $2) as u(lead_key, at) join handoff.stage_history s "
+	"on s.lead_key = u.lead_key and s.entered_at <= u.at and u.at < s.left_at",
+	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+typedef struct Echoes
+{
+	LhRows		owners;
+	LhRows		statuses;
+} Echoes;
+
+static void
+begin_echoes(Echoes *echoes)
+{
+	lh_rows_begin(&echoes->owners, &ours);
+	lh_rows_begin(&echoes->statuses, &stages_then);
+}
+
+/* A change of a known lead that may be one; a status is older than the lead's stage then. */
+static void
+add_echoes(Echoes *echoes, const LhBatchLead *slot, const LhSourceRow *row)
+{
+	const LhLeadHandoff *open = lh_open_handoff(&slot->lead);
+	char	   *owner = open == NULL ? NULL : changed_text(slot, row, row->present, "crm_owner");
+	Datum		values[3] = {CStringGetTextDatum(slot->lead_key)};
+
+	if (owner != NULL)
+	{
+		values[1] = Int32GetDatum((int32) open->h.handoff_no);
+		values[2] = CStringGetTextDatum(owner);
+		lh_rows_add(&echoes->owners, values, NULL);
+	}
+	if (slot->input.crm_status != NULL && row->version != DT_NOBEGIN && row->version < slot->lead.stage_since)
+	{
+		values[1] = TimestampTzGetDatum(row->version);
+		lh_rows_add(&echoes->statuses, values, NULL);
+	}
+}
+
+static void
+find_echoes(LhBatch *batch, Echoes *echoes)
+{
+	uint64		n = lh_rows_flush(&echoes->owners);
+
+	for (uint64 i = 0; i < n; i++)
+		lh_batch_lead(batch, lh_get_text(i, 1))->input.owner_is_ours = true;
+	n = lh_rows_flush(&echoes->statuses);
+	for (uint64 i = 0; i < n; i++)
+		lh_batch_lead(batch, lh_get_text(i, 1))->input.stage_then = lh_get_text(i, 2);
+}
+
 void
 lh_take_leads(LhBatch *batch, LhSourceItems *group)
 {
 	LhSourceRow *rows;
 	LhMerging	merging;
 	Conversions conversions;
+	Echoes		echoes;
 
 	lh_keep_held(batch, group);
 	rows = lh_read_group(batch, group);
 	merging = lh_begin_merging(batch, group, rows);
 	begin_conversions(&conversions);
+	begin_echoes(&echoes);
 	for (int i = 0; i < group->n; i++)
 	{
 		LhItem	   *item = group->items[i];
@@ -156,10 +220,13 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 		slot->input.row = rows[i].row;
 		slot->input.version = LH_ROW_VERSION(&rows[i]);
 		slot->input.crm_status = slot->exists ? changed_text(slot, &rows[i], rows[i].present, "crm_status") : NULL;
+		if (slot->exists)
+			add_echoes(&echoes, slot, &rows[i]);
 		slot->input.backfill = item->backfill && !slot->exists;
 		slot->input.seen_at = item->at;
 		item->done = true;
 	}
 	write_conversions(&conversions);
+	find_echoes(batch, &echoes);
 	lh_merge(batch, merging.merges, "source");
 }

@@ -85,6 +85,13 @@ forgotten_fields(const LhDecision *decision, LhJson *json, bool as_old)
 	return any;
 }
 
+static bool
+same_value(const LhFieldSet *set, int field, const LhFields *a, const LhFields *b)
+{
+	return a->isnull[field] == b->isnull[field] &&
+		(a->isnull[field] || lh_type_equal(set->fields[field].type, a->values[field], b->values[field]));
+}
+
 /* Old and new values of the mapped fields that differ, as the detail of a "fields" event. */
 static Jsonb *
 field_differences(const LhDecision *decision, const LhFields *before, const LhFields *after)
@@ -102,9 +109,7 @@ field_differences(const LhDecision *decision, const LhFields *before, const LhFi
 		lh_json_open(&json, pass == 0 ? "old" : "new");
 		for (int i = 0; i < decision->contract->nkept; i++)
 		{
-			if (before->isnull[i] == after->isnull[i] &&
-				(before->isnull[i] ||
-				 lh_type_equal(set->fields[i].type, before->values[i], after->values[i])))
+			if (same_value(set, i, before, after))
 				continue;
 			any = true;
 			if (row->isnull[i])
@@ -182,27 +187,46 @@ create_lead(LhDecision *decision)
 	lh_enter_first_stage(decision);
 }
 
+/* Has this field become what view writeback says, so that it may be ourselves who wrote it? */
 static bool
-same_field(const LhDecision *decision, const char *name, const LhFields *a, const LhFields *b)
+is_echo(const LhDecision *decision, int field, const LhFields *now)
 {
-	int			field = lh_fieldset_find(decision->contract->lead_set, name);
+	const char *name = decision->contract->lead_set->fields[field].name;
 
-	return a->isnull[field] == b->isnull[field] &&
-		(a->isnull[field] ||
-		 lh_type_equal(a->set->fields[field].type, a->values[field], b->values[field]));
+	if (now->isnull[field])
+		return false;
+	if (strcmp(name, "crm_owner") == 0)
+		return decision->input->owner_is_ours;
+	return strcmp(name, "crm_status") == 0 &&
+		lh_status_says_what_is(decision, TextDatumGetCString(now->values[field]));
 }
 
-static void
+/* Is anything among what differs that is not an echo of our own? */
+static bool
+is_news(const LhDecision *decision, const LhFields *before, const LhFields *now)
+{
+	for (int i = 0; i < decision->contract->nkept; i++)
+		if (!same_value(decision->contract->lead_set, i, before, now) && !is_echo(decision, i, now))
+			return true;
+	return false;
+}
+
+/* True: there is news, of a row that somebody else has written. */
+static bool
 change_fields(LhDecision *decision, bool take_row)
 {
+	const LhFieldSet *set = decision->contract->lead_set;
 	LhFields   *now = fields_now(decision, take_row);
 	Jsonb	   *differences = field_differences(decision, decision->lead->row, now);
+	bool		news;
 
 	if (differences == NULL)
-		return;
-	decision->crm_owner_changed = !same_field(decision, "crm_owner", decision->lead->row, now);
+		return false;
+	decision->crm_owner_changed = !same_value(set, lh_fieldset_find(set, "crm_owner"), decision->lead->row, now);
+	news = is_news(decision, decision->lead->row, now);
 	keep_fields(decision, now);
 	lh_decision_event(decision, "fields", NULL, "source", differences);
+	return news;
 }
 
 static Jsonb *
@@ -270,6 +294,7 @@ lh_take_row(LhDecision *decision)
 {
 	LhLead	   *lead = decision->lead;
 	const LhInput *input = decision->input;
+	bool		news;
 
 	if (!input->row_read)
 	{
@@ -300,10 +325,10 @@ lh_take_row(LhDecision *decision)
 		decision->restored = true;
 		lh_decision_event(decision, "restored", NULL, "source", empty_object());
 	}
-	change_fields(decision, true);
+	news = change_fields(decision, true);
 	lh_take_account(decision);
 	decision->crm_status = input->crm_status;
-	if (list_length(decision->effects->events) > 0)
+	if (news || decision->restored)
 		lh_take_newest(lead, "row", row_time(decision));
 	return true;
 }
