@@ -105,6 +105,21 @@ $$;
 comment on function handoff.key_expression(regclass, text[]) is
     'SQL for the text of a row''s key (alias t), as capture() writes it. It calls output functions, never a cast, which the table''s owner could have made.';
 
+create function handoff.key_is_indexed(rel regclass, key text[]) returns boolean
+    language sql stable strict
+    set search_path = pg_catalog, pg_temp
+as $$
+    select exists (
+        select from pg_index i
+        where i.indrelid = $1 and i.indisvalid and i.indpred is null
+          and (select array_agg(a.attname::text order by a.attname)
+               from pg_attribute a
+               where a.attrelid = $1 and a.attnum = any((i.indkey::int2[])[0:cardinality($2) - 1]))
+              = (select array_agg(k order by k) from unnest($2) k))
+$$;
+comment on function handoff.key_is_indexed(regclass, text[]) is
+    'Does an index of a table begin with its key columns, in any order?';
+
 create function handoff.attach(
     tab        text,
     kind       text,
@@ -178,13 +193,7 @@ begin
     mapped := case when jsonb_typeof(mapping) <> 'object' then mapping
         else handoff.guess_mapping(rel, kind, contract) || coalesce(mapping, '{}') end;
     perform handoff.check_mapping(rel, kind, mapped, contract);
-    indexed := exists (
-        select from pg_index i
-        where i.indrelid = rel and i.indisvalid and i.indpred is null
-          and (select array_agg(a.attname::text order by a.attname)
-               from pg_attribute a
-               where a.attrelid = rel and a.attnum = any((i.indkey::int2[])[0:cardinality(keys) - 1]))
-              = (select array_agg(k order by k) from unnest(keys) k));
+    indexed := handoff.key_is_indexed(rel, keys);
     if not indexed and chosen.capture <> 'poll' then
         raise warning 'no index of table % begins with its key', rel
             using detail = 'Its rows are decided by tick() only, and each batch reads the whole table.',
@@ -241,7 +250,7 @@ begin
     end if;
     rel := to_regclass(format('%I.%I', known.schema_name, known.table_name));
     if rel is not null then
-        perform handoff.drop_triggers(rel);
+        perform handoff.drop_triggers(rel, known.name);
     end if;
     delete from handoff.scan c where c.source = detach.source;
     delete from handoff.absence a where a.source = detach.source;
@@ -271,6 +280,7 @@ comment on function handoff.retry_quarantine(text) is
 
 revoke all on function handoff.attachable(text, text) from public;
 revoke all on function handoff.source_key(regclass, text[]) from public;
+revoke all on function handoff.key_is_indexed(regclass, text[]) from public;
 revoke all on function handoff.key_expression(regclass, text[]) from public;
 revoke all on function handoff.attach(text, text, text[], jsonb, timestamptz, text, text, text, interval, interval, text) from public;
 revoke all on function handoff.detach(text) from public;

@@ -5,7 +5,9 @@
 -- and capture_fault() says when the choice, the table or its triggers are not what they were: tick()
 -- then calls reattach(), which puts the triggers anew and asks for a reconcile.
 --
--- Nothing here depends on a synced table: its name is text, and what it was is kept as numbers.
+-- Nothing here depends on a synced table: its name is text, and what it was is kept as numbers. Row
+-- triggers have names of their own for each source's table: a partition gets a clone of its parent's, and
+-- ATTACH PARTITION of a table that has one of that name already would fail.
 
 create function handoff.capture() returns trigger
     language c
@@ -69,22 +71,23 @@ comment on function handoff.guard_columns(jsonb) is
     'The columns that a mapping reads: an update that changes none of them is not captured. NULL: it can''t be told, every update is.';
 
 create function handoff.wanted_triggers(rel regclass, capture text)
-    returns table (tab regclass, name text, event text, is_clone boolean)
+    returns table (tab regclass, name text, event text, kind int, is_clone boolean)
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
-    select $1, 'lh_capture_' || e.event, e.event, false
-    from (values ('insert'), ('update'), ('delete'), ('truncate')) e (event)
+    -- kind as pg_trigger.tgtype has it
+    select $1, 'lh_capture_' || e.event, e.event, e.kind, false
+    from (values ('insert', 4), ('update', 16), ('delete', 8), ('truncate', 32)) e (event, kind)
     where $2 = 'statement'
     union all
     -- a partition has a clone of the row trigger of its root
-    select t.tab, 'lh_capture_' || e.event, e.event, t.is_partition and e.event = 'row'
+    select t.tab, format('lh_capture_%s_%s', e.event, $1::oid), e.event, e.kind, t.is_partition and e.event = 'row'
     from handoff.table_tree($1) t
-    cross join (values ('row'), ('truncate')) e (event)
+    cross join (values ('row', 1 + 4 + 8 + 16), ('truncate', 32)) e (event, kind)
     where $2 = 'row'
 $$;
 comment on function handoff.wanted_triggers(regclass, text) is
-    'The capture triggers that a table and its partitions and children should have. None for capture by poll.';
+    'The capture triggers that a table and its partitions and children should have. None for capture by poll. A trigger of another name that does the same will do: a restored dump has such.';
 
 create function handoff.trigger_arguments(source text, key text[]) returns bytea
     language sql stable
@@ -95,6 +98,19 @@ as $$
 $$;
 comment on function handoff.trigger_arguments(text, text[]) is
     'Arguments of a capture trigger as the catalog keeps them: the source''s name and its key columns.';
+
+create function handoff.is_wanted_elsewhere(trigger_id oid, source text) returns boolean
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select exists (
+        select from pg_trigger t
+        join handoff.source o on o.name <> $2 and t.tgargs = handoff.trigger_arguments(o.name, o.key_columns)
+        cross join lateral handoff.wanted_triggers(handoff.source_table(o.name), o.capture) w
+        where t.oid = $1 and w.tab = t.tgrelid and w.kind = t.tgtype and w.is_clone = (t.tgparentid <> 0))
+$$;
+comment on function handoff.is_wanted_elsewhere(oid, text) is
+    'Is a capture trigger one that another source than this should have? A partition can be a source too.';
 
 create function handoff.put_triggers(rel regclass, source text, key text[], capture text) returns void
     language plpgsql
@@ -110,11 +126,18 @@ begin
         from handoff.table_tree(rel) r
         join pg_trigger t on t.tgrelid = r.tab
         where starts_with(t.tgname, 'lh_capture_') and not t.tgisinternal and t.tgparentid = 0
-          and not exists (select from handoff.wanted_triggers(rel, capture) w where w.tab = t.tgrelid and w.name = t.tgname)
+          and not exists (select from handoff.wanted_triggers(rel, capture) w where w.tab = t.tgrelid and not w.is_clone
+                          and (w.name = t.tgname or w.kind = t.tgtype and t.tgargs = handoff.trigger_arguments(source, key)))
+          and not handoff.is_wanted_elsewhere(t.oid, source)
     loop
         execute format('drop trigger %I on %s', wanted.name, wanted.tab);
     end loop;
-    for wanted in select w.* from handoff.wanted_triggers(rel, capture) w where not w.is_clone loop
+    for wanted in
+        select w.* from handoff.wanted_triggers(rel, capture) w
+        where not w.is_clone
+          and not exists (select from pg_trigger t where t.tgrelid = w.tab and t.tgfoid = 'handoff.capture()'::regprocedure and t.tgparentid = 0
+                          and t.tgtype = w.kind and t.tgargs = handoff.trigger_arguments(source, key))
+    loop
         execute format('create or replace trigger %I after %s on %s %s execute function handoff.capture(%s)',
             wanted.name, case wanted.event when 'row' then 'insert or update or delete' else wanted.event end, wanted.tab,
             case wanted.event
@@ -151,7 +174,7 @@ $$;
 comment on function handoff.always_capture(regclass) is
     'Makes our triggers of a table (a source with its partitions and children, or handoff.wake) fire under any session_replication_role.';
 
-create function handoff.drop_triggers(rel regclass) returns void
+create function handoff.drop_triggers(rel regclass, source text) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
@@ -162,13 +185,14 @@ begin
     for tab, name in
         select t.tgrelid, t.tgname from handoff.table_tree(rel) r join pg_trigger t on t.tgrelid = r.tab
         where starts_with(t.tgname, 'lh_capture_') and not t.tgisinternal and t.tgparentid = 0
+          and not handoff.is_wanted_elsewhere(t.oid, source)
     loop
         execute format('drop trigger %I on %s', name, tab);
     end loop;
 end
 $$;
-comment on function handoff.drop_triggers(regclass) is
-    'Drops the capture triggers of a table, its partitions and children.';
+comment on function handoff.drop_triggers(regclass, text) is
+    'Drops the capture triggers of a source from its table, its partitions and children.';
 
 create function handoff.table_ids(rel regclass) returns bigint[]
     language sql stable
@@ -177,26 +201,43 @@ return array(select t.tab::oid::bigint from handoff.table_tree($1) t order by 1)
 comment on function handoff.table_ids(regclass) is
     'Numbers of a table, its partitions and children: by them a table that was replaced is told from the one that was attached.';
 
-create function handoff.table_columns(rel regclass, mapping jsonb) returns text
+create function handoff.table_files(rel regclass) returns bigint[]
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+return array(select pg_relation_filenode(t.tab)::bigint from handoff.table_tree($1) t where pg_relation_filenode(t.tab) is not null order by 1);
+comment on function handoff.table_files(regclass) is
+    'Numbers of the files of a table, its partitions and children: what rewrites all rows and fires no trigger (ALTER COLUMN .. TYPE .. USING) gives it another one.';
+
+create function handoff.missing_columns(rel regclass, columns text[]) returns text[]
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+return array(select c.name from unnest($2) c (name)
+             where not exists (select from pg_attribute a where a.attrelid = $1 and a.attname = c.name
+                               and a.attnum > 0 and not a.attisdropped));
+comment on function handoff.missing_columns(regclass, text[]) is
+    'Those of some columns that a table has not.';
+
+create function handoff.table_columns(rel regclass, mapping jsonb, key text[]) returns text
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(string_agg(format('%s %s %s', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum), '')
     from pg_attribute a
     where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
-      and (handoff.guard_columns($2) is null or a.attname = any (handoff.guard_columns($2)))
+      and (handoff.guard_columns($2) is null or a.attname = any (handoff.guard_columns($2) || $3))
 $$;
-comment on function handoff.table_columns(regclass, jsonb) is
-    'Place, name and type of the columns of a table that a mapping reads: what an ALTER TABLE may have changed in all rows, firing no trigger.';
+comment on function handoff.table_columns(regclass, jsonb, text[]) is
+    'Place, name and type of the columns of a table that make its key or that a mapping reads: what an ALTER TABLE may have changed in all rows, firing no trigger.';
 
 create function handoff.capture_fault(source_name text, out rel regclass, out fault text) returns record
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    source handoff.source;
-    chosen record;
-    kind   "char";
+    source  handoff.source;
+    chosen  record;
+    kind    "char";
+    missing text[];
 begin
     select s.* into source from handoff.source s where s.name = source_name;
     select c.oid, c.relkind into rel, kind
@@ -213,11 +254,16 @@ begin
         rel := null;
         return;
     end if;
-    chosen := handoff.choose_capture(rel, source.capture_asked);
+    missing := handoff.missing_columns(rel, source.key_columns);
+    if cardinality(missing) > 0 then
+        fault := format('its table has no key column "%s"', missing[1]);
+        rel := null;
+        return;
+    end if;
     select case when t.oid is null then 'its capture triggers are missing'
-                else format('trigger %s of %s is not enabled always', w.name, w.tab) end into fault
+                else format('trigger %s of %s is not enabled always', t.tgname, w.tab) end into fault
     from handoff.wanted_triggers(rel, source.capture) w
-    left join pg_trigger t on t.tgrelid = w.tab and t.tgname = w.name and t.tgfoid = 'handoff.capture()'::regprocedure
+    left join pg_trigger t on t.tgrelid = w.tab and t.tgtype = w.kind and w.is_clone = (t.tgparentid <> 0) and t.tgfoid = 'handoff.capture()'::regprocedure
         and t.tgargs = handoff.trigger_arguments(source.name, source.key_columns)
     where t.oid is null or t.tgenabled <> 'A'
     order by t.oid is null desc
@@ -232,7 +278,7 @@ begin
                 else 'its table was replaced' end
         when source.capture <> 'poll' and source.guard_columns is distinct from handoff.guard_columns(source.mapping) then
             'its mapping has changed'
-        when source.table_columns <> handoff.table_columns(rel, source.mapping) then
+        when source.table_columns <> handoff.table_columns(rel, source.mapping, source.key_columns) then
             'columns that it is read by have changed'
     end;
 end
@@ -255,7 +301,7 @@ begin
         execute format('lock table %s in share row exclusive mode', rel);
     end if;
     update handoff.source s
-    set table_ids = handoff.table_ids(rel), table_columns = handoff.table_columns(rel, s.mapping),
+    set table_ids = handoff.table_ids(rel), table_files = handoff.table_files(rel), table_columns = handoff.table_columns(rel, s.mapping, s.key_columns),
         guard_columns = handoff.guard_columns(s.mapping), fault = null
     where s.name = source_name;
 end
@@ -293,26 +339,36 @@ create function handoff.check_source(source_name text) returns text
 as $$
 #variable_conflict use_column
 declare
-    was     text := (select s.fault from handoff.source s where s.name = source_name);
     fault   text;
     message text;
+    rel     regclass := handoff.source_table(source_name);
+    indexed boolean := (select handoff.key_is_indexed(rel, s.key_columns) from handoff.source s where s.name = source_name);
+    files   bigint[] := handoff.table_files(rel);
 begin
     begin
         fault := handoff.reattach(source_name);
         message := case when (handoff.capture_fault(source_name)).fault is not null then fault end;
+        if fault is null and rel is not null and files <> (select s.table_files from handoff.source s where s.name = source_name) then
+            perform handoff.request_scan(source_name, 'reconcile', 'its table was rewritten');
+        end if;
     exception when lock_not_available then
         message := format('%s; the table is busy, the next tick tries again', (handoff.capture_fault(source_name)).fault);
     when others then
         message := format('%s; it could not be attached again: %s', (handoff.capture_fault(source_name)).fault, sqlerrm);
     end;
-    if message is distinct from was then
-        update handoff.source s set fault = message where s.name = source_name;
-    end if;
+    -- somebody may be at work on the source, pausing it say
+    update handoff.source s
+    set fault = message, table_files = case when rel is null then s.table_files else files end, key_indexed = coalesce(indexed, s.key_indexed)
+    where s.name in (
+        select o.name from handoff.source o
+        where o.name = source_name
+          and (o.fault is distinct from message or rel is not null and (o.table_files <> files or o.key_indexed <> indexed))
+        for update skip locked);
     return message;
 end
 $$;
 comment on function handoff.check_source(text) is
-    'What tick() does for each source: puts its triggers anew if need be, waiting 50 ms for its table at most, and notes in handoff.source.fault what could not be mended. Returns that; NULL: all is well.';
+    'What tick() does for each source: puts its triggers anew if need be, waiting 50 ms for its table at most, and notes in handoff.source whether its key has an index, and what could not be mended (fault). Returns that; NULL: all is well.';
 
 create function handoff.ddl_done() returns event_trigger
     language c
@@ -346,18 +402,23 @@ $$;
 comment on function handoff.unwatch_ddl() is
     'Drops the event trigger that handoff.watch_ddl() has made.';
 
-revoke all on function handoff.capture() from public;
+-- A partition's clone of a trigger is made by whoever makes the partition, who needs this right; nobody else can
+-- do anything with it: it is no function to call, and writes nothing for a table that is not the source.
+grant execute on function handoff.capture() to public;
 revoke all on function handoff.drain_at_commit() from public;
 revoke all on function handoff.table_tree(regclass) from public;
 revoke all on function handoff.choose_capture(regclass, text) from public;
 revoke all on function handoff.guard_columns(jsonb) from public;
 revoke all on function handoff.wanted_triggers(regclass, text) from public;
 revoke all on function handoff.trigger_arguments(text, text[]) from public;
+revoke all on function handoff.is_wanted_elsewhere(oid, text) from public;
 revoke all on function handoff.put_triggers(regclass, text, text[], text) from public;
 revoke all on function handoff.always_capture(regclass) from public;
-revoke all on function handoff.drop_triggers(regclass) from public;
+revoke all on function handoff.drop_triggers(regclass, text) from public;
 revoke all on function handoff.table_ids(regclass) from public;
-revoke all on function handoff.table_columns(regclass, jsonb) from public;
+revoke all on function handoff.table_files(regclass) from public;
+revoke all on function handoff.missing_columns(regclass, text[]) from public;
+revoke all on function handoff.table_columns(regclass, jsonb, text[]) from public;
 revoke all on function handoff.capture_fault(text) from public;
 revoke all on function handoff.watch(text, regclass) from public;
 revoke all on function handoff.reattach(text) from public;

@@ -183,6 +183,8 @@ begin
     select s.* into source from handoff.source s where s.name = source_name;
     if source.kind <> 'lead' or source.capture = 'poll'
         or exists (select from handoff.scan c where c.source = source_name and c.finished_at is null)
+        or exists (select from handoff.inbox i where i.source = source_name and i.op = 'T')
+        or cardinality(handoff.missing_columns(rel, source.key_columns)) > 0
         or not coalesce(handoff.may_compare(source_name), false) then
         return 0;
     end if;
@@ -489,7 +491,6 @@ begin
         execute format('grant execute on function %s to %I', f, role_name);
     end loop;
     if access = 'admin' then
-        execute format('grant execute on function handoff.capture() to %I', role_name);
         execute format('grant select, insert, update, delete on all tables in schema handoff to %I', role_name);
     end if;
 end

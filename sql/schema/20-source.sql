@@ -20,6 +20,7 @@ create table handoff.source (
     key_indexed     boolean not null,
     attached_at     timestamptz not null,
     table_ids       bigint[] not null default '{}',
+    table_files     bigint[] not null default '{}',
     table_columns   text not null default '',
     guard_columns   text[],
     fault           text,
@@ -46,10 +47,11 @@ comment on column handoff.source.capture is 'How changes are noticed: statement 
 comment on column handoff.source.capture_asked is 'What attach() was asked for: auto or one of them.';
 comment on column handoff.source.capture_reason is 'Why it is this one.';
 comment on column handoff.source.contract is 'Name of the contract that decides its leads; NULL: the only one in force.';
-comment on column handoff.source.key_indexed is 'An index begins with the key columns. Without one, rows are decided by tick() only.';
+comment on column handoff.source.key_indexed is 'An index begins with the key columns, as the last tick found it. Without one, rows are decided by tick() only.';
 comment on column handoff.source.attached_at is 'When the table was attached, by attach() or anew by tick() (clock time).';
 comment on column handoff.source.table_ids is 'Numbers that the table, its partitions and children had then, sorted: others mean that it was replaced. No dependency: the table can be dropped.';
-comment on column handoff.source.table_columns is 'Place, name and type that the columns that are read had then: others mean that rows may read differently.';
+comment on column handoff.source.table_files is 'Numbers of their files when they were last compared with what is known, sorted: others mean that their rows were rewritten.';
+comment on column handoff.source.table_columns is 'Place, name and type that the columns that are read or make the key had then: others mean that rows may read differently.';
 comment on column handoff.source.guard_columns is 'Columns that the mapping reads: an update that changes none of them is not captured. NULL: every update is. Changed only while nobody writes to the table.';
 comment on column handoff.source.fault is 'What keeps its changes from being noticed, as the last tick() left it; NULL: nothing.';
 comment on column handoff.source.delete_grace is 'How long a row must be gone to count as deleted.';
@@ -73,7 +75,7 @@ create index inbox_xid on handoff.inbox (xid);
 comment on table handoff.inbox is 'Keys of changed rows that wait for a decision. Written by capture in the sync''s transaction, emptied by the drain.';
 comment on column handoff.inbox.source is 'handoff.source.name.';
 comment on column handoff.inbox.raw_key is 'The row''s key as text; a key of several columns as a JSON array of texts.';
-comment on column handoff.inbox.op is 'I inserted, U updated, D deleted, B backfill (was there when the table was attached), R decide again, X gone for good (its grace period is over), T the table was truncated (raw_key is empty).';
+comment on column handoff.inbox.op is 'I inserted, U updated, D deleted, B backfill (was there when the table was attached), R decide again, X gone for good (its grace period is over), T its whole table is to be compared (raw_key is empty): it was truncated, or changed where the keys could not be told.';
 comment on column handoff.inbox.xid is 'Transaction that captured the row.';
 comment on column handoff.inbox.at is 'When it was captured (clock time).';
 

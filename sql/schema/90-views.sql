@@ -10,6 +10,8 @@ select s.name,
        rel.oid is not null as table_exists,
        (select count(*) from pg_catalog.pg_trigger t
         where t.tgrelid = rel.oid and starts_with(t.tgname, 'lh_capture_')
+          -- a partition of another source has that one's too
+          and position(convert_to(s.name, getdatabaseencoding()) || '\x00'::bytea in t.tgargs) = 1
           and not t.tgisinternal and t.tgenabled = 'A')::int as triggers,
        s.key_indexed,
        (select count(*) from handoff.contract c

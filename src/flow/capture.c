@@ -7,8 +7,12 @@
  * that another lead could need, and fails only if the inbox itself can't be written.
  *
  * Arguments: the source's name, then its key columns.  Which table may feed which source is decided by
- * handoff.source, looked up before anything is written: a trigger left on a table that was renamed away,
- * or made by somebody on a table of his own, inserts nothing and warns.
+ * handoff.source, looked up before anything is written: a trigger left on a table that was replaced, or
+ * made by somebody on a table of his own, inserts nothing and warns.
+ *
+ * What can't be told by key must not be lost.  If a key column is gone, or the table has been renamed away
+ * and nothing has its name (it may come back with what was written meanwhile), one row a transaction says
+ * that the whole table is to be compared.
  *
  * An UPDATE gives the keys of the new rows, and of an old row only if it differs from that of the new
  * row at its place.  It gives no key at all for a pair of equal key whose mapped columns are equal, bit
@@ -23,7 +27,7 @@
  * update is captured.
  *
  * A row trigger of a partition or an inheritance child stands for the table above it that is the source.
- * TRUNCATE writes one row for the whole table: tick() then compares it with what we know (scan.c).
+ * TRUNCATE writes such a row, too: tick() then compares the table with what we know (scan.c).
  */
 #include "flow/inbox.h"
 
@@ -31,6 +35,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -58,6 +63,10 @@ static LhStatement find_source = {
 	3, {TEXTOID, TEXTOID, TEXTOID}
 };
 
+static LhStatement find_name = {
+	"select schema_name, table_name from handoff.source where name = $1", 1, {TEXTOID}
+};
+
 static LhStatement insert_wake = {
 	"insert into handoff.wake (xid) values ($1)", 1, {XID8OID}
 };
@@ -79,6 +88,7 @@ typedef struct Capture
 	char	  **keys;
 	int			nkeys;
 	bool		attached;		/* the table, or one above it, is the source */
+	bool		untold;			/* its changes can't be told by key */
 	int			nguards;		/* columns to compare; -1: every update counts */
 	AttrNumber *guards;
 	uint64		captured;		/* rows seen */
@@ -86,21 +96,54 @@ typedef struct Capture
 } Capture;
 
 /*
- * The transaction that already has its wake row, and the subtransaction that wrote it: if that one is
- * rolled back, the wake row is gone and must be written again.
+ * A row that is written once a transaction: which transaction has it already, and which subtransaction wrote
+ * it.  If that one is rolled back, the row is gone and must be written again.
  */
-static FullTransactionId woken_xid = {0};
-static SubTransactionId woken_subid = InvalidSubTransactionId;
+typedef struct Once
+{
+	FullTransactionId xid;
+	SubTransactionId subid;
+	char		source[NAMEDATALEN * 2 + 2];	/* that the row is about, if about one */
+} Once;
+
+static Once woken;				/* the row of handoff.wake */
+static Once marked;				/* the row that says to compare a whole table */
 
 static void
-forget_wake_of_subxact(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+end_of_subxact(Once *once, SubXactEvent event, SubTransactionId mine, SubTransactionId parent)
 {
-	if (mine != woken_subid)
+	if (mine != once->subid)
 		return;
 	if (event == SUBXACT_EVENT_COMMIT_SUB)
-		woken_subid = parent;
+		once->subid = parent;
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
-		woken_subid = InvalidSubTransactionId;
+		once->subid = InvalidSubTransactionId;
+}
+
+static void
+subxact_ends(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	end_of_subxact(&woken, event, mine, parent);
+	end_of_subxact(&marked, event, mine, parent);
+}
+
+/* Must the row be written now?  Then the caller writes it. */
+static bool
+is_first(Once *once, const char *source)
+{
+	static bool registered = false;
+	FullTransactionId xid = GetTopFullTransactionId();
+
+	if (!registered)
+		RegisterSubXactCallback(subxact_ends, NULL);
+	registered = true;
+	if (FullTransactionIdEquals(xid, once->xid) && once->subid != InvalidSubTransactionId &&
+		strcmp(once->source, source) == 0)
+		return false;
+	once->xid = xid;
+	once->subid = GetCurrentSubTransactionId();
+	strlcpy(once->source, source, sizeof(once->source));
+	return true;
 }
 
 static void
@@ -122,7 +165,7 @@ check_protocol(FunctionCallInfo fcinfo)
 				 errmsg("function \"%s\" takes a source and its key columns", "capture")));
 }
 
-/* Look the key columns up by name; false if one is gone (the tool has altered its table). */
+/* Look the key columns up by name; false if one is gone: the tool has altered its table. */
 static bool
 find_key_columns(Capture *capture)
 {
@@ -138,15 +181,7 @@ find_key_columns(Capture *capture)
 		bool		varlena;
 
 		if (attnum <= 0)
-		{
-			ereport(WARNING,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("table \"%s.%s\" has no key column \"%s\" any more",
-							capture->schema, capture->table, trigger->tgargs[i + 1]),
-					 errdetail("The change was not captured."),
-					 errhint("Attach the table again with handoff.attach().")));
 			return false;
-		}
 		capture->columns[i] = attnum;
 		type = TupleDescAttr(desc, attnum - 1)->atttypid;
 		getTypeOutputInfo(type, &out, &varlena);
@@ -239,6 +274,40 @@ find_attached(Capture *capture, Oid relid)
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return capture->attached;
+}
+
+/* The source's table has been renamed away, and nothing has its name. */
+static bool
+is_away(const Capture *capture)
+{
+	Datum		source = CStringGetTextDatum(capture->source);
+	Oid			schema;
+
+	if (capture->attached || lh_run_latest(&find_name, &source, NULL) == 0)
+		return false;
+	schema = get_namespace_oid(lh_get_text(0, 1), true);
+	return !OidIsValid(schema) || !OidIsValid(get_relname_relid(lh_get_text(0, 2), schema));
+}
+
+/* Have the whole table compared with what we know. */
+static void
+mark_table(Capture *capture)
+{
+	LhInboxRow	row = {.source = capture->source,.op = LH_INBOX_TRUNCATED,.at = capture->at};
+	char	   *no_key = "";
+
+	if (!is_first(&marked, capture->source))
+		return;
+	lh_inbox_insert(&row, &no_key, 1);
+	ereport(WARNING,
+			(errcode(ERRCODE_LH_ATTACH),
+			 capture->attached ?
+			 errmsg("table \"%s.%s\" has no key column of source \"%s\" any more",
+					capture->schema, capture->table, capture->source) :
+			 errmsg("table \"%s.%s\" is not source \"%s\", but nothing else is",
+					capture->schema, capture->table, capture->source),
+			 errdetail("Which rows have changed is not known; they are found when the table is back as it was."),
+			 errhint("Give it back its name and key, or attach it with handoff.attach().")));
 }
 
 static void
@@ -392,24 +461,14 @@ capture_row(Capture *capture)
  * subscription's apply worker from 16 on, REFRESH MATERIALIZED VIEW): tick() will find the rows.
  */
 static void
-wake_drain(Capture *capture)
+wake_drain(const Capture *capture)
 {
-	static bool registered = false;
-	FullTransactionId xid = GetTopFullTransactionId();
-	Datum		value = FullTransactionIdGetDatum(xid);
+	Datum		value = FullTransactionIdGetDatum(GetTopFullTransactionId());
 
 	if (capture->captured > lh_inline_limit || IsolationUsesXactSnapshot())
 		return;
-	if (FullTransactionIdEquals(xid, woken_xid) && woken_subid != InvalidSubTransactionId)
-		return;
-	if (!registered)
-	{
-		RegisterSubXactCallback(forget_wake_of_subxact, NULL);
-		registered = true;
-	}
-	lh_run(&insert_wake, &value, NULL);
-	woken_xid = xid;
-	woken_subid = GetCurrentSubTransactionId();
+	if (is_first(&woken, ""))
+		lh_run(&insert_wake, &value, NULL);
 }
 
 static void
@@ -455,17 +514,15 @@ lh_capture(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	SPI_connect();
 	begin_capture(&capture, trigger);
-	if (!find_key_columns(&capture))
-	{
-		SPI_finish();
-		return PointerGetDatum(NULL);
-	}
 
 	/* from here on our settings hold: a key prints the same whoever writes it */
 	lh_enter(&world, true);
 	lh_set_zone("UTC");
 	capture.attached = find_attached(&capture, RelationGetRelid(trigger->tg_relation));
-	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+	capture.untold = !find_key_columns(&capture) ? capture.attached : is_away(&capture);
+	if (capture.untold)
+		mark_table(&capture);
+	else if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 		capture_row(&capture);
 	else
 		capture_statement(&capture);

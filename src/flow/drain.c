@@ -339,10 +339,10 @@ lh_ready_sources(void)
 }
 
 static LhStatement request_reconcile = {
-	"select handoff.request_scan($1, 'reconcile', 'truncated')", 1, {TEXTOID}
+	"select handoff.request_scan($1, 'reconcile', 'truncated, or changed in ways that could not be captured')", 1, {TEXTOID}
 };
 
-/* A truncated table is compared with what we know of it; returns how many items are left. */
+/* A table that was truncated, or not captured, is compared with what we know of it; returns how many items are left. */
 static int
 take_truncated(LhItem **items, int n)
 {
@@ -521,8 +521,11 @@ lh_drain_at_commit(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "drain_at_commit")));
 
-	/* only at a real commit: SET CONSTRAINTS or COMMIT inside DO still run a statement of the user */
-	if (ActivePortal != NULL || IsolationUsesXactSnapshot() || lh_inline_limit == 0)
+	/*
+	 * Only at a real commit: SET CONSTRAINTS or COMMIT inside DO still run a statement of the user.  And a
+	 * transaction can be made read only after it has written.
+	 */
+	if (ActivePortal != NULL || IsolationUsesXactSnapshot() || XactReadOnly || lh_inline_limit == 0)
 		return PointerGetDatum(NULL);
 
 	error = lh_attempt(decide_at_commit, fcinfo->context);

@@ -15,7 +15,7 @@
 #define LH_INBOX_BACKFILL	'B' /* it was there before the source was attached */
 #define LH_INBOX_AGAIN		'R' /* asked for by us, not by a change */
 #define LH_INBOX_GONE		'X' /* its grace period is over: deleted, if it is still gone */
-#define LH_INBOX_TRUNCATED	'T' /* the whole table was; no key */
+#define LH_INBOX_TRUNCATED	'T' /* the whole table was, or we can't tell; no key */
 
 /* What the rows of one capture have in common. */
 typedef struct LhInboxRow

@@ -106,6 +106,13 @@ static LhStatement keep_version = {
 	2, {TEXTOID, TIMESTAMPTZOID}
 };
 
+/* A reconcile finds whatever has rewritten the table before it began. */
+static LhStatement keep_files = {
+	"update handoff.source s set table_files = handoff.table_files($2) where s.name in ("
+	"select o.name from handoff.source o where o.name = $1 and o.table_files <> handoff.table_files($2) for update skip locked)",
+	2, {TEXTOID, REGCLASSOID}
+};
+
 static LhScan *
 load_scan(bool *fresh)
 {
@@ -231,12 +238,6 @@ key_sql(const LhSource *source, char **key, char **has_key)
 	Datum		values[2] = {ObjectIdGetDatum(source->relid),
 	lh_text_array(source->key_columns, source->nkeys)};
 
-	for (int i = 0; i < source->nkeys; i++)
-		if (get_attnum(source->relid, source->key_columns[i]) <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_LH_SOURCE_CHANGED),
-					 errmsg("source \"%s\" has no key column \"%s\" any more", source->name, source->key_columns[i]),
-					 errhint("Attach the table again with handoff.attach().")));
 	lh_run(&statement, values, NULL);
 	*key = lh_get_text(0, 1);
 	*has_key = lh_get_text(0, 2);
@@ -468,6 +469,11 @@ begin_scan(LhScan *scan, const List *tables)
 	CStringGetTextDatum(scan->purpose)};
 
 	lh_run(&drop_requests, values, NULL);
+	if (is_purpose(scan, "reconcile"))
+	{
+		values[1] = ObjectIdGetDatum(scan->source->relid);
+		lh_run(&keep_files, values, NULL);
+	}
 	count_blocks(scan, tables);
 }
 
@@ -547,7 +553,7 @@ attempt(void *arg)
 }
 
 /*
- * A step in a subtransaction: a view that fails, a table without its key column must keep nobody else
+ * A step in a subtransaction: a view that fails, say, must keep nobody else
  * from going on.  True if it was made; why not is kept with the scan.
  */
 static bool

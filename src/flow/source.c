@@ -124,6 +124,32 @@ find_table(const LhSource *source)
 	return OidIsValid(schema) ? get_relname_relid(source->table_name, schema) : InvalidOid;
 }
 
+/* Of a kind that can be read, with its key?  If not, say so: its rows wait. */
+static bool
+is_readable(const LhSource *source, char relkind)
+{
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
+		!(source->polled && (relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE)))
+	{
+		ereport(WARNING,
+				(errcode(ERRCODE_LH_SOURCE_CHANGED),
+				 errmsg("source \"%s\" is not a table any more; its rows wait", source->name),
+				 errhint("Put the table back, or detach the source with handoff.detach().")));
+		return false;
+	}
+	for (int i = 0; i < source->nkeys; i++)
+		if (get_attnum(source->relid, source->key_columns[i]) <= 0)
+		{
+			ereport(WARNING,
+					(errcode(ERRCODE_LH_SOURCE_CHANGED),
+					 errmsg("source \"%s\" has no key column \"%s\" any more; its rows wait",
+							source->name, source->key_columns[i]),
+					 errhint("Put the column back, or attach the table again with handoff.attach().")));
+			return false;
+		}
+	return true;
+}
+
 bool
 lh_source_lock(LhSource *source)
 {
@@ -141,17 +167,7 @@ lh_source_lock(LhSource *source)
 	source->relid = relid;
 	source->owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);
-
-	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
-		!(source->polled && (relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE)))
-	{
-		ereport(WARNING,
-				(errcode(ERRCODE_LH_SOURCE_CHANGED),
-				 errmsg("source \"%s\" is not a table any more; its rows wait", source->name),
-				 errhint("Put the table back, or detach the source with handoff.detach().")));
-		return false;
-	}
-	return true;
+	return is_readable(source, relkind);
 }
 
 /* Reading ------------------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@
 #include "flow/source.h"
 
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "flow/mapping.h"
@@ -76,10 +77,7 @@ key_type(const LhSource *source, Relation rel, const char *column)
 	AttrNumber	attnum = get_attnum(source->relid, column);
 
 	if (attnum <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_SOURCE_CHANGED),
-				 errmsg("source \"%s\" has no key column \"%s\" any more", source->name, column),
-				 errhint("Attach the table again with handoff.attach().")));
+		elog(ERROR, "source \"%s\" has no key column \"%s\"", source->name, column);	/* lh_source_lock() looks */
 	return format_type_extended(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid, -1,
 								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
@@ -160,6 +158,7 @@ typedef struct ReadPlan
 	Oid			relid;
 	bool		outdated;
 	char	   *missing;		/* mapped columns that it has not, as told; NULL: nothing told yet */
+	bool		lacking;		/* it lacks some now */
 } ReadPlan;
 
 static HTAB *read_plans = NULL;
@@ -244,6 +243,25 @@ warn_of_missing(ReadPlan *plan, const LhSource *source, List *missing)
 	plan->missing = MemoryContextStrdup(TopMemoryContext, names.data);
 }
 
+/*
+ * Rows read while a column is away must be read again when it is back, also if tick(), which watches the
+ * columns, comes only then: forget what they were when it last looked.
+ */
+static void
+forget_columns(const LhSource *source)
+{
+	static LhStatement statement = {
+		"update handoff.source s set table_columns = '' where s.name in ("
+		"select o.name from handoff.source o where o.name = $1 and o.table_columns <> '' "
+		"and o.table_columns <> handoff.table_columns($2, o.mapping, o.key_columns) for update skip locked)",
+		2, {TEXTOID, REGCLASSOID}
+	};
+	Datum		values[2] = {CStringGetTextDatum(source->name), ObjectIdGetDatum(source->relid)};
+
+	if (!XactReadOnly)
+		lh_run(&statement, values, NULL);
+}
+
 LhStatement *
 lh_source_statement(const LhSource *source)
 {
@@ -259,6 +277,8 @@ lh_source_statement(const LhSource *source)
 	plan = hash_search(read_plans, name, HASH_ENTER, &found);
 	if (!found)
 		plan->sql = plan->missing = NULL;
+	if (found && plan->lacking)
+		forget_columns(source);
 	if (plan->sql != NULL && !plan->outdated && plan->relid == source->relid &&
 		plan->contract_id == source->contract->contract_id &&
 		plan->attached_at == source->attached_at)
@@ -272,6 +292,9 @@ lh_source_statement(const LhSource *source)
 	renew_plan(plan, source, build_statement(source, rel, &missing));
 	relation_close(rel, NoLock);
 	warn_of_missing(plan, source, missing);
+	plan->lacking = missing != NIL;
+	if (plan->lacking)
+		forget_columns(source);
 	plan->contract_id = source->contract->contract_id;
 	plan->attached_at = source->attached_at;
 	return &plan->statement;

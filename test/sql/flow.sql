@@ -89,7 +89,7 @@ $$;
 -- start over: no rows, no leads
 create function flow.clear() returns void language plpgsql as $$
 declare tab text; begin
-    truncate flow.lead, flow.act;
+    delete from flow.lead; delete from flow.act;
     foreach tab in array array['inbox', 'wake', 'quarantine', 'lead', 'event', 'stage_history', 'activity', 'clock', 'handoff', 'assignment', 'outbox', 'delivery'] loop
         if to_regclass('handoff.' || tab) is not null then
             execute format('delete from handoff.%I', tab);

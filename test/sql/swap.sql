@@ -218,7 +218,7 @@ update swap.lead set company = company || '!';
 select swap.ticks();
 select swap.leads();
 -- a schema that is renamed, a table that is gone for a while
--- a rewrite that keeps the type is noticed by nothing but a reconcile
+-- a rewrite that keeps the type is noticed by the table's file
 alter table swap.lead alter company type varchar(200) using company || '?';
 select swap.ticks();
 select queued from handoff.reconcile('swap.lead');

@@ -84,8 +84,17 @@ may_not('sync', q(select * from handoff.lead), q(select * from handoff.inbox),
 	q(insert into handoff.wake values ('1')), q(select handoff.tick()), q(select handoff.setup()),
 	q(select handoff.attach('crm.lead', 'lead', delete_grace => '0')), q(select handoff.teardown(true)), $forge);
 $node->safe_psql($db, 'grant usage on schema handoff to sync');
-may_not('sync', q(select handoff.tick()), q(select * from handoff.lead), $forge,
+may_not('sync', q(select handoff.tick()), q(select * from handoff.lead),
 	q(create trigger x after insert on crm.lead for each row execute function handoff.drain_at_commit()));
+# capture() is for all, but a trigger on another table than the source's feeds nothing
+($out, $err) = run_as($node, $db, 'sync', q(
+	create table evil.other (id text primary key);
+	create trigger x after insert on evil.other for each row execute function handoff.capture('crm.lead', 'id');
+	set lead_handoff.inline_limit = 0;
+	insert into evil.other values ('forged');
+	drop table evil.other;));
+like($err, qr/^psql:<stdin>:\d+: WARNING:  table "evil.other" is not source "crm.lead"; the change was not captured\nHINT:[^\n]*$/, 'sync forges no trigger');
+is($node->safe_psql($db, q(select count(*) from handoff.inbox)), '0', '.. that writes anything');
 $node->safe_psql($db, 'revoke usage on schema handoff from sync');
 
 # What hides in the table --------------------------------------------------------------------------------
@@ -209,7 +218,8 @@ is($node->safe_psql($db, q(
 is($node->safe_psql($db, q(
 	select p.oid::regprocedure from pg_proc p where p.pronamespace = 'handoff'::regnamespace and p.prosecdef)),
 	'', 'none is security definer');
-# what belongs to a type may be used by all: who can't read a column gains nothing by comparing it
+# what belongs to a type may be used by all: who can't read a column gains nothing by comparing it; and who
+# makes a partition of a source makes a clone of its trigger, for which he needs the right to capture()
 is($node->safe_psql($db, q(
 	select p.oid::regprocedure from pg_proc p
 	where p.pronamespace = 'handoff'::regnamespace and has_function_privilege('stranger', p.oid, 'execute')
@@ -217,6 +227,7 @@ is($node->safe_psql($db, q(
 	  and not exists (select from pg_operator o where o.oprcode = p.oid)
 	  and not exists (select from pg_cast c where c.castfunc = p.oid)
 	  and not exists (select from pg_amproc a where a.amproc = p.oid)
+	  and p.oid <> 'handoff.capture()'::regprocedure
 	order by p.proname)),
 	'', 'nobody may call a function without a grant, but for those of types and operators');
 is($node->safe_psql($db, q(
