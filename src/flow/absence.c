@@ -26,6 +26,13 @@ static LhStatement note_absences = {
 	3, {TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID}
 };
 
+/* Notes that somebody else has in hand. */
+static LhStatement held_absences = {
+	"select a.raw_key from handoff.absence a where a.source = $1 and a.raw_key = any($2) and a.ctid <> all(array("
+	"select h.ctid from handoff.absence h where h.source = $1 and h.raw_key = any($2) for update skip locked))",
+	2, {TEXTOID, TEXTARRAYOID}
+};
+
 static LhStatement drop_absences = {
 	"delete from handoff.absence where ctid = any(array("
 	"select ctid from handoff.absence where source = $1 and raw_key = any($2) for update skip locked))",
@@ -53,6 +60,48 @@ leave_group(LhSourceItems *group, LhSourceRow *rows, const bool *leaves)
 		rows[n++] = rows[i];
 	}
 	group->n = n;
+}
+
+/* Which of the keys have a note that is not ours to touch now, sorted. */
+static int
+find_held(const LhSource *source, char **absent, int n, char ***held)
+{
+	Datum		values[2] = {CStringGetTextDatum(source->name), lh_text_array(absent, n)};
+	int			nheld = lh_run(&held_absences, values, NULL);
+
+	*held = palloc_array(char *, nheld + 1);
+	for (int i = 0; i < nheld; i++)
+		(*held)[i] = lh_get_text(i, 1);
+	return lh_sort_unique(*held, nheld);
+}
+
+/* Those that we may note as absent; the others wait. */
+static int
+try_notes(const LhSourceItems *group, const LhSourceRow *rows, char **absent, bool *leaves)
+{
+	char	  **held = NULL;
+	int			nheld = 0;
+	int			n = 0;
+
+	for (int i = 0; i < group->n; i++)
+		if (rows[i].row == NULL && !group->items[i]->confirmed)
+			absent[n++] = group->raw_keys[i];
+	if (n > 0 && group->source->absences)
+		nheld = find_held(group->source, absent, n, &held);
+	n = 0;
+	for (int i = 0; i < group->n; i++)
+	{
+		char	   *raw_key = group->raw_keys[i];
+
+		if (rows[i].row != NULL || group->items[i]->confirmed)
+			continue;
+		/* who notes the same key in another batch would have to wait for us */
+		if (!is_among(raw_key, held, nheld) && lh_lock_stripe(psprintf("absence %s", raw_key)))
+			absent[n++] = raw_key;
+		else
+			leaves[i] = true;
+	}
+	return n;
 }
 
 /* Note those of the absent keys that we know; which they are, sorted. */
@@ -87,20 +136,8 @@ lh_read_group(LhBatch *batch, LhSourceItems *group)
 	bool	   *leaves = palloc0_array(bool, group->n + 1);
 	char	  **noted;
 	int			nnoted;
-	int			n = 0;
+	int			n = try_notes(group, rows, absent, leaves);
 
-	for (int i = 0; i < group->n; i++)
-	{
-		LhItem	   *item = group->items[i];
-
-		if (rows[i].row != NULL || item->confirmed)
-			continue;
-		/* who notes the same key in another batch would have to wait for us */
-		if (lh_lock_stripe(psprintf("absence %s", item->raw_key)))
-			absent[n++] = item->raw_key;
-		else
-			leaves[i] = true;
-	}
 	if (n > 0 && (group->source->delete_grace || n > FEW))
 	{
 		nnoted = note(batch, group->source, absent, n, &noted);

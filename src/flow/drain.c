@@ -13,7 +13,11 @@
  *
  * Errors.  A batch runs in a subtransaction.  If it fails, it is halved until the culprit stands alone
  * and goes to quarantine with SQLSTATE and message; all others are decided.  What may pass by itself
- * (a lock, a deadlock, a full disk, a cancel) is nobody's fault and raised as it is.
+ * (a deadlock, a full disk, a cancel) is nobody's fault and raised as it is.
+ *
+ * Locks.  Nobody is waited for.  What is likely to be held is tried, or stepped over; against the rest (the
+ * table that a policy of the source's owner reads, say) there is a lock_timeout.  At tick() it costs the one
+ * source whose batch ran into it this round, and nobody else.
  */
 #include "flow/drain.h"
 #include "flow/inbox.h"
@@ -37,7 +41,6 @@ PG_FUNCTION_INFO_V1(lh_drain_at_commit);
 
 #define CLAIM_BATCHES			20
 #define MAX_QUARANTINED_KEY		1000
-#define INLINE_LOCK_TIMEOUT		"50ms"
 #define INLINE_DEADLINE_MS		1000
 
 void
@@ -126,8 +129,9 @@ static LhStatement delete_inbox = {
 };
 
 static LhStatement leave_quarantine = {
-	"delete from handoff.quarantine q using unnest($1, $2) as u(source, raw_key) "
-	"where q.source = u.source and q.raw_key = u.raw_key",
+	"delete from handoff.quarantine where ctid = any(array("
+	"select q.ctid from unnest($1, $2) as u(source, raw_key) "
+	"join handoff.quarantine q on q.source = u.source and q.raw_key = u.raw_key for update of q skip locked))",
 	2, {TEXTARRAYOID, TEXTARRAYOID}
 };
 
@@ -176,9 +180,11 @@ clear_quarantine(LhItem *const *items, int n)
 
 /* Batches and their errors ------------------------------------------------------------------- */
 
+/* Not if somebody holds the row. */
 static LhStatement enter_quarantine = {
 	"insert into handoff.quarantine as q (source, raw_key, sqlstate, message, first_at, last_at, attempts) "
-	"values ($1, $2, $3, $4, $5, $5, 1) on conflict (source, raw_key) do update "
+	"select $1, $2, $3, $4, $5, $5, 1 where (select count(*) from handoff.quarantine h where h.source = $1 and h.raw_key = $2) "
+	"= cardinality(array(select h.ctid from handoff.quarantine h where h.source = $1 and h.raw_key = $2 for update skip locked)) on conflict (source, raw_key) do update "
 	"set sqlstate = excluded.sqlstate, message = excluded.message, last_at = excluded.last_at, attempts = q.attempts + 1",
 	5, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
@@ -200,17 +206,22 @@ short_key(const char *raw_key)
 	return psprintf("%.*s ..", pg_mbcliplen(raw_key, len, MAX_QUARANTINED_KEY), raw_key);
 }
 
-static void
+/* False: somebody else is at the same row of quarantine, perhaps with the same row in hand. */
+static bool
 quarantine(LhItem *item, const ErrorData *error, TimestampTz now)
 {
 	Datum		values[5];
+
+	if (!lh_lock_stripe(psprintf("quarantine %s", item->raw_key)))
+		return false;
 
 	values[0] = CStringGetTextDatum(item->source);
 	values[1] = CStringGetTextDatum(short_key(item->raw_key));
 	values[2] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
 	values[3] = CStringGetTextDatum(error->message);
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
-	lh_run(&enter_quarantine, values, NULL);
+	if (lh_run(&enter_quarantine, values, NULL) == 0)
+		return false;
 	if (item->is_lead)
 	{
 		values[0] = CStringGetTextDatum(item->lead_key);
@@ -219,6 +230,7 @@ quarantine(LhItem *item, const ErrorData *error, TimestampTz now)
 	}
 	item->done = true;
 	delete_inbox_rows(&item, 1);
+	return true;
 }
 
 /* May the same work succeed at another time? */
@@ -267,6 +279,27 @@ run_batch(void *arg)
 	this->result->users |= batch.users;
 }
 
+static void decide_items(LhItem **items, int n, TimestampTz now, LhDrainResult *result);
+
+/* A batch has run into somebody's lock: its other sources go on, the one that met it waits. */
+static void
+leave_busy(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
+{
+	int			first = 1;
+
+	/* they are in order of source; leads that were named are not, and wait together */
+	while (first < n && !items[0]->is_lead && strcmp(items[first]->source, items[0]->source) == 0)
+		first++;
+	if (first < n && !items[0]->is_lead)
+	{
+		decide_items(items, first, now, result);
+		decide_items(items + first, n - first, now, result);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		items[i]->table_busy = !items[i]->is_lead;
+}
+
 static void
 decide_items(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
 {
@@ -280,13 +313,12 @@ decide_items(LhItem **items, int n, TimestampTz now, LhDrainResult *result)
 	*result = before;
 	for (int i = 0; i < n; i++)
 		items[i]->done = false;
-	if (lh_is_transient(error->sqlerrcode))
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE && lh_deadline == 0)
+		leave_busy(items, n, now, result);
+	else if (lh_is_transient(error->sqlerrcode))
 		ReThrowError(error);
-	if (n == 1)
-	{
-		quarantine(items[0], error, now);
-		result->quarantined++;
-	}
+	else if (n == 1)
+		result->quarantined += quarantine(items[0], error, now);
 	else
 	{
 		decide_items(items, n / 2, now, result);
@@ -503,7 +535,7 @@ decide_at_commit(void *arg)
 
 	lh_enter(&world, true);
 	lh_plan_by_key();
-	lh_set_local("lock_timeout", INLINE_LOCK_TIMEOUT);
+	lh_set_local("lock_timeout", LH_LOCK_TIMEOUT);
 	lh_deadline = GetCurrentTimestamp() + INLINE_DEADLINE_MS * INT64CONST(1000);
 	SPI_connect();
 	drain_own(&trigger->tg_trigtuple->t_self);

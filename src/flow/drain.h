@@ -8,6 +8,9 @@
 
 #include "flow/batch.h"
 
+/* How long somebody's lock is waited for, where it can't be tried. */
+#define LH_LOCK_TIMEOUT	"50ms"
+
 typedef struct LhDrainResult
 {
 	int64		claimed;		/* keys taken up */

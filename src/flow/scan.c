@@ -553,8 +553,7 @@ attempt(void *arg)
 }
 
 /*
- * A step in a subtransaction: a view that fails, say, must keep nobody else
- * from going on.  True if it was made; why not is kept with the scan.
+ * A step in a subtransaction: a view that fails, say, must keep nobody else from going on.  True if it was made; why not is kept with the scan.
  */
 static bool
 try_step(LhScan *scan, bool fresh)
@@ -565,6 +564,8 @@ try_step(LhScan *scan, bool fresh)
 
 	if (error == NULL)
 		return this.stepped;
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		return false;			/* somebody's lock is in the way; it will be gone */
 	if (lh_is_transient(error->sqlerrcode))
 		ReThrowError(error);
 	values[1] = CStringGetTextDatum(error->message);

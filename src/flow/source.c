@@ -18,6 +18,7 @@
 #include "access/relation.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "flow/mapping.h"
@@ -150,6 +151,39 @@ is_readable(const LhSource *source, char relkind)
 	return true;
 }
 
+/*
+ * Lock what a plan reads besides the table, without waiting: its partitions and children, and the indexes
+ * of all.  Somebody may hold one of them alone: TRUNCATE of a partition, REINDEX.
+ */
+static bool
+lock_parts(Oid relid)
+{
+	List	   *parts = find_all_inheritors(relid, NoLock, NULL);
+	ListCell   *lc;
+
+	foreach(lc, parts)
+	{
+		Relation	part;
+		List	   *indexes;
+		ListCell   *index;
+		bool		got = true;
+
+		if (!ConditionalLockRelationOid(lfirst_oid(lc), AccessShareLock))
+			return false;
+		part = try_relation_open(lfirst_oid(lc), NoLock);
+		if (part == NULL)
+			continue;
+		indexes = RelationGetIndexList(part);
+		foreach(index, indexes)
+			got = got && ConditionalLockRelationOid(lfirst_oid(index), AccessShareLock);
+		list_free(indexes);
+		relation_close(part, NoLock);
+		if (!got)
+			return false;
+	}
+	return true;
+}
+
 bool
 lh_source_lock(LhSource *source)
 {
@@ -167,7 +201,7 @@ lh_source_lock(LhSource *source)
 	source->relid = relid;
 	source->owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);
-	return is_readable(source, relkind);
+	return is_readable(source, relkind) && lock_parts(relid);
 }
 
 /* Reading ------------------------------------------------------------------------------------ */

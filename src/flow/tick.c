@@ -292,6 +292,7 @@ lh_tick(PG_FUNCTION_ARGS)
 
 	lh_enter(&world, true);
 	lh_plan_by_key();
+	lh_set_local("lock_timeout", LH_LOCK_TIMEOUT);
 	SPI_connect();
 	lh_check_schema();
 	keep_freed_memory();

@@ -352,7 +352,7 @@ select flow.leads();
 select flow.doctor();
 reset lead_handoff.inline_limit;
 
--- a lock that is not ours to wait for: 50 ms at commit, then it is left to tick
+-- a partition that somebody has locked is not waited for: it is left to tick
 create table flow.part (id text, region text, primary key (id, region)) partition by list (region);
 create table flow.part_eu partition of flow.part for values in ('eu');
 create table flow.part_us partition of flow.part for values in ('us');
