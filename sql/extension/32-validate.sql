@@ -342,6 +342,18 @@ as $$
     join handoff.rep p on p.rep = r.target and not p.takes_leads
     where r.contract_id = $1 and r.target_kind = 'rep'
     union all
+    select 'warning', format('route "%s"', r.name),
+           format('says delegate, which means nothing for a target of kind %s', r.target_kind),
+           'Only a rep that a route names has a delegate; the lead waits, as with assign_ahead.'
+    from handoff.route r
+    where r.contract_id = $1 and r.if_unavailable = 'delegate' and r.target_kind in ('pool', 'crm_owner', 'booked_host')
+    union all
+    select 'warning', format('route "%s"', r.name), format('nobody has the role "%s" in the team of any account', r.target),
+           'Fill handoff.account_team.'
+    from handoff.route r
+    where r.contract_id = $1 and r.target_kind = 'account_team'
+      and not exists (select from handoff.account_team t where t.role = r.target)
+    union all
     select 'warning', format('pool "%s"', p.pool), 'has no members',
            format('Add some, for example with handoff.add_rep(.., pool => %L).', p.pool)
     from handoff.pool p

@@ -45,12 +45,20 @@ release(LhBatchLead *slot, LhLeadHandoff *open, const char *why, const char *pre
 
 /* The CRM's owner ---------------------------------------------------------------------------- */
 
-/* one row a lead whose owner has changed: the rep he is, and which assignment the CRM doesn't know yet */
+/*
+ * One row a lead whose owner has changed: the rep he is, by his own CRM id or as the user of another CRM, and
+ * which assignment of his the CRM doesn't know yet.
+ */
 static LhStatement read_crm_owners = {
 	"select u.lead_key, r.rep, a.n from unnest($1, $2, $3, $4) as u(lead_key, handoff_no, crm_owner, at) "
-	"left join handoff.rep r on r.crm_id = u.crm_owner and r.active and r.valid_from <= u.at and u.at < r.valid_to "
-	"left join lateral (select a.n from handoff.assignment a where a.lead_key = u.lead_key "
-	"and a.handoff_no = u.handoff_no and a.rep = r.rep and not a.known_to_crm order by a.n desc limit 1) a on true",
+	"left join lateral ("
+	" select r.rep from handoff.rep r left join handoff.crm_user c "
+	"   on c.crm_id = u.crm_owner and c.rep = r.rep and c.human and c.deleted_at is null"
+	" where (r.crm_id = u.crm_owner or c.rep is not null) and r.active and r.takes_leads"
+	"   and r.valid_from <= u.at and u.at < r.valid_to order by c.rep nulls first limit 1) r on true "
+	"left join lateral ("
+	" select a.n from handoff.assignment a where a.lead_key = u.lead_key and a.handoff_no = u.handoff_no"
+	"   and a.rep = r.rep and not a.known_to_crm order by a.n desc limit 1) a on true",
 	4, {TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 };
 

@@ -244,6 +244,13 @@ do $$ begin perform pg_temp.crm('crm1', (select crm_id from first_owner where le
 select is(pg_temp.owners('crm1'), (select rep || ' turns handoff, own crm crm, ' || rep || ' crm crm has it' from first_owner where lead_key = 'crm1'), 'back to him: that is no echo any more');
 do $$ begin perform pg_temp.crm('crm1', '005Q', '2026-05-05 14:00'); end $$;
 select matches(pg_temp.owners('crm1'), ', \w+ \w+ crm has it$', 'a queue: nobody''s, so the routes find somebody');
+-- a user of another CRM is the same person
+do $$ begin
+    insert into handoff.crm_user (crm_id, source, raw_key, name, rep, human, active, seen_at) values ('hub-7', 'hub', '7', 'Own', 'own', true, true, '2026-05-01');
+    perform pg_temp.crm('crm1', 'hub-7', '2026-05-05 15:00');
+end $$;
+select matches(pg_temp.owners('crm1'), ', own crm crm has it$', 'his user of another CRM is he');
+delete from handoff.crm_user;
 -- the echo comes after the lead has gone on
 do $$ begin
     perform handoff.reassign('crm2', 'boss', p_now => '2026-05-05 10:30');

@@ -92,6 +92,8 @@ select pg_temp.after($$delete from handoff.route where leg = 'sdr_to_ae'$$);
 select pg_temp.after($$update handoff.route set criteria = 'cycle = 1' where name = 'ae_fallback'$$);
 select pg_temp.after($$update handoff.route set target_kind = 'crm_owner', target = null where name = 'ae_fallback'$$);
 select pg_temp.after($$delete from handoff.pool_member where pool = 'ae'$$);
+select pg_temp.after($$update handoff.route set if_unavailable = 'delegate' where name = 'ae_fallback'$$);
+select pg_temp.after($$update handoff.route set target_kind = 'account_team', target = 'csm' where name = 'ae_account_owner'$$);
 
 -- work and dispositions
 select pg_temp.after($$update handoff.disposition set outcome = 'disqualified' where code = 'no_response'$$);
