@@ -20,7 +20,7 @@ SCALE=${LH_BENCH_SCALE:-1}
 ROUNDS=${LH_BENCH_ROUNDS:-3}
 scaled() { awk -v n="$1" -v s="$SCALE" -v least="${2:-1}" 'BEGIN { v = int(n * s); print v < least ? least : v }'; }
 
-items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 R1}
+items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 R1 R2}
 wants() { case " $items " in *" $1 "*) true ;; *) false ;; esac }
 
 build_packages
@@ -217,6 +217,16 @@ if wants S10; then
     cancel tick 'begin; select handoff.tick(); rollback'
     run tick 'begin; select handoff.tick(); rollback'
     sql -v rows="$rows" -f s10_report.sql
+    show
+fi
+
+if wants R2; then
+    rows=$(scaled 100000 1000)
+    fresh
+    for round in $(seq 1 "$ROUNDS"); do
+        sql -v rows="$rows" -v first="$([ "$round" = 1 ] && echo true || echo false)" -f r2.sql >/dev/null 2>&1
+    done
+    sql -v rows="$rows" -f r2_report.sql >/dev/null
     show
 fi
 

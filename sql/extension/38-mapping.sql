@@ -66,6 +66,8 @@ as $$
     join handoff.contract c on c.contract_id = f.contract_id
     left join (values
         ('lead', 'title', array['jobtitle']),
+        ('lead', 'postal_code', array['zip', 'zipcode']),
+        ('account', 'postal_code', array['billingpostalcode', 'zip', 'zipcode']),
         ('lead', 'employees', array['numberofemployees']),
         ('lead', 'opted_out', array['hasoptedoutofemail', 'hsemailoptout', 'unsubscribed']),
         ('lead', 'lead_source', array['hsanalyticssource', 'source']),

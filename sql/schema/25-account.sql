@@ -23,7 +23,7 @@ comment on column handoff.account.deleted_at is 'When its row was found gone; NU
 comment on column handoff.account.name_key is 'handoff.company_name_key() of its name; NULL: it has none.';
 
 create table handoff.account_match_key (
-    key         text not null,
+    key         text collate "C" not null,
     account_key text not null,
     primary key (key, account_key)
 );

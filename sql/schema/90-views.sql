@@ -213,8 +213,8 @@ comment on column handoff.account_match.found is 'How many accounts that step fo
 comment on column handoff.account_match.candidates is 'The first 10 of them, the chosen one first, then by preference.';
 
 create view handoff.account_ambiguity as
-select split_part(k.key, ' ', 1) as kind,
-       substr(k.key, strpos(k.key, ' ') + 1) as value,
+select split_part(k.key, ' ', 1) collate "default" as kind,
+       substr(k.key, strpos(k.key, ' ') + 1) collate "default" as value,
        k.accounts,
        k.account_keys,
        (select count(*) from handoff.lead l where l.match_keys @> array[k.key] and l.deleted_at is null) as leads

@@ -412,8 +412,7 @@ add_concerned(Concerned *all, char *const *keys, int n, char *name_key)
 {
 	for (int i = 0; i < n; i++)
 	{
-		if (strncmp(keys[i], LH_KEY_DOMAIN, strlen(LH_KEY_DOMAIN)) == 0 ||
-			strncmp(keys[i], LH_KEY_NAME, strlen(LH_KEY_NAME)) == 0)
+		if (lh_matches_alone(keys[i]))
 			all->keys[all->nkeys++] = keys[i];
 		else if (name_key != NULL && strncmp(keys[i], LH_KEY_LISTED, strlen(LH_KEY_LISTED)) != 0)
 		{

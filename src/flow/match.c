@@ -121,10 +121,14 @@ seek(LhBatchLead *slot, LhMatchKeys *keys)
 			slot->account_busy = true;
 }
 
-void
-lh_batch_match(LhBatch *batch)
+/*
+ * One pass over the leads that seek: with the accounts that have their domains and names; or, of those for which
+ * that settled nothing, with all that have any of their keys.  Numbers and postal codes are shared by many
+ * accounts, and few leads need them.
+ */
+static void
+match_leads(LhBatch *batch, const LhMatchKeys *keys, LhMatch *matches, bool last)
 {
-	LhMatchKeys *keys = palloc_array(LhMatchKeys, batch->nleads + 1);
 	char	  **all = palloc_array(char *, batch->nleads * LH_MAX_MATCH_KEYS + 1);
 	int			n = 0;
 	LhMatchHit *hits;
@@ -132,28 +136,40 @@ lh_batch_match(LhBatch *batch)
 
 	for (int i = 0; i < batch->nleads; i++)
 	{
-		LhBatchLead *slot = &batch->leads[i];
+		const LhFoundAccount *found = batch->leads[i].input.found;
 
-		if (!is_sought(slot))
-			continue;
-		seek(slot, &keys[i]);
-		for (int k = 0; k < slot->input.found->nkeys; k++)
-			all[n++] = slot->input.found->keys[k];
+		for (int k = 0; found != NULL && !matches[i].settled && k < found->nkeys; k++)
+			if (last || lh_matches_alone(found->keys[k]))
+				all[n++] = found->keys[k];
 	}
 	if (n == 0)
 		return;
 	hits = find_hits(all, n, &nhits);
 	for (int i = 0; i < batch->nleads; i++)
+		if (batch->leads[i].input.found != NULL && !matches[i].settled)
+			matches[i] = lh_match(&keys[i], hits, nhits);
+}
+
+void
+lh_batch_match(LhBatch *batch)
+{
+	LhMatchKeys *keys = palloc_array(LhMatchKeys, batch->nleads + 1);
+	LhMatch    *matches = palloc0_array(LhMatch, batch->nleads + 1);
+
+	for (int i = 0; i < batch->nleads; i++)
+		if (is_sought(&batch->leads[i]))
+			seek(&batch->leads[i], &keys[i]);
+	match_leads(batch, keys, matches, false);
+	match_leads(batch, keys, matches, true);
+	for (int i = 0; i < batch->nleads; i++)
 	{
 		LhFoundAccount *found = batch->leads[i].input.found;
-		LhMatch		match;
 
 		if (found == NULL)
 			continue;
-		match = lh_match(&keys[i], hits, nhits);
-		found->account_key = match.account == NULL ? NULL : match.account->account_key;
-		found->method = match.method;
-		found->detail = lh_match_detail(&match);
+		found->account_key = matches[i].account == NULL ? NULL : matches[i].account->account_key;
+		found->method = matches[i].method;
+		found->detail = lh_match_detail(&matches[i]);
 	}
 }
 

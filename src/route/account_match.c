@@ -112,6 +112,12 @@ lh_match_key_list(const LhMatchKeys *keys, char **list)
 }
 
 bool
+lh_matches_alone(const char *key)
+{
+	return strncmp(key, LH_KEY_DOMAIN, strlen(LH_KEY_DOMAIN)) == 0 || strncmp(key, LH_KEY_NAME, strlen(LH_KEY_NAME)) == 0;
+}
+
+bool
 lh_is_named_after(const char *domain, const char *name_key)
 {
 	const char *name = name_key;
@@ -330,6 +336,7 @@ lh_match(const LhMatchKeys *keys, const LhMatchHit *hits, int nhits)
 			continue;
 		match.method = steps[i].method;
 		match.by = steps[i].by;
+		match.settled = common != NULL || found.n == 1;
 		if (common != NULL && found.n > 1)
 		{
 			choose(&match, &several, common, "narrowed");

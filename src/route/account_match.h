@@ -36,6 +36,7 @@ typedef struct LhMatchKeys
 
 extern LhMatchKeys lh_match_keys(const LhFields *row);
 extern int	lh_match_key_list(const LhMatchKeys *keys, char **list);	/* those that there are; how many */
+extern bool lh_matches_alone(const char *key);	/* of a kind that makes a match without a close name */
 
 /* Keys that a telephone number and a postal code give; NULL: too short to tell anything. */
 extern char *lh_phone_key(const char *phone);
@@ -68,6 +69,7 @@ typedef struct LhMatch
 	const char *method;			/* email_domain, web_domain, name, close_name */
 	const char *by;				/* the domain or name that it was found by */
 	const char *why;			/* this one: only, narrowed, named, owned, oldest, first */
+	bool		settled;		/* a step gave exactly one: no other account can change that */
 	int			ncandidates;	/* of the step that it is one of */
 	LhMatchAccount **candidates;	/* the chosen one first, then by the same preference */
 } LhMatch;

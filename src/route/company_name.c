@@ -106,21 +106,25 @@ is_initial(const char *word)
 	return word[len] == '\0' && len < 3 && !(word[0] >= '0' && word[0] <= '9');
 }
 
-/* Without the joined form at its beginning or end, unless it is nothing else. */
+/* Without joined forms at its beginning and end, unless it is nothing else. */
 static char *
-without_joined_form(char *word)
+without_joined_forms(char *word)
 {
-	for (int i = 0; i < lengthof(joined_forms); i++)
+	for (int i = 0; i < lengthof(joined_forms);)
 	{
 		int			form = strlen(joined_forms[i]);
 		int			len = strlen(word);
 
-		if (len <= form)
+		if (len > form && strncmp(word, joined_forms[i], form) == 0)
+			word += form;
+		else if (len > form && strcmp(word + len - form, joined_forms[i]) == 0)
+			word = pnstrdup(word, len - form);
+		else
+		{
+			i++;
 			continue;
-		if (strncmp(word, joined_forms[i], form) == 0)
-			return word + form;
-		if (strcmp(word + len - form, joined_forms[i]) == 0)
-			return pnstrdup(word, len - form);
+		}
+		i = 0;
 	}
 	return word;
 }
@@ -148,15 +152,14 @@ split(const char *name)
 			continue;
 		}
 		if (n > 0)
-			all.words[all.n++] = without_joined_form(lh_utf8_of(word, n));
+			all.words[all.n++] = without_joined_forms(lh_utf8_of(word, n));
 		n = 0;
 	}
 	return all;
 }
 
-/* Drop what joins, put initials together. */
 static void
-tidy(Words *all)
+drop_joining(Words *all)
 {
 	int			kept = 0;
 
@@ -164,7 +167,13 @@ tidy(Words *all)
 		if (!AMONG(joining, all->words[i]))
 			all->words[kept++] = all->words[i];
 	all->n = kept == 0 ? all->n : kept;
-	kept = 0;
+}
+
+static void
+unite_initials(Words *all)
+{
+	int			kept = 0;
+
 	for (int i = 0; i < all->n;)
 	{
 		StringInfoData word;
@@ -176,6 +185,20 @@ tidy(Words *all)
 		all->words[kept++] = word.data;
 	}
 	all->n = kept;
+}
+
+/* Until nothing changes: initials may make a word that joins ("E. T."), and without it others be neighbours. */
+static void
+tidy(Words *all)
+{
+	int			before;
+
+	do
+	{
+		before = all->n;
+		drop_joining(all);
+		unite_initials(all);
+	} while (all->n < before);
 }
 
 static char *
@@ -226,11 +249,12 @@ lh_company_name_key(const char *name)
 	char	   *key;
 
 	tidy(&all);
-	key = joined(all.words, all.n);
-	if (all.n == 0 || AMONG(placeholders, key))
+	if (all.n == 0 || AMONG(placeholders, joined(all.words, all.n)))
 		return NULL;
 	drop_forms(&all);
 	key = joined(all.words, all.n);
+	if (AMONG(placeholders, key))
+		return NULL;
 	return GetDatabaseEncoding() == PG_SQL_ASCII ? key : pg_any_to_server(key, strlen(key), PG_UTF8);
 }
 

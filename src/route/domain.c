@@ -149,7 +149,7 @@ host_in_ascii(const char *host)
 {
 	const pg_wchar *points = lh_code_points(host, false);
 	StringInfoData out;
-	bool		all_digits = true;
+	bool		is_number = true;
 
 	initStringInfo(&out);
 	for (int start = 0, i = 0;; i++)
@@ -157,7 +157,7 @@ host_in_ascii(const char *host)
 		/* the stops of the East are dots too */
 		if (points[i] != 0 && points[i] != '.' && points[i] != 0x3002)
 		{
-			all_digits = all_digits && points[i] >= '0' && points[i] <= '9';
+			is_number = (is_number || i == start) && points[i] >= '0' && points[i] <= '9';
 			continue;
 		}
 		if (points[i] == 0 && i == start && start > 0)
@@ -170,7 +170,8 @@ host_in_ascii(const char *host)
 		if (points[i] == 0)
 			break;
 	}
-	return all_digits || out.len > MAX_HOST ? NULL : out.data;
+	/* whose last label is a number is an address, or none */
+	return is_number || out.len > MAX_HOST ? NULL : out.data;
 }
 
 /* Where the host begins in a URL; NULL: it is none, which may be an address. */

@@ -22,7 +22,7 @@
 #define LH_GUARD_SIZE	(8192 + 64) /* more than ALLOC_CHUNK_LIMIT of aset.c */
 
 static inline void *
-lh_guard(void *chunk, Size size)
+lh_fuzz_guard(void *chunk, Size size)
 {
 	if (chunk != NULL)
 		ASAN_POISON_MEMORY_REGION((char *) chunk + size, LH_GUARD_SIZE);
@@ -32,7 +32,7 @@ lh_guard(void *chunk, Size size)
 static inline void *
 lh_guarded_alloc(MemoryContext context, Size size, int flags)
 {
-	return lh_guard(MemoryContextAllocExtended(context, size + LH_GUARD_SIZE, flags), size);
+	return lh_fuzz_guard(MemoryContextAllocExtended(context, size + LH_GUARD_SIZE, flags), size);
 }
 
 static inline void *
@@ -40,7 +40,7 @@ lh_guarded_realloc(void *chunk, Size size)
 {
 	/* it may have been guarded at another size */
 	ASAN_UNPOISON_MEMORY_REGION(chunk, GetMemoryChunkSpace(chunk) - 64);
-	return lh_guard(repalloc(chunk, size + LH_GUARD_SIZE), size);
+	return lh_fuzz_guard(repalloc(chunk, size + LH_GUARD_SIZE), size);
 }
 
 static inline char *

@@ -11,6 +11,7 @@
  *     heat_of                     points, moment and half-life as 24 bytes
  *     icalendar                   holidays, up to a date
  *     contract                    a JSON document: what imports also exports and imports again
+ *     company_name, address       what leads and accounts are matched by: a key is its own key, and fits an index
  *
  * criteria and rules are asked of the rows of criteria_truth.truth (test/stress/lib/criteria.sql), and
  * the truth is what PostgreSQL makes of the canonical text.
@@ -486,6 +487,40 @@ fuzz_contract(const char *data, size_t size)
 	SPI_finish();
 }
 
+/* ---------- keys of a match ---------- */
+
+/* The query asks of a text ($1) for what is wrong. */
+static void
+of_text(const char *query, const char *data, size_t size)
+{
+	Datum		text = CStringGetTextDatum(as_text(data, size));
+	char	   *wrong;
+
+	SPI_connect();
+	wrong = ask(query, TEXTOID, 1, &text);
+	if (wrong != NULL)
+		broken("%s", wrong);
+	SPI_finish();
+}
+
+static void
+fuzz_company_name(const char *data, size_t size)
+{
+	of_text("select min(format('key \"%s\", its key \"%s\", similarity %s', k.key, handoff.company_name_key(k.key), handoff.company_name_similarity($1, k.key)))"
+			" from handoff.company_name_key($1) k (key)"
+			" where k.key is not null and (handoff.company_name_key(k.key) is distinct from k.key or length(k.key) not between 1 and 200"
+			" or k.key <> trim(k.key) or handoff.company_name_similarity($1, k.key) is distinct from 1)", data, size);
+}
+
+static void
+fuzz_address(const char *data, size_t size)
+{
+	of_text("select min(format('domain \"%s\", its domain \"%s\"', d.domain, handoff.registrable_domain(d.domain)))"
+			" from handoff.registrable_domain($1) d (domain)"
+			" where d.domain is not null and (handoff.registrable_domain(d.domain) is distinct from d.domain"
+			" or handoff.registrable_domain('x@' || d.domain) is distinct from d.domain or length(d.domain) not between 3 and 253 or d.domain ~ '[^-_.a-z0-9]')", data, size);
+}
+
 const FuzzTarget lh_fuzz_targets[] = {
 	{"criteria", fuzz_criteria},
 	{"criteria_recv", fuzz_criteria_recv},
@@ -497,5 +532,7 @@ const FuzzTarget lh_fuzz_targets[] = {
 	{"heat_of", fuzz_heat_of},
 	{"icalendar", fuzz_icalendar},
 	{"contract", fuzz_contract},
+	{"company_name", fuzz_company_name},
+	{"address", fuzz_address},
 	{NULL, NULL}
 };

@@ -10,9 +10,6 @@ do $$ begin
     end if;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
-    insert into handoff.field (contract_id, of, name, type)
-    select 1, o.of, f.name, 'text' from unnest(array['website', 'phone', 'postal_code']) f (name), unnest(array['lead', 'account']) o (of)
-    where (o.of, f.name) <> ('lead', 'phone');
     perform handoff.add_rep('ana', 'Ana', 'sdr');
     perform handoff.add_rep('abe', 'Abe', 'ae');
     perform handoff.add_rep('zoe', 'Zoe', 'fallback');
