@@ -484,7 +484,8 @@ begin
         select p.oid from pg_proc p
         where p.pronamespace = 'handoff'::regnamespace
           and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
-                  tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,release_leavers,forget_leavers,lease,ack,nack,
+                  tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,
+                  release_leavers,forget_leavers,lease,ack,nack,
                   act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype
     loop

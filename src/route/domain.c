@@ -130,7 +130,8 @@ append_label(StringInfo out, const pg_wchar *label, int n)
 	for (int i = 0; i < n; i++)
 	{
 		is_ascii = is_ascii && label[i] < 0x80;
-		if (!lh_is_word_point(label[i]) && label[i] != '-' && label[i] != '_' && label[i] < 0x300)
+		if (label[i] == LH_NO_POINT ||
+			(!lh_is_word_point(label[i]) && label[i] != '-' && label[i] != '_' && label[i] < 0x300))
 			return false;
 	}
 	if (n == 0 || n > MAX_HOST)

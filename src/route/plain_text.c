@@ -93,10 +93,10 @@ decode(const char *text)
 		pg_wchar	c = utf8 == NULL ? *s : utf8_to_unicode(s);
 
 		s += utf8 == NULL ? 1 : pg_utf_mblen(s);
-		if (c == 0x2122 || c == 0xAE || c == 0xA9 || c == 0x2120 || c == 0xAD || c == 0x200B || c == 0xB4 ||
-			(utf8 == NULL && c >= 0x80))
-			continue;
-		points[n++] = c;
+		if (utf8 == NULL && c >= 0x80)
+			c = LH_NO_POINT;
+		if (c != 0x2122 && c != 0xAE && c != 0xA9 && c != 0x2120 && c != 0xAD && c != 0x200B && c != 0xB4)
+			points[n++] = c;
 	}
 	points[n] = 0;
 	return points;

@@ -10,9 +10,12 @@
 
 #include "mb/pg_wchar.h"
 
+/* Stands for a byte that is no text, as an SQL_ASCII database may have it. */
+#define LH_NO_POINT		0xFFFD
+
 /*
  * Code points of a text of the server's encoding, ended by 0, in lower case and in form NFKC.  plain: besides without
- * accents, and with ß as ss, ø as o and so on.  What is no text (SQL_ASCII) loses what is not ASCII.
+ * accents, and with ß as ss, ø as o and so on.
  */
 extern pg_wchar *lh_code_points(const char *text, bool plain);
 
