@@ -489,15 +489,20 @@ fuzz_contract(const char *data, size_t size)
 
 /* ---------- keys of a match ---------- */
 
-/* The query asks of a text ($1) for what is wrong. */
+/* A text that gives no key is refused; of one that does ($1), and the key ($2), the query asks what is wrong. */
 static void
-of_text(const char *query, const char *data, size_t size)
+of_text(const char *key_query, const char *query, const char *data, size_t size)
 {
-	Datum		text = CStringGetTextDatum(as_text(data, size));
+	Datum		args[2] = {CStringGetTextDatum(as_text(data, size))};
+	char	   *key;
 	char	   *wrong;
 
 	SPI_connect();
-	wrong = ask(query, TEXTOID, 1, &text);
+	key = ask(key_query, TEXTOID, 1, args);
+	if (key == NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no key")));
+	args[1] = CStringGetTextDatum(key);
+	wrong = ask(query, TEXTOID, 2, args);
 	if (wrong != NULL)
 		broken("%s", wrong);
 	SPI_finish();
@@ -506,19 +511,19 @@ of_text(const char *query, const char *data, size_t size)
 static void
 fuzz_company_name(const char *data, size_t size)
 {
-	of_text("select min(format('key \"%s\", its key \"%s\", similarity %s', k.key, handoff.company_name_key(k.key), handoff.company_name_similarity($1, k.key)))"
-			" from handoff.company_name_key($1) k (key)"
-			" where k.key is not null and (handoff.company_name_key(k.key) is distinct from k.key or length(k.key) not between 1 and 200"
-			" or k.key <> trim(k.key) or handoff.company_name_similarity($1, k.key) is distinct from 1)", data, size);
+	of_text("select handoff.company_name_key($1)",
+			"select min(format('key \"%s\", its key \"%s\", similarity %s', $2, handoff.company_name_key($2), handoff.company_name_similarity($1, $2)))"
+			" where handoff.company_name_key($2) is distinct from $2 or length($2) not between 1 and 200"
+			" or $2 <> trim($2) or handoff.company_name_similarity($1, $2) is distinct from 1", data, size);
 }
 
 static void
 fuzz_address(const char *data, size_t size)
 {
-	of_text("select min(format('domain \"%s\", its domain \"%s\"', d.domain, handoff.registrable_domain(d.domain)))"
-			" from handoff.registrable_domain($1) d (domain)"
-			" where d.domain is not null and (handoff.registrable_domain(d.domain) is distinct from d.domain"
-			" or handoff.registrable_domain('x@' || d.domain) is distinct from d.domain or length(d.domain) not between 3 and 253 or d.domain ~ '[^-_.a-z0-9]')", data, size);
+	of_text("select handoff.registrable_domain($1)",
+			"select min(format('domain \"%s\", its domain \"%s\"', $2, handoff.registrable_domain($2)))"
+			" where handoff.registrable_domain($2) is distinct from $2 or handoff.registrable_domain('x@' || $2) is distinct from $2"
+			" or length($2) not between 3 and 253 or $2 ~ '[^-_.a-z0-9]'", data, size);
 }
 
 const FuzzTarget lh_fuzz_targets[] = {

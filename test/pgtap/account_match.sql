@@ -10,7 +10,10 @@ do $$ begin
     end if;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
+    insert into handoff.route (contract_id, leg, name, ord, criteria, target_kind)
+    values (1, 'mql_to_sdr', 'owner_of_account', 5, 'account_method in (''crm'', ''email_domain'', ''web_domain'')', 'account_owner');
     perform handoff.add_rep('ana', 'Ana', 'sdr');
+    perform handoff.add_rep('olga', 'Olga', 'sdr', crm_id => 'u1');
     perform handoff.add_rep('abe', 'Abe', 'ae');
     perform handoff.add_rep('zoe', 'Zoe', 'fallback');
     perform handoff.publish();
@@ -190,6 +193,17 @@ update crm.account set name = 'Initek', domain = null where id = 'G';
 do $$ begin perform pg_temp.settle('2026-03-19'); end $$;
 select is(pg_temp.account_of('listed') || ', ' || pg_temp.account_of('far'), '-, ' || case when handoff.company_name_similarity('Initech', 'Initek') >= 0.5 then 'sf:G close_name only 1' else '-' end, 'a name that changes');
 select is((select string_agg(lead_key || ' ' || coalesce(account_key, '-'), ', ' order by lead_key) from handoff.lead where lead_key in ('sf:mail', 'sf:free')), 'sf:free sf:J, sf:mail sf:A', 'others keep theirs');
+
+-- a route may go to the owner of the account that was found
+insert into crm.account (id, name, domain, owner, is_named) values ('O', 'Umbrella', 'umbrella.org', 'u1', true);
+insert into crm.lead (id, email, company) values ('owned', 'a@umbrella.org', null), ('guessed', 'a@nobody.net', 'Umbrella Inc.');
+do $$ begin
+    perform pg_temp.settle('2026-03-19');
+    perform handoff.hand_over('sf:' || l, 'mql_to_sdr', 'test', p_now => '2026-03-19') from unnest(array['owned', 'guessed']) l;
+end $$;
+select results_eq($$ select lead_key, route, case route when 'owner_of_account' then rep end from handoff.handoff order by lead_key desc $$, $$ values ('sf:owned', 'owner_of_account', 'olga'), ('sf:guessed', 'sdr_team', null) $$,
+    'to its owner, unless the rule asks for a surer match');
+select ok((select bool_and(e.detail ->> 'to' = 'sf:O') and count(*) = 2 from handoff.event e where e.type = 'account' and e.lead_key in ('sf:owned', 'sf:guessed')), 'both were found');
 
 -- nothing new leaves no trace
 create temp table before as select lead_key, last_seq from handoff.lead;
