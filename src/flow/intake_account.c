@@ -113,8 +113,8 @@ add_domains(TakenAccount *account)
 	Datum	   *domains;
 	int			n = 0;
 
-	add_key(account, LH_KEY_DOMAIN, lh_registrable_domain(lh_row_text(row, "domain")));
-	add_key(account, LH_KEY_DOMAIN, lh_registrable_domain(lh_row_text(row, "website")));
+	add_key(account, LH_KEY_DOMAIN, lh_registrable_domain(lh_match_text(row->row, "domain")));
+	add_key(account, LH_KEY_DOMAIN, lh_registrable_domain(lh_match_text(row->row, "website")));
 	if (!row->row->isnull[field])
 		deconstruct_array(DatumGetArrayTypeP(row->row->values[field]), TEXTOID, -1, false, TYPALIGN_INT,
 						  &domains, NULL, &n);
@@ -189,7 +189,7 @@ find_keys(TakenAccount *taken, int n)
 	{
 		if (!taken[i].row->present)
 			continue;
-		taken[i].name_key = lh_company_name_key(lh_row_text(taken[i].row, "name"));
+		taken[i].name_key = lh_company_name_key(lh_match_text(taken[i].row->row, "name"));
 		add_domains(&taken[i]);
 	}
 	set_listed_apart(taken, n);
@@ -201,8 +201,8 @@ find_keys(TakenAccount *taken, int n)
 		if (account->name_key != NULL)
 		{
 			add_key(account, LH_KEY_NAME, account->name_key);
-			add_key(account, LH_KEY_PHONE, lh_phone_key(lh_row_text(account->row, "phone")));
-			add_key(account, LH_KEY_POSTAL, lh_postal_key(lh_row_text(account->row, "postal_code")));
+			add_key(account, LH_KEY_PHONE, lh_phone_key(lh_match_text(account->row->row, "phone")));
+			add_key(account, LH_KEY_POSTAL, lh_postal_key(lh_match_text(account->row->row, "postal_code")));
 		}
 		if (account->nkeys > 0)
 			account->nkeys = lh_sort_unique(account->keys, account->nkeys);

@@ -204,6 +204,7 @@ lh_match_account(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	lh_enter(&world, true);
+	lh_plan_by_key();
 	SPI_connect();
 	match = match_of(PG_GETARG_JSONB_P(0), &keys);
 	for (int i = 0; i < match.ncandidates; i++)

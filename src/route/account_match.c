@@ -67,9 +67,8 @@ lh_postal_key(const char *postal_code)
 	return n < MIN_POSTAL_LETTERS ? NULL : pnstrdup(letters, n);
 }
 
-/* A text field's value if there is such a field and it has one; NULL: no. */
-static char *
-text_of(const LhFields *row, const char *field)
+char *
+lh_match_text(const LhFields *row, const char *field)
 {
 	int			i = lh_fieldset_find(row->set, field);
 
@@ -82,13 +81,13 @@ lh_match_keys(const LhFields *row)
 {
 	LhMatchKeys keys;
 
-	keys.email_domain = lh_registrable_domain(text_of(row, "email"));
-	keys.web_domain = lh_registrable_domain(text_of(row, "website"));
+	keys.email_domain = lh_registrable_domain(lh_match_text(row, "email"));
+	keys.web_domain = lh_registrable_domain(lh_match_text(row, "website"));
 	if (keys.web_domain != NULL && keys.email_domain != NULL && strcmp(keys.web_domain, keys.email_domain) == 0)
 		keys.web_domain = NULL;
-	keys.name = lh_company_name_key(text_of(row, "company"));
-	keys.phone = lh_phone_key(text_of(row, "phone"));
-	keys.postal = lh_postal_key(text_of(row, "postal_code"));
+	keys.name = lh_company_name_key(lh_match_text(row, "company"));
+	keys.phone = lh_phone_key(lh_match_text(row, "phone"));
+	keys.postal = lh_postal_key(lh_match_text(row, "postal_code"));
 	return keys;
 }
 

@@ -38,6 +38,9 @@ extern LhMatchKeys lh_match_keys(const LhFields *row);
 extern int	lh_match_key_list(const LhMatchKeys *keys, char **list);	/* those that there are; how many */
 extern bool lh_matches_alone(const char *key);	/* of a kind that makes a match without a close name */
 
+/* A text field's value; NULL: there is no such field, it is no text, or it has no value. */
+extern char *lh_match_text(const LhFields *row, const char *field);
+
 /* Keys that a telephone number and a postal code give; NULL: too short to tell anything. */
 extern char *lh_phone_key(const char *phone);
 extern char *lh_postal_key(const char *postal_code);

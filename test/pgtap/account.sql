@@ -10,6 +10,7 @@ do $$ begin
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     insert into handoff.field (contract_id, of, name, type) values (1, 'account', 'seats', 'bigint');
+    update handoff.field set type = 'bigint' where contract_id = 1 and of = 'account' and name = 'postal_code'; -- nothing is matched by that
     insert into handoff.derived (contract_id, field, ord, value, criteria) values (1, 'size_of_account', 100, 'big', 'account.seats >= 100');
     insert into handoff.score_rule (contract_id, name, score_group, criteria, points)
     select 1, 'key_account', min(name), 'named_account and account.tier = ''A''', 7 from handoff.score_group where contract_id = 1 and kind = 'fit';
@@ -21,7 +22,7 @@ end $$;
 
 create schema crm;
 create table crm.lead (id text primary key, email text, account_key text);
-create table crm.account (id text primary key, name text, website text, is_named boolean, tier text, seats int, updated_at timestamptz, is_deleted boolean);
+create table crm.account (id text primary key, name text, website text, is_named boolean, tier text, seats int, updated_at timestamptz, is_deleted boolean, postal_code int default 10115);
 do $$ begin
     perform handoff.attach('crm.lead', 'lead', key_prefix => 'sf:', since => '-infinity');
     perform handoff.attach('crm.account', 'account', key_prefix => 'sf:');
