@@ -7,7 +7,7 @@ create function handoff.unfed_fields() returns text[]
     language sql immutable parallel safe
     set search_path = pg_catalog, pg_temp
 as $$
-    select array['opportunity_owner', 'intent_since_recycle', 'duplicate_open']
+    select array['opportunity_owner', 'intent_since_recycle']
 $$;
 comment on function handoff.unfed_fields() is
     'Built-in lead fields that this release knows and does not fill yet: they are NULL. Internal.';
@@ -452,6 +452,23 @@ $$;
 comment on function handoff.check_work(int) is
     'Findings about dispositions, CRM statuses, recycle paths and SLAs. Internal.';
 
+create function handoff.check_collision(version int)
+    returns table (severity text, object text, message text, hint text)
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select 'warning', format('collision "%s"', c.scope), 'is not acted on yet', 'This release knows collisions of persons only.'
+    from handoff.collision c
+    where c.contract_id = $1 and c.scope <> 'person'
+    union all
+    select 'warning', format('gate "%s"', g.ord), format('its code "%s" means another lead of the same person, too', g.code),
+           'Choose another code.'
+    from handoff.gate g
+    where g.contract_id = $1 and g.code in ('joined', 'duplicate')
+$$;
+comment on function handoff.check_collision(int) is
+    'Findings about collisions. Internal.';
+
 create function handoff.validate(version int default null)
     returns table (severity text, object text, message text, hint text)
     language sql stable
@@ -468,6 +485,7 @@ as $$
         union all select * from handoff.check_route(v.id)
         union all select * from handoff.check_territories(v.id)
         union all select * from handoff.check_work(v.id)
+        union all select * from handoff.check_collision(v.id)
     ) f (severity, object, message, hint)
     order by f.severity, f.object collate "C", f.message collate "C"
 $$;
@@ -482,4 +500,5 @@ revoke all on function handoff.check_journey(int) from public;
 revoke all on function handoff.check_score(int) from public;
 revoke all on function handoff.check_route(int) from public;
 revoke all on function handoff.check_work(int) from public;
+revoke all on function handoff.check_collision(int) from public;
 revoke all on function handoff.validate(int) from public;

@@ -91,7 +91,13 @@ as $$
                when 'stage' then format('%s -> %s on %s%s', e.detail ->> 'from', e.detail ->> 'to', e.detail ->> 'event',
                                         coalesce(', passing ' || e.leg, ''))
                when 'reset' then 'intent begins anew'
-               when 'gated' then format('held before %s: %s', coalesce(e.detail ->> 'leg', 'its way back'), e.detail ->> 'code')
+               when 'gated' then format('held before %s: %s%s', coalesce(e.detail ->> 'leg', 'its way back'), e.detail ->> 'code',
+                                        coalesce(' of lead ' || (e.detail ->> 'lead') || ', whose handoff ' || (e.detail ->> 'of_handoff') || ' is open', ''))
+               when 'joined' then format('joins handoff %s of lead %s, the same person', e.detail ->> 'of_handoff', e.detail ->> 'lead')
+               when 'collision' then format('the same person as lead %s, whose handoff %s %s: %s', e.detail ->> 'lead', e.detail ->> 'of_handoff',
+                                            coalesce(e.detail ->> 'of_rep' || ' has or had', 'nobody has'), e.detail ->> 'action')
+               when 'reengaged' then format('lead %s, the same person, gives a sign of life%s', e.detail ->> 'lead',
+                                            coalesce(': ' || nullif((select string_agg(s, ', ') from jsonb_array_elements_text(e.detail -> 'signals') s), ''), ''))
                when 'released' then format('no longer held: %s', e.detail ->> 'code')
                when 'blocked' then format('lacks %s', (select string_agg(f, ', ') from jsonb_array_elements_text(e.detail -> 'fields') f))
                when 'unblocked' then 'nothing is lacking any more'

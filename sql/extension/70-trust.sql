@@ -18,6 +18,8 @@ create function handoff.folded(lead_key text default null, as_of timestamptz def
         intent_since   timestamptz,
         scored         jsonb,
         gate_code      text,
+        duplicate_of   text,
+        duplicate_handoff int,
         blocked_fields jsonb,
         is_deleted     boolean,
         fields         jsonb,
@@ -51,8 +53,10 @@ as $$
            max(l.at) filter (where l.type in ('created', 'stage')),
            coalesce(max(l.at) filter (where l.type = 'reset'), '-infinity'),
            (array_agg(l.detail order by l.seq desc) filter (where l.type = 'scored'))[1],
-           (array_agg(case l.type when 'gated' then l.detail ->> 'code' end order by l.seq desc)
-               filter (where l.type in ('gated', 'released')))[1],
+           (array_agg(case when l.type <> 'released' then l.detail ->> 'code' end order by l.seq desc)
+               filter (where l.type in ('gated', 'joined', 'released')))[1],
+           (array_agg(l.detail ->> 'lead' order by l.seq desc) filter (where l.type in ('gated', 'joined', 'released')))[1],
+           (array_agg((l.detail ->> 'of_handoff')::int order by l.seq desc) filter (where l.type in ('gated', 'joined', 'released')))[1],
            (array_agg(case l.type when 'blocked' then l.detail -> 'fields' end order by l.seq desc)
                filter (where l.type in ('blocked', 'unblocked')))[1],
            coalesce((array_agg(l.type order by l.seq desc) filter (where l.type in ('deleted', 'merged', 'restored')))[1] <> 'restored', false),
@@ -110,6 +114,8 @@ as $$
         ('band', f.scored ->> 'band', l.band),
         ('signals', f.scored ->> 'signals', to_jsonb(l.signals)::text),
         ('gate_code', f.gate_code, l.gate_code),
+        ('duplicate_of', f.duplicate_of, l.duplicate_of),
+        ('duplicate_handoff', f.duplicate_handoff::text, l.duplicate_handoff::text),
         ('blocked_fields', f.blocked_fields::text, to_jsonb(l.blocked_fields)::text),
         ('deleted', f.is_deleted::text, (l.deleted_at is not null)::text),
         ('fields', f.fields::text, l.fields::text),
@@ -252,6 +258,16 @@ begin
     group by h.lead_key
     having count(*) > 1
     union all
+    -- 2 a person has at most one open handoff of a leg
+    select 2, 'error', format('leads %s are one person and have %s open handoffs of leg "%s"',
+                              string_agg(format('"%s"', h.lead_key), ', ' order by h.lead_key), count(*), h.leg),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.handoff h
+    join handoff.lead l on l.lead_key = h.lead_key
+    where h.closed_at is null and l.person_key is not null
+    group by l.person_key, h.leg
+    having count(*) > 1
+    union all
     -- 4 the log folds to the state
     select 4, 'error', format('lead "%s": %s is %s by the log, %s by its state', v.lead_key, v.what,
                               coalesce(v.by_log, 'nothing'), coalesce(v.by_state, 'nothing')),
@@ -282,7 +298,8 @@ begin
                               coalesce(e.seq, o.seq), coalesce(e.type, o.type), case when o.seq is null then 'no' else 'an unasked' end),
            'Somebody wrote to the tables of schema handoff by hand.'
     from (select lead_key, seq, type from handoff.event
-          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'blocked')
+          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'blocked', 'reengaged')
+             or type = 'collision' and detail ->> 'action' = 'notify'
              or type = 'closed' and detail -> 'set' ->> 'outcome' <> 'next_leg'
              or type = 'violation' and detail ->> 'action' = 'hold') e
     full join handoff.outbox o on o.lead_key = e.lead_key and o.seq = e.seq

@@ -31,6 +31,9 @@ create table handoff.lead (
     blocked_since  timestamptz,
     blocked_fields text[],
     gate_code      text,
+    duplicate_of   text,
+    duplicate_handoff int,
+    duplicate_at   timestamptz,
     first_seen_at  timestamptz not null,
     decided_at     timestamptz not null,
     deleted_at     timestamptz,
@@ -45,6 +48,9 @@ create index lead_source on handoff.lead (source, raw_key);
 create index lead_stage on handoff.lead (stage);
 -- who is hot: heats are in order within one half-life, at any moment (handoff.hot_leads())
 create index lead_intent on handoff.lead (half_life, intent);
+-- who else stands behind a lead, and who has joined one
+create index lead_person on handoff.lead (person_key) where person_key is not null;
+create index lead_duplicate on handoff.lead (duplicate_of) where duplicate_of is not null;
 create index lead_account on handoff.lead (account_key) where account_key is not null;
 -- which leads a new account may be matched to; entries at once: a list of pending ones would be read by every look-up
 create index lead_match on handoff.lead using gin (match_keys) with (fastupdate = off) where match_keys is not null;
@@ -52,7 +58,7 @@ comment on table handoff.lead is 'One row a lead: its state now. Written by the 
 comment on column handoff.lead.lead_key is 'Key of the lead: the source''s key prefix and the row''s key.';
 comment on column handoff.lead.source is 'handoff.source.name it came from.';
 comment on column handoff.lead.raw_key is 'Key of the row in that source.';
-comment on column handoff.lead.person_key is 'Who stands behind it: the e-mail address, trimmed and in lower case.';
+comment on column handoff.lead.person_key is 'Who stands behind it: the mapped person_key, else the e-mail address, trimmed and in lower case; NULL: nobody knows. Leads of the same key are one person.';
 comment on column handoff.lead.account_key is 'Account it belongs to, a key of handoff.account: the one that the CRM names, with the source''s key prefix, else the one that was found; NULL: none.';
 comment on column handoff.lead.contract_id is 'Version of the contract that decided it last.';
 comment on column handoff.lead.stage is 'Lifecycle stage.';
@@ -75,7 +81,10 @@ comment on column handoff.lead.trigger_at is 'Time of the newest input: the acti
 comment on column handoff.lead.version is 'Newest version time seen of the source row, if one is mapped. Older rows are ignored.';
 comment on column handoff.lead.blocked_since is 'Since when only missing or invalid fields keep it from its next stage.';
 comment on column handoff.lead.blocked_fields is 'Those fields, in order of name.';
-comment on column handoff.lead.gate_code is 'Code of the gate that holds it before a leg; NULL: none.';
+comment on column handoff.lead.gate_code is 'Code of the gate that holds it before a leg; joined or duplicate: another lead of the same person does; NULL: none.';
+comment on column handoff.lead.duplicate_of is 'That other lead; NULL: none holds it.';
+comment on column handoff.lead.duplicate_handoff is 'Number of that lead''s handoff.';
+comment on column handoff.lead.duplicate_at is 'When it last gave that handoff something new: when it joined, or with its newest signal since; NULL: never.';
 comment on column handoff.lead.first_seen_at is 'When its first row was captured (clock time).';
 comment on column handoff.lead.decided_at is 'The now of the newest decision.';
 comment on column handoff.lead.deleted_at is 'When its row was found gone; NULL: it is there.';

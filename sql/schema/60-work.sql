@@ -126,6 +126,8 @@ create table handoff.handoff (
     note              text,
     recycle_due_at    timestamptz,
     closed_at         timestamptz,
+    reengaged_at      timestamptz,
+    joined_activities int not null default 0,
     opportunity_at    timestamptz,
     won_at            timestamptz,
     lost_at           timestamptz,
@@ -174,6 +176,8 @@ comment on column handoff.handoff.code is 'Code of the disposition that closed i
 comment on column handoff.handoff.note is 'Note given with it.';
 comment on column handoff.handoff.recycle_due_at is 'When a recycled lead comes back.';
 comment on column handoff.handoff.closed_at is 'When it ended; NULL: open.';
+comment on column handoff.handoff.joined_activities is 'Touches, meetings and bookings that count in it though they were made with leads that had joined it. Where there are some, they stand as they were when it ended.';
+comment on column handoff.handoff.reengaged_at is 'Newest sign of life that another lead of the same person, which has joined it, has given while it was open; NULL: none.';
 comment on column handoff.handoff.opportunity_at is 'Creation of the first opportunity that is counted for it.';
 comment on column handoff.handoff.won_at is 'When such an opportunity was won.';
 comment on column handoff.handoff.lost_at is 'When the last of them was lost, if none was won or is open.';

@@ -189,6 +189,17 @@ typedef struct LhValidation
 	char	   *message;
 } LhValidation;
 
+/* A lead is to be handed over while sales has, or had not long ago, another lead of the same person. */
+typedef enum LhCollisionAction
+{
+	LH_JOIN,
+	LH_SAME_OWNER,
+	LH_NOTIFY,
+	LH_BLOCK
+} LhCollisionAction;
+
+extern const char *const lh_collision_actions[LH_BLOCK + 1];
+
 /* Limits are INT_MIN and INT_MAX where the contract gives none. */
 typedef struct LhGroup
 {
@@ -328,10 +339,13 @@ typedef struct LhContract
 	LhDisposition *dispositions;
 	int			nstatuses;
 	LhCrmStatus *statuses;
+	LhCollisionAction on_person;
+	Interval   *person_within;	/* how long a handoff that has ended counts there; NULL: it does not */
 	bool		accept_on_first_touch;
 	bool		accept_on_meeting;
 	bool		accept_on_opportunity;
 	bool		counts_recycle_days;	/* a rule asks for days_since_recycle, which changes daily */
+	bool		asks_duplicate_open;	/* a rule asks for duplicate_open, which hangs on other leads */
 	bool		clocked_activities; /* what an activity gives may change by time alone */
 } LhContract;
 

@@ -54,9 +54,14 @@ load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
 	}
 	rules->book = lh_rulebook_compile(contract->mcxt, set, rules->n, rules->criteria);
 	for (int i = 0; i < rules->n; i++)
-		if (rules->criteria[i] != NULL &&
-			lh_criteria_uses(rules->criteria[i], "days_since_recycle"))
+	{
+		if (rules->criteria[i] == NULL)
+			continue;
+		if (lh_criteria_uses(rules->criteria[i], "days_since_recycle"))
 			contract->counts_recycle_days = true;
+		if (lh_criteria_uses(rules->criteria[i], "duplicate_open"))
+			contract->asks_duplicate_open = true;
+	}
 }
 
 static void
@@ -127,6 +132,7 @@ static const char *const target_kinds[] = {
 	"rep", "pool", "account_owner", "account_team", "territory", "previous_owner", "crm_owner", "booked_host"
 };
 static const char *const elses[] = {"assign_ahead", "hold", "delegate", "next"};
+const char *const lh_collision_actions[LH_BLOCK + 1] = {"join", "same_owner", "notify", "block"};
 static const char *const metrics[] = {
 	"accept", "first_touch", "next_touch", "response", "decision", "meeting_held"
 };
@@ -606,6 +612,18 @@ load_statuses(LhContract *contract)
 	}
 }
 
+/* Without a row sales has one open handoff of a person and leg, and no memory of those that ended. */
+static void
+load_collision(LhContract *contract)
+{
+	QUERY(contract, "select action, within from handoff.collision where contract_id = $1 and scope = 'person'");
+	contract->on_person = LH_JOIN;
+	if (SPI_processed == 0)
+		return;
+	contract->on_person = WORD(contract, "collision action", lh_collision_actions, lh_get_text(0, 1));
+	contract->person_within = lh_get_interval(0, 2);
+}
+
 LhContract *
 lh_contract_load(int contract_id)
 {
@@ -633,6 +651,7 @@ lh_contract_load(int contract_id)
 	load_paths(contract);
 	load_dispositions(contract);
 	load_statuses(contract);
+	load_collision(contract);
 	lh_contract_find_thresholds(contract);
 	contract->clocked_activities = lh_rulebook_has_clock(contract->intent.book) ||
 		lh_rulebook_has_clock(contract->meaning.book);

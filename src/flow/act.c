@@ -27,6 +27,16 @@ no_open_handoff(const LhDecision *decision, const LhAction *action)
 							   action->name));
 }
 
+static LhRefusal *
+is_duplicate(const LhDecision *decision, const LhOther *other)
+{
+	return lh_refusal("duplicate",
+					  psprintf("lead \"%s\" is the same person as lead \"%s\"", decision->lead->lead_key, other->lead_key),
+					  psprintf("That one has handoff " INT64_FORMAT " of leg \"%s\", %s.", other->handoff_no, other->leg,
+							   other->closed_at == LH_NOT_YET ? "which is open" : "which ended not long ago"),
+					  pstrdup("Work that one, or merge the two with handoff.merge_lead()."));
+}
+
 /* No transition for it from this stage, or none that would fire; NULL: one would. */
 static LhRefusal *
 may_move(const Journey *journey, LhCause cause, const LhAction *action)
@@ -47,6 +57,8 @@ may_move(const Journey *journey, LhCause cause, const LhAction *action)
 		return lh_refusal("gate",
 						  psprintf("gate \"%s\" holds lead \"%s\"", probe.gate->code, lead->lead_key),
 						  NULL, pstrdup("See handoff.explain()."));
+	if (probe.collision.holds)
+		return is_duplicate(decision, probe.collision.other);
 	return lh_refusal(probe.is_blocked ? "required_fields" : "criteria",
 					  psprintf("%s() is not possible for lead \"%s\" as it is", action->name,
 							   lead->lead_key),
@@ -119,34 +131,48 @@ qualify(Journey *journey, const LhAction *action)
 
 /* Dispositions ------------------------------------------------------------------------------- */
 
+static bool
+is_touch(const LhDecision *decision, const LhActivity *activity)
+{
+	for (int r = 0; r < decision->contract->meaning.n; r++)
+		if (activity->means[r] && (decision->contract->meaning_rules[r].meaning == LH_MEANS_TOUCH ||
+								   decision->contract->meaning_rules[r].meaning == LH_MEANS_CONTACT))
+			return true;
+	return false;
+}
+
+static int
+compare_days(const void *a, const void *b)
+{
+	DateADT		left = *(const DateADT *) a;
+	DateADT		right = *(const DateADT *) b;
+
+	return left < right ? -1 : left > right;
+}
+
 /* Distinct days, in the reporting zone, on which the lead was touched since the handoff. */
 static int
 days_touched(const LhDecision *decision, const LhHandoff *h)
 {
 	const LhInput *input = decision->input;
-	DateADT		last = DATEVAL_NOBEGIN;
-	int			days = 0;
+	int			n = input->nactivities + (h->handoff_no == input->shared_with ? input->nshared : 0);
+	DateADT    *days = palloc_array(DateADT, n + 1);
+	int			ndays = 0;
+	int			distinct = 0;
 
-	for (int i = 0; i < input->nactivities; i++)
+	for (int i = 0; i < n; i++)
 	{
-		const LhActivity *activity = &input->activities[i];
-		bool		touch = false;
-		DateADT		day;
+		const LhActivity *activity = i < input->nactivities ? &input->activities[i] :
+			&input->shared[i - input->nactivities];
 
-		if (activity->at < h->handed_at || activity->at > decision->now)
-			continue;
-		for (int r = 0; r < decision->contract->meaning.n; r++)
-			touch = touch || (activity->means[r] &&
-							  (decision->contract->meaning_rules[r].meaning == LH_MEANS_TOUCH ||
-							   decision->contract->meaning_rules[r].meaning == LH_MEANS_CONTACT));
-		if (!touch)
-			continue;
-		day = DatumGetDateADT(DirectFunctionCall1(timestamptz_date, TimestampTzGetDatum(activity->at)));
-		if (day != last)
-			days++;
-		last = day;
+		if (activity->at >= h->handed_at && activity->at <= decision->now && is_touch(decision, activity))
+			days[ndays++] = DatumGetDateADT(DirectFunctionCall1(timestamptz_date, TimestampTzGetDatum(activity->at)));
 	}
-	return days;
+	qsort(days, ndays, sizeof(DateADT), compare_days);
+	for (int i = 0; i < ndays; i++)
+		if (i == 0 || days[i] != days[i - 1])
+			distinct++;
+	return distinct;
 }
 
 /* Where a recycled lead waits, and until when. */
@@ -213,8 +239,12 @@ may_give_back(const Journey *journey, const LhAction *action, const LhLeadHandof
 {
 	const LhDecision *decision = journey->decision;
 	LhRefusal  *refusal = may_move(journey, LH_RETURNED, action);
+	const LhLeadHandoff *before = handoff_before(decision, open);
+	const LhOther *other = before == NULL ? NULL : lh_other_open(decision, before->h.leg);
 
-	if (refusal == NULL && handoff_before(decision, open) == NULL)
+	if (refusal == NULL && other != NULL)
+		return is_duplicate(decision, other);
+	if (refusal == NULL && before == NULL)
 		refusal = lh_refusal("not_handed_on",
 							 psprintf("lead \"%s\" can't be returned: nobody handed it over",
 									  decision->lead->lead_key),
@@ -330,6 +360,7 @@ may_hand_over(Journey *journey, const LhAction *action)
 {
 	LhDecision *decision = journey->decision;
 	int			leg = lh_contract_leg(decision->contract, action->leg);
+	const LhOther *other = lh_other_open(decision, action->leg);
 	const LhGate *gate;
 
 	if (leg < 0)
@@ -341,6 +372,8 @@ may_hand_over(Journey *journey, const LhAction *action)
 		return lh_refusal("gate",
 						  psprintf("gate \"%s\" holds lead \"%s\"", gate->code, decision->lead->lead_key),
 						  NULL, pstrdup("See handoff.explain()."));
+	if (other != NULL)
+		return is_duplicate(decision, other);
 	if (transition_over(decision, leg) < 0)
 		return lh_refusal("no_transition",
 						  psprintf("leg \"%s\" can't be passed from stage \"%s\"", action->leg, decision->lead->stage),

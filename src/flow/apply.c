@@ -21,12 +21,13 @@
 #define LEAD_COLUMNS \
 	"lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, fit, " \
 	"half_life, score, band, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, version, blocked_since, gate_code, " \
+	"duplicate_of, duplicate_handoff, duplicate_at, " \
 	"first_seen_at, decided_at, deleted_at, last_seq, handoffs, intent, group_heat, signals, blocked_fields, " \
 	"account_method, account_match, match_keys"
 
 #define LEAD_ROWS \
 	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, " \
-	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35) as u(" LEAD_COLUMNS ")"
+	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38) as u(" LEAD_COLUMNS ")"
 
 #define LEAD_TYPES \
 	{ \
@@ -35,6 +36,7 @@
 		INTERVALARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, \
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, \
 		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, \
+		TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, \
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT4ARRAYOID, \
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TEXTARRAYOID \
 	}
@@ -44,11 +46,11 @@ static LhStatement insert_leads = {
 	"insert into handoff.lead (" LEAD_COLUMNS ") "
 	"select u.lead_key, u.source, u.raw_key, u.person_key, u.account_key, u.contract_id, u.stage, u.stage_since, "
 	"u.fields, u.fit, u.half_life, u.score, u.band, u.cycle, u.cycle_since, u.intent_since, u.folded_at, u.booked_at, u.trigger, u.trigger_at, u.version, "
-	"u.blocked_since, u.gate_code, u.first_seen_at, u.decided_at, u.deleted_at, u.last_seq, u.handoffs, "
+	"u.blocked_since, u.gate_code, u.duplicate_of, u.duplicate_handoff, u.duplicate_at, u.first_seen_at, u.decided_at, u.deleted_at, u.last_seq, u.handoffs, "
 	"u.intent::handoff.heat, u.group_heat::handoff.heat[], u.signals::text[], u.blocked_fields::text[], "
 	"u.account_method, u.account_match, u.match_keys::text[] "
 	LEAD_ROWS,
-	35, LEAD_TYPES
+	38, LEAD_TYPES
 };
 
 static LhStatement update_leads = {
@@ -57,12 +59,13 @@ static LhStatement update_leads = {
 	"contract_id = u.contract_id, stage = u.stage, stage_since = u.stage_since, fields = u.fields, fit = u.fit, "
 	"half_life = u.half_life, score = u.score, band = u.band, cycle = u.cycle, cycle_since = u.cycle_since, "
 	"intent_since = u.intent_since, folded_at = u.folded_at, booked_at = u.booked_at, trigger = u.trigger, trigger_at = u.trigger_at, version = u.version, "
-	"blocked_since = u.blocked_since, gate_code = u.gate_code, decided_at = u.decided_at, "
+	"blocked_since = u.blocked_since, gate_code = u.gate_code, duplicate_of = u.duplicate_of, "
+	"duplicate_handoff = u.duplicate_handoff, duplicate_at = u.duplicate_at, decided_at = u.decided_at, "
 	"deleted_at = u.deleted_at, last_seq = u.last_seq, handoffs = u.handoffs, intent = u.intent::handoff.heat, "
 	"group_heat = u.group_heat::handoff.heat[], signals = u.signals::text[], blocked_fields = u.blocked_fields::text[], "
 	"account_method = u.account_method, account_match = u.account_match, match_keys = u.match_keys::text[] "
 	LEAD_ROWS " where l.lead_key = u.lead_key",
-	35, LEAD_TYPES
+	38, LEAD_TYPES
 };
 
 /* One row of parameters, filled from left to right. */
@@ -165,6 +168,9 @@ add_lead(LhRows *rows, const LhLead *lead, const LhContract *contract)
 	put_time_unless(&row, lead->version, DT_NOBEGIN);
 	put_time_unless(&row, lead->blocked_since, DT_NOEND);
 	put_text(&row, lead->gate_code);
+	put_text(&row, lead->duplicate_of);
+	put(&row, Int32GetDatum((int32) lead->duplicate_handoff), lead->duplicate_of == NULL);
+	put_time_unless(&row, lead->duplicate_at, DT_NOBEGIN);
 	put_time(&row, lead->first_seen_at);
 	put_time(&row, lead->decided_at);
 	put_time_unless(&row, lead->deleted_at, DT_NOEND);
@@ -361,7 +367,7 @@ add_clocks(LhRows *written, const LhBatchLead *slot)
 	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, trigger, " \
 	"trigger_at, handed_at, incomplete, route, pool, rep, assigned_at, assignments, unassigned_reason, delivered_at, " \
 	"touches, contacts, channels, first_touch_at, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
-	"accepted_how, qualified_at, disposed_at, outcome, code, note, recycle_due_at, closed_at, opportunity_at, won_at, lost_at"
+	"accepted_how, qualified_at, disposed_at, outcome, code, note, recycle_due_at, closed_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
 
 static LhStatement write_handoffs = {
 	"insert into handoff.handoff (" HANDOFF_COLUMNS ") "
@@ -376,7 +382,8 @@ static LhStatement write_handoffs = {
 	"booked_at = excluded.booked_at, meeting_held_at = excluded.meeting_held_at, no_show = excluded.no_show, "
 	"accepted_at = excluded.accepted_at, accepted_how = excluded.accepted_how, qualified_at = excluded.qualified_at, "
 	"disposed_at = excluded.disposed_at, outcome = excluded.outcome, code = excluded.code, note = excluded.note, "
-	"recycle_due_at = excluded.recycle_due_at, closed_at = excluded.closed_at, "
+	"recycle_due_at = excluded.recycle_due_at, closed_at = excluded.closed_at, reengaged_at = excluded.reengaged_at, "
+	"joined_activities = excluded.joined_activities, "
 	"opportunity_at = excluded.opportunity_at, won_at = excluded.won_at, lost_at = excluded.lost_at",
 	1, {JSONBARRAYOID}
 };

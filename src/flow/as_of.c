@@ -14,7 +14,7 @@
 #include "utils/timestamp.h"
 
 static LhStatement read_folded = {
-	"select l.source, l.raw_key, f.contract_id, f.cycle, f.cycle_since, f.stage, f.stage_since, f.intent_since, f.gate_code, f.fields, "
+	"select l.source, l.raw_key, f.contract_id, f.cycle, f.cycle_since, f.stage, f.stage_since, f.intent_since, f.gate_code, f.duplicate_of, f.duplicate_handoff, f.fields, "
 	"array(select jsonb_array_elements_text(f.scored -> 'signals')), f.is_deleted, "
 	"case when f.fields ? 'account_key' then coalesce(s.key_prefix, '') || (f.fields ->> 'account_key') else f.account ->> 'to' end, "
 	"case when f.fields ? 'account_key' then 'crm' else f.account ->> 'method' end, f.account - array['from', 'to', 'method'] "
@@ -54,14 +54,16 @@ lh_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead)
 	lead->stage_since = lh_get_time(0, 7, DT_NOBEGIN);
 	lead->intent_since = lh_get_time(0, 8, DT_NOBEGIN);
 	lead->gate_code = lh_get_text(0, 9);
-	lead->fields = lh_get_jsonb(0, 10);
-	lead->nsignals = lh_get_texts(0, 11, &lead->signals);
-	if (lh_get_bool(0, 12))
+	lead->duplicate_of = lh_get_text(0, 10);
+	lead->duplicate_handoff = lh_get_int(0, 11, 0);
+	lead->fields = lh_get_jsonb(0, 12);
+	lead->nsignals = lh_get_texts(0, 13, &lead->signals);
+	if (lh_get_bool(0, 14))
 		lead->deleted_at = as_of;
-	lead->person_key = lh_person_of(text_member(lead->fields, "email"));
-	lead->account_key = lh_get_text(0, 13);
-	lead->account_method = lh_get_text(0, 14);
-	lead->account_match = lh_get_jsonb(0, 15);
+	lead->person_key = lh_person_key(text_member(lead->fields, "person_key"), text_member(lead->fields, "email"));
+	lead->account_key = lh_get_text(0, 15);
+	lead->account_method = lh_get_text(0, 16);
+	lead->account_match = lh_get_jsonb(0, 17);
 	/* never earlier than the source's: whether it was too old to pass a leg is not logged */
 	lead->trigger = "row";
 	lead->trigger_at = as_of;

@@ -334,7 +334,7 @@ is_named(const LhAssign *assign, const LhSeeker *seeker, LhChoice *choice)
 	const LhLeadHandoff *handoff = seeker->handoff;
 
 	choice->pool = NULL;
-	choice->route = handoff->seek;
+	choice->route = strcmp(handoff->seek, "handoff") == 0 ? "same_owner" : handoff->seek;
 	choice->rep = lh_people_rep(&assign->people, handoff->prefer);
 	if (choice->rep != NULL && choice->rep->active)
 		return true;

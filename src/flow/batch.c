@@ -161,6 +161,14 @@ lh_lock_match_key(const char *key, bool alone)
 											Int32GetDatum(STRIPE_CLASS), Int32GetDatum(MATCH_KEYS + (int32) stripe)));
 }
 
+void
+lh_wait_for_stripe(const char *key)
+{
+	uint32		stripe = hash_bytes((const unsigned char *) key, strlen(key)) % STRIPES;
+
+	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(STRIPE_CLASS), Int32GetDatum((int32) stripe));
+}
+
 static bool
 contains(char *const *keys, int n, const char *key)
 {
@@ -265,6 +273,7 @@ lock_all(LhBatch *batch, List *groups)
 			keys[n++] = item->keys[k];
 	}
 	lock_leads(batch, keys, lh_sort_unique(keys, n));
+	lh_lock_persons(batch);
 }
 
 /* Deciding ----------------------------------------------------------------------------------- */
@@ -364,6 +373,7 @@ decide_lead(LhBatch *batch, LhBatchLead *slot, const LhActivities *activities,
 										  &input->activities);
 	input->nopportunities = lh_opportunities_of(opportunities, slot->lead_key,
 												&input->opportunities);
+	lh_give_person(batch, slot);
 	slot->decision = lh_decide(slot->contract, &slot->lead, input, batch->now, &slot->effects, NULL);
 	batch->decided++;
 }
@@ -411,6 +421,21 @@ need_activities(LhBatch *batch, const LhContract *contract, char **keys, Timesta
 	return n;
 }
 
+/* Leads whose rows are gone, or all the others. */
+static void
+decide_some(LhBatch *batch, const LhContract *contract, bool gone, const LhActivities *activities,
+			const LhOpportunities *opportunities)
+{
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhBatchLead *slot = &batch->leads[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (slot->decide && slot->contract == contract && (slot->input.row_read && !slot->input.row_present) == gone)
+			decide_lead(batch, slot, activities, opportunities);
+	}
+}
+
 static void
 decide_all(LhBatch *batch)
 {
@@ -425,6 +450,7 @@ decide_all(LhBatch *batch)
 	find_contracts(batch, &contracts);
 	forget_folds(batch);
 	lh_batch_accounts(batch);
+	lh_batch_persons(batch);
 	foreach(lc, contracts)
 		n += need_activities(batch, lfirst(lc), keys + n, since + n);
 	if (n == 0)
@@ -437,14 +463,9 @@ decide_all(LhBatch *batch)
 
 		lh_set_zone(contract->zone);
 		lh_contract_set_now(contract, batch->now);
-		for (int i = 0; i < batch->nleads; i++)
-		{
-			LhBatchLead *slot = &batch->leads[i];
-
-			CHECK_FOR_INTERRUPTS();
-			if (slot->decide && slot->contract == contract)
-				decide_lead(batch, slot, activities, opportunities);
-		}
+		/* who goes makes room for another lead of the person */
+		decide_some(batch, contract, true, activities, opportunities);
+		decide_some(batch, contract, false, activities, opportunities);
 	}
 }
 
@@ -464,5 +485,6 @@ lh_batch_run(LhBatch *batch)
 	lh_batch_owners(batch);
 	lh_batch_assign(batch);
 	lh_batch_apply(batch);
+	lh_queue_persons(batch);
 	lh_batch_notify(batch);
 }

@@ -11,6 +11,7 @@
  *		account.c	what leads know of their accounts
  *		match.c		which account a lead belongs to, if its CRM names none
  *		owner.c		who loses a handoff: to another owner in the CRM, or because he has left
+ *		person.c	leads of one person
  *		assign.c	who gets the handoffs that seek an owner
  *		apply.c		effects become rows
  */
@@ -54,6 +55,10 @@ typedef struct LhBatchLead
 	const LhContract *contract;	/* that decides it */
 	LhInput		input;
 	LhClock		clocks_before[LH_NCLOCKS];
+	const char *person_to_be;	/* by its row; NULL: none, or it stays who it is */
+	const char *person_before;	/* who it was; NULL: nobody, or it is new */
+	const char *joined_before;	/* lead that held it as a duplicate; NULL: none did */
+	bool		shares_person;	/* there are, or may be, other leads of who it is or becomes */
 	LhEffects	effects;
 	LhDecision	decision;
 } LhBatchLead;
@@ -82,6 +87,8 @@ typedef struct LhBatch
 	LhItem	  **items;
 	bool		wait;			/* the API waits for its lead; the drain never does */
 	List	   *sources;		/* of LhSource *, loaded in this batch */
+	List	   *shared_persons; /* of char *: keys of persons with leads besides those decided here */
+	struct LhPersons *persons;	/* what is known of them; NULL: there are none */
 	int			nleads;
 	LhBatchLead *leads;			/* by lead_key */
 	const LhAction *action;		/* for all leads of the batch; NULL: none */
@@ -108,6 +115,7 @@ extern bool lh_batch_holds(const LhBatch *batch, const LhItem *item);
 extern bool lh_lock_stripe(const char *key);
 extern bool lh_lock_stripe_shared(const char *key);
 extern bool lh_lock_match_key(const char *key, bool alone);
+extern void lh_wait_for_stripe(const char *key);
 
 /* intake.c */
 extern void lh_find_leads(LhBatch *batch, LhSourceItems *group);
@@ -134,6 +142,15 @@ extern void lh_batch_match(LhBatch *batch);
 
 /* owner.c */
 extern void lh_batch_owners(LhBatch *batch);
+
+/* person.c */
+typedef struct LhPersons LhPersons;
+
+extern void lh_lock_persons(LhBatch *batch);
+extern void lh_batch_persons(LhBatch *batch);
+extern void lh_give_person(const LhBatch *batch, LhBatchLead *slot);
+extern void lh_queue_persons(LhBatch *batch);
+extern void lh_read_person(const LhLead *lead, TimestampTz as_of, LhInput *input);
 
 /* assign.c */
 extern void lh_batch_assign(LhBatch *batch);

@@ -141,7 +141,11 @@ resume(LhDecision *decision)
 
 	lh_start_stage_age(decision, decision->now);
 	if (lh_interrupted_handoff(lead) != NULL)
-		lh_reopen_handoff(decision, last);
+	{
+		/* sales may have got another lead of the person meanwhile: see lh_yield() */
+		if (lh_other_open(decision, last->h.leg) == NULL)
+			lh_reopen_handoff(decision, last);
+	}
 	else if (last != NULL && last->h.closed_at != LH_NOT_YET && last->h.recycle_due_at != LH_NOT_YET)
 		lh_set_clock(decision, LH_CLOCK_RECYCLE, "", Max(last->h.recycle_due_at, decision->now));
 }
@@ -162,6 +166,7 @@ compute_handoff_fields(LhDecision *decision)
 		if (decision->input->opportunities[i].closed_at == LH_NOT_YET)
 			has_open_opportunity = true;
 	set_boolean(decision, "open_opportunity", has_open_opportunity);
+	set_boolean(decision, "duplicate_open", lh_other_open(decision, NULL) != NULL);
 	lh_set_text_field(decision, "owner", open == NULL ? NULL : open->h.rep);
 	lh_set_bigint_field(decision, "touches", open == NULL ? 0 : open->h.touches);
 	lh_set_text_field(decision, "last_reason", last == NULL ? NULL : last->h.code);
@@ -185,7 +190,8 @@ compute_state_fields(LhDecision *decision)
 	LhLead	   *lead = decision->lead;
 
 	lh_set_text_field(decision, "stage", lead->stage);
-	lh_set_text_field(decision, "email_domain", lh_domain_of(lead->person_key));
+	lh_set_text_field(decision, "email_domain",
+					  lh_domain_of(lh_address_of(lh_get_text_field(decision, "email"))));
 	lh_set_bigint_field(decision, "cycle", lead->cycle);
 	lh_set_account_fields(decision);
 	lh_score_account(decision->contract, lead->row);
@@ -220,6 +226,8 @@ judge_activities(LhDecision *decision)
 		else if (is_booking(decision->contract, activity))
 			booked_at = Max(booked_at, activity->at);
 	}
+	for (int i = 0; i < input->nshared; i++)
+		lh_judge_activity(decision->contract, &input->shared[i], &decision->valid_until);
 	if (booked_at != lead->booked_at)
 		decision->effects->changed = true;
 	lead->booked_at = booked_at;

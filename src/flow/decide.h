@@ -92,6 +92,31 @@ typedef struct LhOpportunity
 	bool		is_won;
 } LhOpportunity;
 
+/* A handoff of another lead of the same person. */
+typedef struct LhOther
+{
+	const char *person_key;
+	const char *lead_key;
+	int64		handoff_no;
+	const char *leg;
+	const char *rep;			/* NULL: nobody has had it */
+	TimestampTz handed_at;
+	TimestampTz closed_at;		/* LH_NOT_YET: open */
+	TimestampTz reengaged_at;	/* LH_NOT_YET: nothing was brought yet */
+	const char *outcome;
+} LhOther;
+
+/* Another lead of the same person that has joined a handoff of this one. */
+typedef struct LhJoiner
+{
+	const char *of;				/* this one */
+	const char *lead_key;
+	int64		handoff_no;
+	TimestampTz at;				/* of the newest that it has brought */
+	int			nsignals;
+	char	  **signals;
+} LhJoiner;
+
 /* What somebody wants done with the lead, through the API. */
 typedef enum LhActionKind
 {
@@ -180,6 +205,9 @@ typedef struct LhLead
 	int			nblocked;
 	char	  **blocked_fields;
 	char	   *gate_code;		/* NULL: none */
+	char	   *duplicate_of;	/* other lead of the same person that holds it; NULL: none */
+	int64		duplicate_handoff;	/* of that lead */
+	TimestampTz duplicate_at;	/* when it last brought that handoff something; DT_NOBEGIN: never */
 	TimestampTz first_seen_at;
 	TimestampTz decided_at;
 	TimestampTz deleted_at;		/* DT_NOEND: it is there */
@@ -221,6 +249,15 @@ typedef struct LhInput
 	int			nopportunities;
 	LhOpportunity *opportunities;
 
+	/* of the person that the lead was and of the one that it becomes, where they have other leads */
+	int			nothers;
+	LhOther    *others;
+	int			njoiners;
+	LhJoiner   *joiners;		/* by time */
+	int64		shared_with;	/* handoff that what was done with the joined leads counts for; 0: it isn't known */
+	int			nshared;
+	LhActivity *shared;			/* theirs since then, in any order */
+
 	bool		clock_due[LH_NCLOCKS];
 	const LhAction *action;		/* NULL: none */
 } LhInput;
@@ -252,6 +289,7 @@ typedef struct LhEffects
 	bool		changed;		/* the lead's row must be written */
 	List	   *events;			/* of LhEvent * */
 	List	   *stays;			/* of LhStay * */
+	const char *brings_to;		/* lead with whose handoff it has something new for; NULL: none */
 } LhEffects;
 
 /* One decision under way; what the rooms of flow share. */
@@ -280,15 +318,17 @@ extern LhEvent *lh_decision_event(LhDecision *decision, const char *type, const 
 								  const char *actor, Jsonb *detail);
 extern void lh_set_clock(LhDecision *decision, LhClockKind kind, const char *name,
 						 TimestampTz due_at);
-extern char *lh_person_of(const char *email);
 extern TimestampTz lh_after(TimestampTz at, const Interval *span);
 extern void lh_set_text_field(LhDecision *decision, const char *field, const char *value);
 extern void lh_set_bigint_field(LhDecision *decision, const char *field, int64 value);
 extern char *lh_get_text_field(const LhDecision *decision, const char *field);
 extern bool lh_same_text(const char *a, const char *b); /* NULL is the same as NULL only */
 extern bool lh_same_texts(char *const *a, int na, char *const *b, int nb);
-extern char *lh_person_of(const char *email);
-extern char *lh_domain_of(const char *person);
+
+/* person_key.c: who stands behind a lead, by its fields person_key and email; NULL: nobody knows */
+extern char *lh_person_key(const char *mapped, const char *email);
+extern char *lh_address_of(const char *email);
+extern char *lh_domain_of(const char *address);
 
 /* take_account.c: whose lead it is */
 extern bool lh_is_matched(const LhLead *lead);	/* we have found its account ourselves */
@@ -308,6 +348,23 @@ extern void lh_find_horizon(const LhContract *contract, const LhLead *lead, LhIn
 extern TimestampTz lh_purgeable_to(const LhContract *contract, const LhLead *lead, TimestampTz now);
 extern LhFold lh_fold_anew(const LhContract *contract, const LhLead *lead);
 extern bool lh_knows_activities(const LhDecision *decision, const LhHandoff *h);
+
+/*
+ * collision.c: the same person, another lead.  Of the handoffs of others at most one is told, the one
+ * that counts most.
+ */
+typedef struct LhCollision
+{
+	const LhOther *other;		/* NULL: none counts */
+	bool		holds;			/* the leg is not passed */
+	bool		joins;			/* ... since the lead has joined the other's handoff */
+} LhCollision;
+
+extern LhCollision lh_collision(LhDecision *decision, int leg);
+extern const char *lh_collision_code(const LhCollision *collision); /* NULL: it holds nothing */
+extern const LhOther *lh_other_open(const LhDecision *decision, const char *leg);	/* NULL: of any leg */
+extern void lh_note_collision(LhDecision *decision, int leg);
+extern void lh_hear_joiners(LhDecision *decision);
 
 /* handover.c: a handoff's life */
 extern LhLeadHandoff *lh_open_handoff(const LhLead *lead);	/* NULL: none */

@@ -4,7 +4,7 @@
  * explain(lead_key, as_of): the decision made once more with a trace, and thrown away; and matches() over
  * JSON, one criteria under a contract's types.
  */
-#include "flow/lead.h"
+#include "flow/batch.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -180,6 +180,7 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 										 lead_key, contract, &input.activities);
 	input.nopportunities = lh_opportunities_of(lh_opportunities_read(&key, 1), lead_key,
 											   &input.opportunities);
+	lh_read_person(&lead, as_of, &input);
 	lh_opportunities_as_of(input.opportunities, &input.nopportunities, as_of);
 	if (lead.checkpoint != NULL)
 		lh_trace_add(&trace, "purged", "activities", NULL, LH_TRUE,

@@ -65,6 +65,9 @@ extern void lh_merge(LhBatch *batch, const List *merges, const char *by);
 extern void lh_user_values(const LhSource *source, const char *raw_key, const LhSourceRow *row,
 						   Datum *values, bool *isnull);
 
+/* person.c */
+extern void lh_join_persons(LhBatch *batch, const LhSourceItems *group, const LhSourceRow *rows, LhMerging *merging);
+
 /* The kinds. */
 extern void lh_find_of_leads(LhSourceItems *group);
 extern void lh_take_leads(LhBatch *batch, LhSourceItems *group);

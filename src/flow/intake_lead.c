@@ -193,6 +193,7 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 	lh_keep_held(batch, group);
 	rows = lh_read_group(batch, group);
 	merging = lh_begin_merging(batch, group, rows);
+	lh_join_persons(batch, group, rows, &merging);
 	begin_conversions(&conversions);
 	begin_echoes(&echoes);
 	for (int i = 0; i < group->n; i++)

@@ -9,8 +9,8 @@
  * fires any more, each stage at most once in one decision, so that no set of rules can run in a
  * circle.
  *
- * What keeps a lead where it is, is kept with it: a gate's code, or the fields that alone are missing
- * (blocked).  Each is an event when it begins, changes or ends, not at every decision.
+ * What keeps a lead where it is, is kept with it: a gate's code, another lead of the same person, or the
+ * fields that alone are missing (blocked).  See held.c.
  */
 #include "flow/journey.h"
 
@@ -217,7 +217,8 @@ move(Journey *journey, int to, LhCause cause, int ord, int leg, const char *code
 	if (ord != 0)
 		lh_json_int(&json, "transition", ord);
 	else
-		lh_json_text(&json, "override", strcmp(journey->actor, "contract") == 0 ? "age" : "manual");
+		lh_json_text(&json, "override", strcmp(journey->actor, "contract") != 0 ? "manual" :
+					 cause == LH_SCORED ? "duplicate" : "age");
 	lh_json_text(&json, "code", code);
 	lh_json_text(&json, "trigger", decision->lead->trigger);
 	lh_decision_event(decision, "stage", leg < 0 ? NULL : contract->legs[leg].name, journey->actor,
@@ -225,11 +226,15 @@ move(Journey *journey, int to, LhCause cause, int ord, int leg, const char *code
 	begin_stay(decision, to, complete && entry_holds(decision, to));
 	journey->visited[to] = true;
 	journey->gate = NULL;
+	journey->collision.holds = false;
 	journey->is_blocked = false;
 	journey->nmissing = 0;
 
 	if (leg >= 0)
+	{
 		lh_hand_over(decision, leg, from, journey->origin, !complete);
+		lh_note_collision(decision, leg);
+	}
 	leave_sales(journey, cause, code);
 }
 
@@ -303,9 +308,24 @@ is_complete(Journey *journey, const LhTransition *transition)
 	return false;
 }
 
+/* Another lead of the person keeps it from a leg. */
+static bool
+is_duplicate(Journey *journey, int leg)
+{
+	LhCollision collision = lh_collision(journey->decision, leg);
+
+	if (collision.holds && !journey->collision.holds)
+	{
+		journey->collision = collision;
+		journey->collision_leg = leg;
+	}
+	return collision.holds;
+}
+
 /*
  * What keeps a lead from a transition that is due otherwise, and is kept with it; NULL: nothing.  Gates
  * stand before a leg, and those of every leg before a signal may bring a lead back to the beginning.
+ * What is missing of a duplicate is nobody's business while the other one is.
  */
 static const char *
 held_by(Journey *journey, const LhTransition *transition)
@@ -316,6 +336,8 @@ held_by(Journey *journey, const LhTransition *transition)
 	const LhGate *gate = transition->leg < 0 && !reenters ? NULL :
 		lh_closed_gate(journey, transition->leg);
 
+	if (gate == NULL && transition->leg >= 0 && is_duplicate(journey, transition->leg))
+		return "another lead of the same person";
 	if (gate == NULL)
 		return is_complete(journey, transition) ? NULL : "required fields";
 	if (journey->gate == NULL)
@@ -396,93 +418,6 @@ lh_fire(Journey *journey, LhCause cause, const char *code)
 	return true;
 }
 
-/* What holds a lead -------------------------------------------------------------------------- */
-
-static Jsonb *
-held_detail(const LhContract *contract, int leg, const char *code, char *const *fields, int nfields)
-{
-	LhJson		json;
-
-	lh_json_begin(&json);
-	lh_json_text(&json, "leg", leg < 0 ? NULL : contract->legs[leg].name);
-	lh_json_text(&json, "code", code);
-	if (nfields > 0)
-		lh_json_texts(&json, "fields", fields, nfields);
-	return lh_json_end(&json);
-}
-
-static void
-keep_gate(Journey *journey)
-{
-	LhDecision *decision = journey->decision;
-	const LhContract *contract = decision->contract;
-	LhLead	   *lead = decision->lead;
-	const LhGate *gate = journey->gate;
-
-	if (gate != NULL && gate->action == LH_HOLD)
-		decision->valid_until = Min(decision->valid_until,
-									lh_after(decision->now, gate->review_after));
-	if (gate == NULL && lead->gate_code != NULL)
-	{
-		lh_decision_event(decision, "released", NULL, "contract",
-						  held_detail(contract, -1, lead->gate_code, NULL, 0));
-		lead->gate_code = NULL;
-	}
-	else if (gate != NULL &&
-			 (lead->gate_code == NULL || strcmp(lead->gate_code, gate->code) != 0))
-	{
-		lead->gate_code = gate->code;
-		lh_decision_event(decision, "gated", NULL, "contract",
-						  held_detail(contract, journey->gate_leg, gate->code, NULL, 0));
-	}
-}
-
-static void
-set_blocked_clock(Journey *journey)
-{
-	LhDecision *decision = journey->decision;
-	const LhLeg *leg = journey->is_blocked && journey->blocked_leg >= 0 ?
-		&decision->contract->legs[journey->blocked_leg] : NULL;
-
-	if (leg != NULL && leg->blocked_max != NULL)
-	{
-		TimestampTz due_at = lh_after(decision->lead->blocked_since, leg->blocked_max);
-
-		/* it was due and the contract had no way out: ask again after as long a wait */
-		if (due_at <= decision->now && decision->input->clock_due[LH_CLOCK_BLOCKED])
-			due_at = lh_after(decision->now, leg->blocked_max);
-		lh_set_clock(decision, LH_CLOCK_BLOCKED, leg->name, due_at);
-	}
-	else
-		lh_set_clock(decision, LH_CLOCK_BLOCKED, "", DT_NOEND);
-}
-
-static void
-keep_blocked(Journey *journey)
-{
-	LhDecision *decision = journey->decision;
-	LhLead	   *lead = decision->lead;
-	bool		same = journey->nmissing == lead->nblocked;
-	LhEvent    *event;
-
-	for (int i = 0; i < lead->nblocked && same; i++)
-		same = strcmp(lead->blocked_fields[i], journey->missing[i]) == 0;
-	if (!same)
-	{
-		if (!journey->is_blocked)
-			lead->blocked_since = DT_NOEND;
-		else if (lead->blocked_since == DT_NOEND)
-			lead->blocked_since = decision->now;
-		lead->blocked_fields = journey->missing;
-		lead->nblocked = journey->nmissing;
-		event = lh_decision_event(decision, journey->is_blocked ? "blocked" : "unblocked", NULL, "contract",
-								  held_detail(decision->contract, journey->blocked_leg, NULL,
-											  journey->missing, journey->nmissing));
-		event->notify = journey->is_blocked ? "lead.blocked" : NULL;
-	}
-	set_blocked_clock(journey);
-}
-
 /* The clocks of the journey ------------------------------------------------------------------ */
 
 /* Too long in a stage: the contract's transitions for that, else the stage's own way out. */
@@ -548,6 +483,28 @@ catch_up(Journey *journey)
 	lh_follow_milestones(journey);
 }
 
+/*
+ * The lead has become, or is again, a person of whom sales has another lead in the same leg: it gives way,
+ * and begins anew, where it joins that one.
+ */
+static void
+give_way(Journey *journey)
+{
+	LhDecision *decision = journey->decision;
+	LhLead	   *lead = decision->lead;
+	LhLeadHandoff *open = lh_open_handoff(lead);
+	LhLeadHandoff *mine = open != NULL ? open : decision->restored ? lh_interrupted_handoff(lead) : NULL;
+
+	if (mine == NULL || lh_other_open(decision, mine->h.leg) == NULL)
+		return;
+	if (open != NULL)
+		lh_close_handoff(decision, open, "withdrawn", "duplicate", NULL, "contract");
+	if (strcmp(stage_of(decision)->owner, "sales") != 0)
+		return;
+	journey->visited[decision->stage] = false;
+	move(journey, lh_contract_default_stage(decision->contract), LH_SCORED, 0, -1, "duplicate");
+}
+
 /* A handoff without an owner seeks one whenever its lead is decided. */
 static void
 seek_owner(LhDecision *decision)
@@ -578,12 +535,15 @@ lh_journey(LhDecision *decision)
 		.decision = decision,
 		.visited = palloc0_array(bool, decision->contract->nstages),
 		.gate_leg = -1,
+		.collision_leg = -1,
 		.blocked_leg = -1,
 		.origin = "contract",
 		.actor = "contract",
 	};
 
 	journey.visited[decision->stage] = true;
+	give_way(&journey);
+	lh_hear_joiners(decision);
 	act(&journey, decision->input->action);
 	lh_follow_crm_status(&journey);
 	run_due_clocks(&journey);
@@ -594,7 +554,7 @@ lh_journey(LhDecision *decision)
 	catch_up(&journey);
 	if (journey.gate != NULL && journey.gate->action == LH_REJECT)
 		lh_fire(&journey, LH_DISQUALIFIED, journey.gate->code);
-	keep_gate(&journey);
-	keep_blocked(&journey);
+	lh_note_held(&journey);
+	lh_note_blocked(&journey);
 	seek_owner(decision);
 }

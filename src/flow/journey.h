@@ -16,6 +16,8 @@ typedef struct Journey
 	bool	   *visited;		/* by stage */
 	const LhGate *gate;			/* first gate that held, or NULL */
 	int			gate_leg;
+	LhCollision collision;		/* the first that held, likewise */
+	int			collision_leg;
 	bool		is_blocked;
 	int			blocked_leg;	/* leg of the blocked transition; -1: it has none */
 	int			nmissing;
@@ -57,6 +59,10 @@ extern LhRefusal *lh_may_act(Journey *journey, const LhAction *action, bool leni
 extern void lh_act(Journey *journey, const LhAction *action);
 extern void lh_start_recycle(Journey *journey, LhLeadHandoff *handoff, int path,
 							 TimestampTz until);
+
+/* held.c: what keeps the lead where it is, as far as the journey has found. */
+extern void lh_note_held(Journey *journey);
+extern void lh_note_blocked(Journey *journey);
 
 /* crm_status.c: the CRM has set a status. */
 extern void lh_follow_crm_status(Journey *journey);

@@ -18,7 +18,7 @@
 #define LEAD_COLUMNS \
 	"select lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, " \
 	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, version, " \
-	"blocked_since, blocked_fields, gate_code, first_seen_at, decided_at, deleted_at, last_seq, handoffs, purged_to, " \
+	"blocked_since, blocked_fields, gate_code, duplicate_of, duplicate_handoff, duplicate_at, first_seen_at, decided_at, deleted_at, last_seq, handoffs, purged_to, " \
 	"account_method, account_match, match_keys " \
 	"from handoff.lead where lead_key = any($1) order by lead_key collate \"C\""
 
@@ -193,6 +193,7 @@ lh_lead_init(LhLead *lead, const char *lead_key, const char *source, const char 
 	lead->booked_at = DT_NOBEGIN;
 	lead->version = DT_NOBEGIN;
 	lead->blocked_since = DT_NOEND;
+	lead->duplicate_at = DT_NOBEGIN;
 	lead->deleted_at = DT_NOEND;
 	lead->decided_at = DT_NOBEGIN;
 	no_clocks(lead);
@@ -231,6 +232,9 @@ take_lead(LhLead *lead, uint64 row, bool *has_handoffs, bool *is_purged)
 	lead->blocked_since = next_time(&reader, DT_NOEND);
 	lead->nblocked = next_texts(&reader, &lead->blocked_fields);
 	lead->gate_code = next_text(&reader);
+	lead->duplicate_of = next_text(&reader);
+	lead->duplicate_handoff = next_int(&reader);
+	lead->duplicate_at = next_time(&reader, DT_NOBEGIN);
 	lead->first_seen_at = next_time(&reader, 0);
 	lead->decided_at = next_time(&reader, DT_NOBEGIN);
 	lead->deleted_at = next_time(&reader, DT_NOEND);

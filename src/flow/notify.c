@@ -118,6 +118,8 @@ brief(const LhBatchLead *slot, const LhEvent *event)
 		lh_json_texts(&json, "blocked_fields", lead->blocked_fields, lead->nblocked);
 	if (event->handoff != NULL)
 		add_handoff(&json, slot, &event->handoff->h);
+	if (strcmp(event->type, "collision") == 0 || strcmp(event->type, "reengaged") == 0)
+		lh_json_jsonb(&json, "about", event->detail);	/* another lead of the person */
 	add_actions(&json, &slot->input);
 	return lh_json_end(&json);
 }

@@ -93,7 +93,7 @@ set_email_domain(LhScorer *scorer)
 {
 	LhFields   *row = scorer->row;
 	char	   *domain = row->isnull[scorer->email] ? NULL :
-		lh_domain_of(lh_person_of(TextDatumGetCString(row->values[scorer->email])));
+		lh_domain_of(lh_address_of(TextDatumGetCString(row->values[scorer->email])));
 
 	if (domain == NULL)
 		lh_fields_set_null(row, scorer->email_domain);

@@ -7,41 +7,10 @@
  */
 #include "flow/journey.h"
 
-#include <ctype.h>
-
-#include "catalog/pg_collation.h"
 #include "json.h"
 #include "utils/builtins.h"
-#include "utils/formatting.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
-
-/* Trimmed, in lower case: the same person under any spelling of his address. */
-char *
-lh_person_of(const char *email)
-{
-	const char *end;
-
-	if (email == NULL)
-		return NULL;
-	while (isspace((unsigned char) *email))
-		email++;
-	end = email + strlen(email);
-	while (end > email && isspace((unsigned char) end[-1]))
-		end--;
-	if (end == email)
-		return NULL;
-	return str_tolower(email, end - email, DEFAULT_COLLATION_OID);
-}
-
-/* What follows the last @ of a person; NULL: nothing does. */
-char *
-lh_domain_of(const char *person)
-{
-	const char *at = person == NULL ? NULL : strrchr(person, '@');
-
-	return at == NULL ? NULL : pstrdup(at + 1);
-}
 
 void
 lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at)
@@ -160,7 +129,8 @@ keep_fields(LhDecision *decision, const LhFields *now)
 		lead->row->isnull[i] = now->isnull[i];
 	}
 	lead->fields = lh_fields_to_jsonb(lead->row, 0, decision->contract->nkept);
-	lead->person_key = lh_person_of(lh_get_text_field(decision, "email"));
+	lead->person_key = lh_person_key(lh_get_text_field(decision, "person_key"),
+									 lh_get_text_field(decision, "email"));
 }
 
 static void

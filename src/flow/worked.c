@@ -48,6 +48,37 @@ channel_of(const LhDecision *decision, const LhActivity *activity)
 		TextDatumGetCString(activity->row->values[channel]);
 }
 
+/*
+ * What was done with leads that have joined a handoff counts for it.  Of one that is over this is not known
+ * any more: then it stays as it is.
+ */
+static bool
+can_be_counted(const LhDecision *decision, const LhHandoff *h)
+{
+	return lh_knows_activities(decision, h) &&
+		(h->joined_activities == 0 || h->handoff_no == decision->input->shared_with);
+}
+
+static int
+nshared(const LhDecision *decision, const LhHandoff *h)
+{
+	return h->handoff_no == decision->input->shared_with ? decision->input->nshared : 0;
+}
+
+/* Activity i of a handoff: the lead's own come first. */
+static const LhActivity *
+activity_of(const LhInput *input, int i)
+{
+	return i < input->nactivities ? &input->activities[i] : &input->shared[i - input->nactivities];
+}
+
+static bool
+is_work(const LhDecision *decision, const LhActivity *activity)
+{
+	return is_touch(decision, activity) || means(decision, activity, LH_MEANS_BOOKED) ||
+		means(decision, activity, LH_MEANS_NO_SHOW) || means(decision, activity, LH_MEANS_MEETING_HELD);
+}
+
 /* Count one activity for a handoff that was just handed over, and nothing of it yet. */
 static void
 count(LhDecision *decision, LhHandoff *h, const LhActivity *activity)
@@ -80,27 +111,34 @@ static void
 count_touches(LhDecision *decision, LhHandoff *h)
 {
 	const LhInput *input = decision->input;
+	int			n = input->nactivities + nshared(decision, h);
 
 	h->touches = 0;
 	h->contacts = 0;
+	h->joined_activities = 0;
 	h->channels.n = 0;
-	h->channels.values = palloc_array(char *, Max(input->nactivities, 1));
+	h->channels.values = palloc_array(char *, Max(n, 1));
 	h->first_touch_at = LH_NOT_YET;
 	h->first_contact_at = LH_NOT_YET;
 	h->meeting_held_at = LH_NOT_YET;
 	h->no_show = false;
 	if (h->booked_at >= h->handed_at)
 		h->booked_at = LH_NOT_YET;	/* an earlier booking is what made the handoff */
-	for (int i = 0; i < input->nactivities; i++)
+	for (int i = 0; i < n; i++)
 	{
-		const LhActivity *activity = &input->activities[i];
+		const LhActivity *activity = activity_of(input, i);
 
 		if (!is_within(activity, h))
 			continue;
-		if (activity->at <= decision->now)
-			count(decision, h, activity);
-		else					/* from a clock that is ahead of ours: it counts when its time comes */
+		if (activity->at > decision->now)
+		{
+			/* from a clock that is ahead of ours: it counts when its time comes */
 			decision->valid_until = Min(decision->valid_until, activity->at);
+			continue;
+		}
+		count(decision, h, activity);
+		if (i >= input->nactivities && is_work(decision, activity))
+			h->joined_activities++;
 	}
 	h->channels.n = lh_sort_unique(h->channels.values, h->channels.n);
 }
@@ -197,7 +235,7 @@ lh_worked(LhDecision *decision)
 	{
 		LhHandoff  *h = &((LhLeadHandoff *) lfirst(lc))->h;
 
-		if (lh_knows_activities(decision, h))
+		if (can_be_counted(decision, h))
 			count_touches(decision, h);
 	}
 	count_opportunities(decision);
@@ -216,16 +254,17 @@ static TimestampTz
 first_touch_since(const LhDecision *decision, const LhHandoff *h, TimestampTz since)
 {
 	const LhInput *input = decision->input;
+	TimestampTz first = LH_NOT_YET;
 
-	for (int i = 0; i < input->nactivities; i++)
+	for (int i = 0; i < input->nactivities + nshared(decision, h); i++)
 	{
-		const LhActivity *activity = &input->activities[i];
+		const LhActivity *activity = activity_of(input, i);
 
-		if (activity->at >= since && activity->at <= decision->now &&
+		if (activity->at >= since && activity->at <= decision->now && activity->at < first &&
 			is_within(activity, h) && is_touch(decision, activity))
-			return activity->at;
+			first = activity->at;
 	}
-	return LH_NOT_YET;
+	return first;
 }
 
 static void
@@ -289,7 +328,7 @@ lh_judge_slas(LhDecision *decision)
 		LhSlaClock *clock = lfirst(lc);
 		LhLeadHandoff *handoff = list_nth(decision->lead->handoffs, clock->handoff_no - 1);
 
-		if (!lh_knows_activities(decision, &handoff->h))
+		if (!can_be_counted(decision, &handoff->h))
 			continue;			/* over, and nothing about it is new */
 		for (int i = 0; i < contract->sla.n; i++)
 			if (strcmp(contract->slas[i].name, clock->name) == 0)

@@ -53,6 +53,8 @@ const LhBuiltinField lh_builtin_fields[] = {
 	"When the CRM created the lead."},
 	{"lead", "email", LH_TEXT, true, LH_STEP_INPUT,
 	"E-mail address."},
+	{"lead", "person_key", LH_TEXT, true, LH_STEP_INPUT,
+	"Key of the person behind the lead, where the e-mail address is not to be it."},
 	{"lead", "crm_owner", LH_TEXT, true, LH_STEP_INPUT,
 	"Owner in the CRM: a user's or a queue's CRM id."},
 	{"lead", "crm_status", LH_TEXT, true, LH_STEP_INPUT,

@@ -61,6 +61,8 @@ static const HandoffColumn columns[] = {
 	COLUMN(note, LH_TEXT),
 	COLUMN(recycle_due_at, LH_TIMESTAMPTZ),
 	COLUMN(closed_at, LH_TIMESTAMPTZ),
+	COLUMN(reengaged_at, LH_TIMESTAMPTZ),
+	COLUMN(joined_activities, LH_BIGINT),
 	COLUMN(opportunity_at, LH_TIMESTAMPTZ),
 	COLUMN(won_at, LH_TIMESTAMPTZ),
 	COLUMN(lost_at, LH_TIMESTAMPTZ),

@@ -60,6 +60,8 @@ typedef struct LhHandoff
 	char	   *note;
 	TimestampTz recycle_due_at;
 	TimestampTz closed_at;
+	TimestampTz reengaged_at;
+	int64		joined_activities;
 	TimestampTz opportunity_at;
 	TimestampTz won_at;
 	TimestampTz lost_at;
