@@ -266,7 +266,7 @@ begin
     left join pg_trigger t on t.tgrelid = w.tab and t.tgtype = w.kind and w.is_clone = (t.tgparentid <> 0) and t.tgfoid = 'handoff.capture()'::regprocedure
         and t.tgargs = handoff.trigger_arguments(source.name, source.key_columns)
     where t.oid is null or t.tgenabled <> 'A'
-    order by t.oid is null desc
+    order by t.oid is null desc, w.tab::oid, w.name
     limit 1;
     chosen := handoff.choose_capture(rel, source.capture_asked);
     fault := case
