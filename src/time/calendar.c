@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #define MAX_CALENDARS	500
+#define MAX_BYTES		((Size) 32 * 1024 * 1024)	/* each has up to 1 MB, if it was asked about centuries */
 
 PG_FUNCTION_INFO_V1(lh_sql_business_add);
 PG_FUNCTION_INFO_V1(lh_sql_business_sub);
@@ -114,7 +115,8 @@ prepare_cache(void)
 {
 	LocalTransactionId lxid = lh_local_xid();
 
-	if (cache != NULL && cache_used_by != lxid && hash_get_num_entries(cache) > MAX_CALENDARS)
+	if (cache != NULL && cache_used_by != lxid &&
+		(hash_get_num_entries(cache) > MAX_CALENDARS || MemoryContextMemAllocated(cache_mcxt, true) > MAX_BYTES))
 	{
 		cache = NULL;
 		MemoryContextDelete(cache_mcxt);

@@ -208,9 +208,14 @@ do $$ begin
         perform handoff.business_add(format('mon-fri 09:00-17:00; sat 10:%s-%s:%s @ UTC', lpad((i % 60)::text, 2, '0'), 11 + i / 60, '00')::handoff.schedule, '2026-03-02Z', '60 h');
     end loop;
 end $$;
+select count(*) > 600 as all_of_this_transaction from pg_backend_memory_contexts where name = 'lead_handoff calendar';
 rollback;
 begin;
 select handoff.business_add('mon-fri 09:00-17:00 @ UTC'::handoff.schedule, '2026-03-02Z', '60 h');
+select count(*) as of_the_next_one from pg_backend_memory_contexts where name = 'lead_handoff calendar';
+-- centuries, which take more room than a window has
+select handoff.business_between('mon-fri 09:00-17:00 @ Europe/Berlin'::handoff.schedule, '0001-01-01', '9999-01-01');
+select sum(total_bytes) < 2000000 as bounded from pg_backend_memory_contexts where name = 'lead_handoff calendar window';
 rollback;
 
 --
