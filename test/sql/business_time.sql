@@ -110,6 +110,12 @@ select handoff.add_calendar('night', 'mon-sun 22:00-06:00 @ Europe/Berlin');
 select handoff.add_exception('night', '2026-05-01', 'closed');
 select handoff.add_exception('night', '2026-05-04', 'break', '02:00-03:00');
 select handoff.next_close('night', '2026-04-30 21:00Z'), handoff.next_open('night', '2026-05-01 04:00Z'), handoff.next_close('night', '2026-05-03 23:00Z'), handoff.next_open('night', '2026-05-04 00:00Z');
+-- what a Sunday's exception does to the week behind it
+select handoff.add_exception('night', '2026-06-07', 'closed');
+select handoff.add_exception('night', '2026-06-14', 'break', '23:00-02:00');
+select handoff.add_exception('night', '2026-06-21', 'open', '20:00-09:00');
+select d, handoff.business_between('night', d - interval '4 h', d), handoff.business_between('night', d, d + interval '12 h'), handoff.business_add('night', d, '7 h'), handoff.next_close('night', d)
+from unnest(array['2026-06-01', '2026-06-08', '2026-06-15', '2026-06-22']::date[]) u (day), lateral (select day::timestamp at time zone 'Europe/Berlin' as d) d;
 -- hours of two days over each other count once, for the first date; a date whose hours are all broken does not count
 select handoff.add_calendar('both', 'mon 22:00-06:00; tue 05:00-07:00; wed 10:00-11:00 @ UTC');
 select handoff.business_between('both', '2026-03-02', '2026-03-04'), handoff.business_add('both', '2026-03-02', '1 day'), handoff.business_add('both', '2026-03-02', '2 days');
@@ -228,7 +234,7 @@ select handoff.setup() \g /dev/null
 \set ECHO all
 select setseed(0.3) \g /dev/null
 delete from handoff.calendar;
-delete from zone where extract(month from around) not in (4, 10, 12);
+delete from zone where extract(month from around) not in (7, 10, 12) and zone not in ('Asia/Tehran', 'Africa/Cairo');
 call make_subjects(1);
 call count_minutes(2);
 select what, asked > 1000 as many, wrong, example from compare(2, 2000) order by what collate "C";

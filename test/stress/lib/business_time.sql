@@ -11,6 +11,8 @@ insert into zone values
     ('Africa/Cairo', '2025-04-24 22:00Z'), ('Africa/Cairo', '2025-10-30 21:00Z'),
     ('Australia/Lord_Howe', '2025-10-04 15:30Z'), ('Australia/Lord_Howe', '2026-04-04 15:00Z'),
     ('Africa/Casablanca', '2026-02-15 02:00Z'), ('America/Sao_Paulo', '2018-11-04 03:00Z'), ('America/Sao_Paulo', '2019-02-17 02:00Z'),
+    -- at the midnight between two weeks; no change, between two weeks
+    ('Asia/Tehran', '2021-03-21 20:30Z'), ('Asia/Tehran', '2020-09-20 19:30Z'), ('Europe/London', '2026-07-05 23:00Z'), ('Etc/UTC', '2026-07-20 00:00Z'),
     ('Pacific/Apia', '2011-12-30 10:00Z'), ('Asia/Kolkata', '2024-02-29 12:00Z'), ('Etc/UTC', '2027-12-31 12:00Z');
 
 create table subject (id int, zone text, around timestamptz, schedule handoff.schedule);
