@@ -105,6 +105,10 @@ from (values ('mon-sun 22:00-06:00 @ Europe/Berlin'::handoff.schedule)) v (s), u
 select s, t, handoff.business_between(s, t, t + interval '26 h')
 from unnest(array['24x7 @ America/New_York', 'sun 00:00-24:00 @ America/New_York', 'sun 01:30-05:00 @ America/New_York', 'sun 00:00-01:30 @ America/New_York', 'sun 02:30-03:30 @ America/New_York']::handoff.schedule[]) s,
      unnest(array['2025-03-09 05:00Z', '2025-11-02 04:00Z', '2025-11-09 05:00Z']::timestamptz[]) t;
+-- at the midnight between two weeks, by UTC in the week before or the one after
+select s, t, handoff.business_between(s, t - interval '24 h', t), handoff.business_between(s, t, t + interval '24 h'), handoff.next_close(s, t)
+from (values ('sun-mon 09:00-10:00 20:00-24:00 @ Asia/Tehran'::handoff.schedule, timestamptz '2021-03-21 20:30Z'), ('sun-mon 09:00-10:00 20:00-24:00 @ Asia/Tehran', '2020-09-20 20:30Z'),
+             ('sun-mon 09:00-10:00 20:00-24:00 @ America/Asuncion', '1985-04-01 04:00Z'), ('sun-mon 09:00-10:00 20:00-24:00 @ America/Sao_Paulo', '1997-10-06 03:00Z')) v (s, t);
 -- a holiday closes the hours that begin on its date, not last night's; a break cuts last night's too
 select handoff.add_calendar('night', 'mon-sun 22:00-06:00 @ Europe/Berlin');
 select handoff.add_exception('night', '2026-05-01', 'closed');
