@@ -384,6 +384,15 @@ begin
     from pg_stat_activity a
     where a.datname = current_database() and a.xact_start < clock_timestamp() - interval '10 minutes'
     union all
+    -- 18 an activity, or a link, belongs to one lead
+    select 18, 'error', format('%s "%s" of source "%s" belongs to %s leads, "%s" among them', d.kind, d.key, d.source, d.n, d.one),
+           format('SELECT handoff.reconcile(%L) and a tick set that right.', d.source)
+    from (select 'activity' as kind, a.source, a.activity_key as key, count(*) as n, min(a.lead_key) as one
+          from handoff.activity a group by 2, 3 having count(*) > 1
+          union all
+          select 'link', k.source, k.link_key, count(distinct k.lead_key), min(k.lead_key)
+          from handoff.opportunity_link k where k.link_key is not null group by 2, 3 having count(distinct k.lead_key) > 1) d
+    union all
     -- 17 rows of a territory map that hold at the same time don't contradict each other
     select 17, 'error', format('territory map "%s": %s', f.map_name, f.what), f.hint
     from handoff.territory_findings() f

@@ -192,7 +192,9 @@ static LhStatement differing_activities = {
 	"select u.key from unnest($1, $2, $3, $4, $5) as u(source, key, lead_key, at, fields) "
 	"left join handoff.alias s on s.alias_key = u.lead_key where not exists ("
 	"select from handoff.activity a where a.source = u.source and a.activity_key = u.key "
-	"and a.lead_key = coalesce(s.lead_key, u.lead_key) and a.at = u.at and a.fields = u.fields)",
+	"and a.lead_key = coalesce(s.lead_key, u.lead_key) and a.at = u.at and a.fields = u.fields) "
+	"or exists (select from handoff.activity a where a.source = u.source and a.activity_key = u.key "
+	"and a.lead_key <> coalesce(s.lead_key, u.lead_key))",
 	5, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, JSONBARRAYOID}
 };
 
@@ -200,7 +202,9 @@ static LhStatement differing_links = {
 	"select u.key from unnest($1, $2, $3, $4) as u(source, key, lead_key, opportunity_key) "
 	"left join handoff.alias s on s.alias_key = u.lead_key where not exists ("
 	"select from handoff.opportunity_link k where k.source = u.source and k.link_key = u.key "
-	"and k.lead_key = coalesce(s.lead_key, u.lead_key) and k.opportunity_key = u.opportunity_key)",
+	"and k.lead_key = coalesce(s.lead_key, u.lead_key) and k.opportunity_key = u.opportunity_key) "
+	"or exists (select from handoff.opportunity_link k where k.source = u.source and k.link_key = u.key "
+	"and k.lead_key <> coalesce(s.lead_key, u.lead_key))",
 	4, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 

@@ -72,6 +72,24 @@ lh_pair_value(const LhPairs *all, const char *key)
 	return found == NULL ? NULL : found->value;
 }
 
+const LhPair *
+lh_pair_first(const LhPairs *all, const char *key, int *n)
+{
+	const LhPair *found = all->n == 0 ? NULL :
+		bsearch(&key, all->pairs, all->n, sizeof(LhPair), lh_compare_keys);
+	const LhPair *end = found;
+
+	*n = 0;
+	if (found == NULL)
+		return NULL;
+	while (found > all->pairs && strcmp(found[-1].key, key) == 0)
+		found--;
+	while (end < all->pairs + all->n && strcmp(end->key, key) == 0)
+		end++;
+	*n = end - found;
+	return found;
+}
+
 /* Keep only the items whose leads we hold. */
 void
 lh_keep_held(LhBatch *batch, LhSourceItems *group)

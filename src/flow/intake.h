@@ -41,6 +41,7 @@ typedef struct LhPairs
 
 extern LhPairs lh_answer_pairs(uint64 n);	/* the first two columns of the last answer */
 extern char *lh_pair_value(const LhPairs *all, const char *key);	/* NULL: none */
+extern const LhPair *lh_pair_first(const LhPairs *all, const char *key, int *n);	/* all of a key */
 
 /* merge.c */
 extern LhPairs lh_aliases_of(char *const *keys, int n); /* key: the lead that it is another key of */

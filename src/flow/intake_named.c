@@ -2,7 +2,9 @@
  * src/flow/intake_named.c
  *
  * Rows that name their lead: activities and links.  They concern the lead they name and the one that
- * has them so far.  A key that names no lead may be an alias: the contact that a lead was converted to, or
+ * has them so far; or all that have them: of a row that is new, and moves to another lead while the drain
+ * that takes it in is under way, another drain sees neither row nor holder, and both leads get it.  doctor()
+ * and reconcile() find such rows, and what takes the row again takes it from all but the one.  A key that names no lead may be an alias: the contact that a lead was converted to, or
  * a lead that was merged into another.
  */
 #include "flow/intake.h"
@@ -91,9 +93,13 @@ lh_find_of_named(LhSourceItems *group)
 	{
 		LhItem	   *item = group->items[i];
 
+		int			nholders;
+		const LhPair *holder = lh_pair_first(&holders, item->raw_key, &nholders);
+
 		item->lead_key = named[i];
 		lh_add_lead_key(item, named[i]);
-		lh_add_lead_key(item, lh_pair_value(&holders, item->raw_key));
+		for (int k = 0; k < nholders; k++)
+			lh_add_lead_key(item, holder[k].value);
 	}
 }
 
@@ -172,13 +178,38 @@ take_changed_activities(LhBatch *batch, uint64 n, const LhPairs *held)
 
 /* Still the same lead as before the locks, and all that it concerns is ours? */
 static bool
-is_settled(LhBatch *batch, LhItem *item, const char *named, const char *holder)
+is_settled(LhBatch *batch, LhItem *item, const char *named, const LhPairs *holders)
 {
+	int			n;
+	const LhPair *holder = lh_pair_first(holders, item->raw_key, &n);
+
 	if ((named == NULL) != (item->lead_key == NULL) ||
 		(named != NULL && strcmp(named, item->lead_key) != 0))
 		return false;
-	return lh_batch_holds(batch, item) &&
-		(holder == NULL || lh_batch_lead(batch, holder) != NULL);
+	for (int k = 0; k < n; k++)
+		if (lh_batch_lead(batch, holder[k].value) == NULL)
+			return false;
+	return lh_batch_holds(batch, item);
+}
+
+/* Take an activity from the leads that have it, but the one that it names. */
+static void
+take_from_holders(const LhPairs *holders, const LhSourceItems *group, const LhItem *item,
+				  const char *named, LhRows *gone)
+{
+	int			n;
+	const LhPair *holder = lh_pair_first(holders, item->raw_key, &n);
+
+	for (int k = 0; k < n; k++)
+	{
+		Datum		values[3] = {
+			CStringGetTextDatum(holder[k].value), CStringGetTextDatum(group->source->name),
+			CStringGetTextDatum(item->raw_key)
+		};
+
+		if (named == NULL || strcmp(holder[k].value, named) != 0)
+			lh_rows_add(gone, values, NULL);
+	}
 }
 
 void
@@ -195,22 +226,17 @@ lh_take_activities(LhBatch *batch, LhSourceItems *group)
 	for (int i = 0; i < group->n; i++)
 	{
 		LhItem	   *item = group->items[i];
-		char	   *holder = lh_pair_value(&holders, item->raw_key);
 		Datum		values[7];
 
-		if (!is_settled(batch, item, named[i], holder))
+		if (!is_settled(batch, item, named[i], &holders))
 			continue;
 		item->done = true;
-		values[1] = CStringGetTextDatum(group->source->name);
-		values[2] = CStringGetTextDatum(item->raw_key);
-		if (holder != NULL && (named[i] == NULL || strcmp(holder, named[i]) != 0))
-		{
-			values[0] = CStringGetTextDatum(holder);
-			lh_rows_add(&gone, values, NULL);
-		}
+		take_from_holders(&holders, group, item, named[i], &gone);
 		if (named[i] == NULL)
 			continue;
 		values[0] = CStringGetTextDatum(named[i]);
+		values[1] = CStringGetTextDatum(group->source->name);
+		values[2] = CStringGetTextDatum(item->raw_key);
 		values[3] = rows[i].row->values[lh_fieldset_find(rows[i].row->set, "at")];
 		values[4] = TimestampTzGetDatum(item->at);
 		values[5] = TimestampTzGetDatum(batch->now);
@@ -241,7 +267,7 @@ lh_take_links(LhBatch *batch, LhSourceItems *group)
 		bool		isnull[4] = {named[i] == NULL, false, false, named[i] == NULL};
 		Datum		values[4];
 
-		if (!is_settled(batch, item, named[i], lh_pair_value(&holders, item->raw_key)) ||
+		if (!is_settled(batch, item, named[i], &holders) ||
 			(opportunity != NULL && !lh_lock_stripe(psprintf("opportunity %s", opportunity))))
 			continue;
 		item->done = true;

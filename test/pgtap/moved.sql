@@ -4,7 +4,7 @@ begin;
 set local client_min_messages = error;
 set local timezone = 'UTC';
 set local lead_handoff.inline_limit = 0;
-select plan(9);
+select plan(13);
 do $$ begin
     if to_regclass('handoff.contract') is not null then
         perform handoff.teardown(really => true);
@@ -113,5 +113,16 @@ select unnest(array[
 from generate_series(1, 2) s
 \gexec
 select cmp_ok((select count(*) from handoff.handoff where touches > 0), '>', 5::bigint, 'and touches');
+
+-- two drains at once, one of which had not seen the other's: both leads have it
+create temp table twice as select a.source, a.activity_key, a.lead_key, (select min(l.lead_key) from handoff.lead l where l.lead_key like 'rests2:%' and l.deleted_at is null and l.lead_key <> a.lead_key) as other
+from handoff.activity a join handoff.lead l using (lead_key) where l.deleted_at is null and a.source like '%rests\_act' and l.lead_key like 'rests2:%' order by 2 limit 1;
+insert into handoff.activity (lead_key, source, activity_key, at, seen_at, taken_at, fields)
+select t.other, a.source, a.activity_key, a.at, a.seen_at, a.taken_at, a.fields from handoff.activity a join twice t using (source, activity_key, lead_key);
+select is((select count(*) from handoff.doctor() d, twice t where d.invariant = 18 and d.what = format('activity "%s" of source "%s" belongs to 2 leads, "%s" among them', t.activity_key, t.source, least(t.lead_key, t.other))), 1::bigint, 'an activity of two leads: doctor() knows');
+select is((select sum(r.queued) from twice t, handoff.reconcile(t.source) r), 1::numeric, 'reconcile() too');
+do $$ begin perform handoff.tick('2026-03-13 10:00'); end $$;
+select results_eq($$ select a.lead_key from handoff.activity a join twice t using (source, activity_key) $$, $$ select lead_key from twice $$, 'then it is the one''s');
+select is_empty('select * from pg_temp.broken()', 'and all is well');
 select * from finish();
 rollback;
