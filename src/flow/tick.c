@@ -16,7 +16,9 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "sql.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -40,9 +42,10 @@ static LhStatement due_clocks = {
 };
 
 static LhStatement heartbeat = {
-	"update handoff.meta m set tick_now = greatest(m.tick_now, $1), tick_clock = $2, people_seen = $2 "
+	"update handoff.meta m set tick_now = greatest(m.tick_now, $1), tick_clock = $2, "
+	"people_seen = greatest(m.people_seen, $3) "
 	"where m.id in (select id from handoff.meta for update skip locked)",
-	2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
+	3, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
 /* Those that two ticks find are deleted by one of them; the other does not wait for it. */
@@ -174,16 +177,36 @@ run_clocks(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *res
 	return due;
 }
 
-/* Seek owners for the handoffs that have none or lose theirs, once a tick. */
-static void
+/*
+ * Up to when all changes of people, pools and territories can be seen from now on.  A change that has not
+ * been committed has its time in operation_log already; while one is under way we go no further than before.
+ * Its writer holds the table's lock since before that time, until after it can be seen; so the time is
+ * taken first, then the locks are looked at, then the rows.
+ */
+static TimestampTz
+all_changes_until(void)
+{
+	TimestampTz before = GetCurrentTimestamp();
+	int			nwriters;
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, get_relname_relid("operation_log", lh_schema_oid()));
+	(void) GetLockConflicts(&tag, ShareLock, &nwriters);
+	return nwriters > 0 ? DT_NOBEGIN : before;
+}
+
+/* Seek owners for the handoffs that have none or lose theirs, once a tick; until when all changes were seen. */
+static TimestampTz
 run_waiting(TimestampTz now, int batch_size, LhDrainResult *result)
 {
+	TimestampTz people_seen = all_changes_until();
 	LhDrainResult round = {0};
 
 	run_named(&orphaned_handoffs, now, batch_size * MOST_BATCHES, batch_size, &round);
 	run_named(&waiting_handoffs, now, batch_size * MOST_BATCHES, batch_size, &round);
 	result->waiting += round.waiting;
 	result->quarantined += round.quarantined;
+	return people_seen;
 }
 
 /* The inbox once more, after something was put into it. */
@@ -225,9 +248,11 @@ run_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *resu
 }
 
 static void
-beat(TimestampTz now)
+beat(TimestampTz now, TimestampTz people_seen)
 {
-	Datum		values[2] = {TimestampTzGetDatum(now), TimestampTzGetDatum(GetCurrentTimestamp())};
+	Datum		values[3] = {
+		TimestampTzGetDatum(now), TimestampTzGetDatum(GetCurrentTimestamp()), TimestampTzGetDatum(people_seen)
+	};
 
 	lh_run(&delete_wakes, NULL, NULL);
 	lh_run(&heartbeat, values, NULL);
@@ -268,6 +293,7 @@ lh_tick(PG_FUNCTION_ARGS)
 	int			batch_size = PG_GETARG_INT32(1);
 	TimestampTz stop = GetCurrentTimestamp() + TICK_SECONDS * USECS_PER_SEC;
 	LhDrainResult result = {0};
+	TimestampTz people_seen;
 	int64		due;
 	TupleDesc	desc;
 	LhWorld		world;
@@ -298,8 +324,8 @@ lh_tick(PG_FUNCTION_ARGS)
 	keep_freed_memory();
 	run_inbox(now, batch_size, stop, &result);
 	due = run_clocks(now, batch_size, stop, &result);
-	run_waiting(now, batch_size, &result);
-	beat(now);
+	people_seen = run_waiting(now, batch_size, &result);
+	beat(now, people_seen);
 	lh_run(&check_sources, NULL, NULL);
 	SPI_finish();
 	lh_leave(&world);
