@@ -1,16 +1,12 @@
 /*
  * src/rules/fields.c
  *
- * Named, typed values: the types a field can have, sets of fields, rows of values, their JSON form,
- * and the fields that every contract has without declaring them.
+ * Named, typed values: the types a field can have, sets of fields, rows of values, and the fields that
+ * every contract has without declaring them.  Their JSON form is in fields_json.c.
  *
  * A set hands out indexes and never takes one back, so a compiled rule holds plain array indexes.
- * The JSON form is what lead.fields and the event log store; it is built and read value by value,
- * without a detour through text, because every decided lead passes here.
  */
 #include "rules/fields.h"
-
-#include "json.h"
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
@@ -19,8 +15,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/json.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
@@ -296,6 +290,7 @@ lh_fieldset_add(LhFieldSet *set, const char *name, LhType type)
 	set->fields[entry->field].name = MemoryContextStrdup(set->mcxt, name);
 	set->fields[entry->field].type = type;
 	set->fields[entry->field].statistics = NULL;
+	set->njson = 0;
 	return entry->field;
 }
 
@@ -363,275 +358,6 @@ lh_fields_set_null(LhFields *row, int field)
 {
 	row->values[field] = (Datum) 0;
 	row->isnull[field] = true;
-}
-
-/* ---------- to JSON ---------- */
-
-static void
-string_to_json(JsonbValue *out, const char *string, int len)
-{
-	out->type = jbvString;
-	out->val.string.val = (char *) string;
-	out->val.string.len = len;
-}
-
-static void
-text_array_to_json(JsonbValue *out, ArrayType *array)
-{
-	JsonbParseState *state = NULL;
-	JsonbValue	element;
-	Datum	   *items;
-	bool	   *nulls;
-	int			nitems;
-
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &nitems);
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	for (int i = 0; i < nitems; i++)
-	{
-		if (nulls[i])
-			element.type = jbvNull;
-		else
-			string_to_json(&element, VARDATA_ANY(DatumGetPointer(items[i])),
-						   VARSIZE_ANY_EXHDR(DatumGetPointer(items[i])));
-		pushJsonbValue(&state, WJB_ELEM, &element);
-	}
-	*out = *pushJsonbValue(&state, WJB_END_ARRAY, NULL);
-}
-
-/* The value may point into the datum. */
-void
-lh_value_to_json(JsonbValue *out, LhType type, Datum value)
-{
-	char	   *string;
-
-	switch (type)
-	{
-		case LH_TEXT:
-			{
-				text	   *t = DatumGetTextPP(value);
-
-				string_to_json(out, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
-				return;
-			}
-		case LH_BOOLEAN:
-			out->type = jbvBool;
-			out->val.boolean = DatumGetBool(value);
-			return;
-		case LH_BIGINT:
-			out->type = jbvNumeric;
-			out->val.numeric = int64_to_numeric(DatumGetInt64(value));
-			return;
-		case LH_NUMERIC:
-			if (numeric_is_nan(DatumGetNumeric(value)) || numeric_is_inf(DatumGetNumeric(value)))
-			{
-				string = DatumGetCString(DirectFunctionCall1(numeric_out, value));
-				string_to_json(out, string, strlen(string));
-				return;
-			}
-			out->type = jbvNumeric;
-			out->val.numeric = DatumGetNumeric(value);
-			return;
-		case LH_DATE:
-			string = JsonEncodeDateTime(NULL, value, DATEOID, NULL);
-			string_to_json(out, string, strlen(string));
-			return;
-		case LH_TIMESTAMPTZ:
-			{
-				int			utc = 0;
-
-				string = JsonEncodeDateTime(NULL, value, TIMESTAMPTZOID, &utc);
-				string_to_json(out, string, strlen(string));
-				return;
-			}
-		case LH_TEXT_ARRAY:
-			text_array_to_json(out, DatumGetArrayTypeP(value));
-			return;
-	}
-	elog(ERROR, "unknown field type %d", (int) type);
-}
-
-Jsonb *
-lh_fields_to_jsonb(const LhFields *row, int first, int last)
-{
-	LhJson		json;
-
-	lh_json_begin(&json);
-	for (int i = first; i < last; i++)
-	{
-		const LhFieldDef *field = &row->set->fields[i];
-		JsonbValue	value;
-
-		if (row->isnull[i])
-			continue;
-		lh_value_to_json(&value, field->type, row->values[i]);
-		lh_json_value(&json, field->name, &value);
-	}
-	return lh_json_end(&json);
-}
-
-/* ---------- from JSON ---------- */
-
-static void
-refuse_json(const char *field, LhType type, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_LH_FIELD_TYPE),
-			 errmsg("value of field \"%s\" is not of type %s", field, lh_type_name(type)),
-			 detail ? errdetail("%s", detail) : 0));
-}
-
-static Datum
-bigint_from_json(const char *field, Numeric number)
-{
-	char	   *string = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
-	char	   *end;
-	int64		value;
-
-	errno = 0;
-	value = strtoi64(string, &end, 10);
-	if (errno != 0 || end == string)
-		refuse_json(field, LH_BIGINT, psprintf("%s is out of range.", string));
-	if (*end == '.')
-		end += 1 + strspn(end + 1, "0");
-	if (*end != '\0')
-		refuse_json(field, LH_BIGINT, psprintf("%s is not a whole number.", string));
-	return Int64GetDatum(value);
-}
-
-/* Numbers that JSON can't write come as the strings PostgreSQL prints. */
-static Datum
-numeric_from_json(const char *field, const char *string)
-{
-	if (strcmp(string, "NaN") != 0 && strcmp(string, "Infinity") != 0 &&
-		strcmp(string, "-Infinity") != 0)
-		refuse_json(field, LH_NUMERIC, NULL);
-	return DirectFunctionCall3(numeric_in, CStringGetDatum(string),
-							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-}
-
-static Datum
-array_from_json(const char *field, const JsonbValue *in)
-{
-	ArrayBuildState *state = initArrayResult(TEXTOID, CurrentMemoryContext, false);
-	JsonbContainer *container;
-	JsonbIterator *it;
-	JsonbValue	v;
-	JsonbIteratorToken token;
-
-	if (in->type == jbvBinary)
-		container = in->val.binary.data;
-	else
-		container = &JsonbValueToJsonb((JsonbValue *) in)->root;
-	it = JsonbIteratorInit(container);
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-	{
-		if (token == WJB_BEGIN_ARRAY || token == WJB_END_ARRAY)
-			continue;
-		if (token != WJB_ELEM || (v.type != jbvString && v.type != jbvNull))
-			refuse_json(field, LH_TEXT_ARRAY, "Every element must be a string or null.");
-		if (v.type == jbvNull)
-			accumArrayResult(state, (Datum) 0, true, TEXTOID, CurrentMemoryContext);
-		else
-			accumArrayResult(state,
-							 PointerGetDatum(cstring_to_text_with_len(v.val.string.val,
-																	  v.val.string.len)),
-							 false, TEXTOID, CurrentMemoryContext);
-	}
-	return makeArrayResult(state, CurrentMemoryContext);
-}
-
-static Datum
-string_from_json(const char *field, LhType type, const JsonbValue *in)
-{
-	char	   *string = pnstrdup(in->val.string.val, in->val.string.len);
-	LhRead		read = LH_READ_OK;
-	DateADT		date = 0;
-	TimestampTz moment = 0;
-
-	switch (type)
-	{
-		case LH_TEXT:
-			return PointerGetDatum(cstring_to_text(string));
-		case LH_NUMERIC:
-			return numeric_from_json(field, string);
-		case LH_DATE:
-			read = lh_read_date(string, &date);
-			break;
-		case LH_TIMESTAMPTZ:
-			read = lh_read_timestamptz(string, &moment);
-			break;
-		default:
-			refuse_json(field, type, NULL);
-	}
-	if (read != LH_READ_OK)
-		refuse_json(field, type, lh_read_problem(read));
-	return type == LH_DATE ? DateADTGetDatum(date) : TimestampTzGetDatum(moment);
-}
-
-/* in must not be a JSON null: that is a null field.  field names the value in errors. */
-Datum
-lh_value_from_json(const char *field, LhType type, const JsonbValue *in)
-{
-	switch (in->type)
-	{
-		case jbvString:
-			return string_from_json(field, type, in);
-		case jbvBool:
-			if (type == LH_BOOLEAN)
-				return BoolGetDatum(in->val.boolean);
-			break;
-		case jbvNumeric:
-			if (type == LH_BIGINT)
-				return bigint_from_json(field, in->val.numeric);
-			if (type == LH_NUMERIC)
-				return datumCopy(NumericGetDatum(in->val.numeric), false, -1);
-			break;
-		case jbvArray:
-		case jbvBinary:
-			if (type == LH_TEXT_ARRAY &&
-				(in->type == jbvArray || JsonContainerIsArray(in->val.binary.data)))
-				return array_from_json(field, in);
-			break;
-		default:
-			break;
-	}
-	refuse_json(field, type, NULL);
-	return (Datum) 0;
-}
-
-/* A field absent from the document keeps the value it has in the row. */
-void
-lh_fields_from_jsonb(LhFields *row, Jsonb *doc, int first, int last)
-{
-	JsonbIterator *it;
-	JsonbValue	v;
-	JsonbIteratorToken token;
-
-	if (!JB_ROOT_IS_OBJECT(doc))
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_FIELD_TYPE),
-				 errmsg("fields must be given as a JSON object")));
-	it = JsonbIteratorInit(&doc->root);
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-	{
-		char	   *name;
-		int			field;
-
-		if (token != WJB_KEY)
-			continue;
-		name = pnstrdup(v.val.string.val, v.val.string.len);
-		(void) JsonbIteratorNext(&it, &v, true);
-		field = lh_fieldset_find(row->set, name);
-		if (field >= first && field < last)
-		{
-			if (v.type == jbvNull)
-				lh_fields_set_null(row, field);
-			else
-				lh_fields_set(row, field,
-							  lh_value_from_json(name, row->set->fields[field].type, &v));
-		}
-		pfree(name);
-	}
 }
 
 /* ---------- the built-in fields, for SQL ---------- */

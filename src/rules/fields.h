@@ -37,6 +37,8 @@ typedef struct LhFieldSet
 	int			maxfields;
 	LhFieldDef *fields;
 	HTAB	   *by_name;
+	int			njson;			/* fields in json_order; of another number, it is out of date */
+	int		   *json_order;		/* fields in the order in which jsonb keeps its keys */
 } LhFieldSet;
 
 /* One row; values[i] belongs to set->fields[i].  Plain arrays: fill them directly. */
