@@ -514,12 +514,14 @@ drain_own(ItemPointer wake)
 	lh_run(&delete_wake, &place, NULL);
 }
 
-/* A decision that could not be made now: no harm done, but the reason should be found. */
+/*
+ * A decision that could not be made now: no harm done, but the reason should be found.  A cancel is no other
+ * reason: it ends what takes long, which is our work and not the writer's, and that is over then.  (Who ends
+ * the session does not come here: that is FATAL.)
+ */
 static void
 report_postponed(ErrorData *error)
 {
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-		ReThrowError(error);
 	ereport(lh_is_transient(error->sqlerrcode) ? LOG : WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("deciding at commit failed: %s", error->message),
