@@ -52,8 +52,9 @@ sub scripts
 		two => [ 4, "begin;\nselect stress.come($low, $high, 1);\nselect stress.come($low, $high, 2);\ncommit" ],
 		work => [ 22, join ";\n", ("select stress.work($low, $high, '{ok,later,later,junk,not_mine}')") x 3 ],
 		owner => [ 10, 'select stress.new_owner()' ],
-		capacity => [ 5, 'select stress.new_capacity()' ],
-		people => [ 5, 'select stress.come_and_go()' ],
+		capacity => [ 4, 'select stress.new_capacity()' ],
+		limits => [ 3, 'select stress.new_limits()' ],
+		people => [ 3, 'select stress.come_and_go()' ],
 		tick => [ 6, 'select handoff.tick()' ],);
 	my @args;
 
@@ -160,9 +161,11 @@ sub look
 		select o.lead_key, o.rep, count(a.rep), min(a.rep) from handoff.handoff o join handoff.rep r on r.rep = o.rep
 		left join handoff.assignment a on a.lead_key = o.lead_key and a.handoff_no = o.handoff_no and a.ended_at is null
 		where o.closed_at is null group by 1, 2 having count(a.rep) <> 1 or min(a.rep) <> o.rep or not bool_and(r.active)));
-	none("$name: nobody waits where there is room", q(
-		select o.lead_key, o.pool, o.unassigned_reason, handoff.pool_room(o.pool) from handoff.handoff o
-		where o.closed_at is null and o.rep is null and o.unassigned_reason = 'all_at_capacity' and handoff.pool_room(o.pool) > 0));
+	none("$name: nobody waits for a pool of which somebody could take him", q(
+		with free as (select p.pool, c.rep from stress.pool p cross join lateral handoff.pool_capacity(p.pool) c where c.reason is null)
+		select o.lead_key, o.pool, o.unassigned_reason, f.rep from handoff.handoff o join free f using (pool)
+		where o.closed_at is null and o.rep is null and not exists (
+			select from handoff.assignment a where a.lead_key = o.lead_key and a.handoff_no = o.handoff_no and a.rep = f.rep and a.end_reason = 'reroute')));
 	none("$name: every pick is counted once", q(
 		select * from (select pool, rep, picks from handoff.pool_turn_member where picks > 0) t
 		full join (select a.pool, a.rep, count(*) as given from handoff.assignment a where a.pool is not null group by 1, 2) a using (pool, rep)

@@ -5,7 +5,7 @@
 --
 --  ample  no limits, nobody comes or goes, no lead is given back: shares are exact
 --  moving one member comes and goes, turns are given back, leads are somebody else's
---  full   capacities that leads fill at once and that change
+--  full   capacities that leads fill at once and that change, as do limits a day
 --  few    one rep, who is a member of all pools of his group, with a capacity, comes and goes
 \set ON_ERROR_STOP 1
 set client_min_messages = warning;
@@ -125,6 +125,10 @@ create function stress.some_rep(wanted text) returns text language sql volatile 
 $$;
 create function stress.new_capacity() returns void language sql volatile as $$
     select handoff.set_capacity(stress.some_rep('full'), floor(random() * 20)::int)
+$$;
+-- no more today, or as many as there is room for
+create function stress.new_limits() returns void language sql volatile as $$
+    select handoff.set_limits(stress.some_rep('full'), per_day => case when random() < 0.5 then 0 end)
 $$;
 -- the member of weight 5 of each moving pool, and the only rep of few
 create function stress.come_and_go() returns void language plpgsql volatile as $$
