@@ -59,27 +59,30 @@ want_pool(const LhAssign *assign, const char *name, bool *wanted)
 		lh_people_mark_group(&assign->people, crew, wanted);
 }
 
-/* Pools that a route of the seekers' legs may pick from, and all that share reps with them. */
+/*
+ * Pools that the seekers' routes may pick from, and all that share reps with them.  Routes whose criteria don't
+ * hold are left out: leads of different pools, decided at the same moment, don't keep each other waiting.
+ */
 static bool *
 wanted_pools(const LhAssign *assign)
 {
 	bool	   *wanted = palloc0_array(bool, assign->people.ncrews + 1);
-	const LhContract *contract = NULL;
-	int			leg = -1;
 	ListCell   *lc;
 
 	foreach(lc, assign->seekers)
 	{
-		const LhSeeker *seeker = lfirst(lc);
-		int			its_leg = lh_contract_leg(seeker->slot->contract, seeker->handoff->h.leg);
+		LhSeeker   *seeker = lfirst(lc);
+		const LhContract *contract = seeker->slot->contract;
 
-		if (seeker->slot->contract == contract && its_leg == leg)
-			continue;			/* as the one before */
-		contract = seeker->slot->contract;
-		leg = its_leg;
-		for (int i = 0; i < contract->route.n; i++)
-			if (contract->routes[i].leg == leg && contract->routes[i].target_kind == LH_TO_POOL)
-				want_pool(assign, contract->routes[i].target, wanted);
+		lh_set_zone(contract->zone);
+		lh_match_routes(seeker);
+		for (int m = 0; m < seeker->nmatches; m++)
+		{
+			const LhRoute *route = &contract->routes[seeker->matches[m]];
+
+			if (route->target_kind == LH_TO_POOL)
+				want_pool(assign, route->target, wanted);
+		}
 	}
 	for (int i = 0; i < assign->territories.n; i++)
 		want_pool(assign, assign->territories.asked[i].pool, wanted);
@@ -431,7 +434,8 @@ lh_batch_assign(LhBatch *batch)
 
 	if (assign.seekers == NIL)
 		return;
-	lh_assign_read(&assign, batch->now);
+	lh_people_read_pools(&assign.people, batch->now);
+	read_territories(&assign);
 	lh_people_lock(&assign.people, wanted_pools(&assign));
 	foreach(lc, assign.seekers)
 	{

@@ -56,6 +56,8 @@ typedef struct LhSeeker
 {
 	LhBatchLead *slot;
 	LhLeadHandoff *handoff;
+	int		   *matches;		/* routes of its leg whose criteria hold, by position; NULL: not looked up yet */
+	int			nmatches;
 	LhJson		routes;			/* passed over: name -> code */
 	LhJson		reps;
 	LhJson		territories;	/* name of a route to a map -> the row it found; if the contract has any */
@@ -78,6 +80,9 @@ typedef struct LhChoice
 
 /* assign.c: people, pools and territories as they are, for what the seekers' routes ask. */
 extern void lh_assign_read(LhAssign *assign, TimestampTz now);
+
+/* follow.c: look up which routes match, once; needs the contract's zone. */
+extern void lh_match_routes(LhSeeker *seeker);
 
 /* follow.c: the first route that can take it; false: none, see the seeker for why. */
 extern bool lh_follow_routes(LhAssign *assign, LhSeeker *seeker, LhChoice *choice);

@@ -388,26 +388,39 @@ pass_over(LhSeeker *seeker, const LhRoute *route, const char *pool, const char *
 	return false;
 }
 
+void
+lh_match_routes(LhSeeker *seeker)
+{
+	const LhContract *contract = seeker->slot->contract;
+	int			leg = lh_contract_leg(contract, seeker->handoff->h.leg);
+	int			n;
+
+	if (seeker->matches != NULL)
+		return;
+	seeker->matches = palloc_array(int, Max(contract->route.n, 1));
+	n = lh_rulebook_all(contract->route.book, seeker->slot->lead.row, seeker->matches, NULL);
+	for (int m = 0; m < n; m++)
+		if (contract->routes[seeker->matches[m]].leg == leg)
+			seeker->matches[seeker->nmatches++] = seeker->matches[m];
+}
+
 bool
 lh_follow_routes(LhAssign *assign, LhSeeker *seeker, LhChoice *choice)
 {
 	const LhContract *contract = seeker->slot->contract;
 	int			leg = lh_contract_leg(contract, seeker->handoff->h.leg);
-	int		   *matches = palloc_array(int, Max(contract->route.n, 1));
-	int			nmatches = lh_rulebook_all(contract->route.book, seeker->slot->lead.row, matches, NULL);
 	int			next = 0;
 
+	lh_match_routes(seeker);
 	seeker->reason = "no_match";
-	for (int m = 0; m < nmatches; m++)
+	for (int m = 0; m < seeker->nmatches; m++)
 	{
-		const LhRoute *route = &contract->routes[matches[m]];
+		const LhRoute *route = &contract->routes[seeker->matches[m]];
 		const LhCrew *crew = NULL;
 		const char *reason;
 
-		if (route->leg != leg)
-			continue;
-		note_no_match(seeker, leg, next, matches[m]);
-		next = matches[m] + 1;
+		note_no_match(seeker, leg, next, seeker->matches[m]);
+		next = seeker->matches[m] + 1;
 		seeker->retry_at = DT_NOEND;
 		choice->rep = target_of(assign, seeker, route, &crew, &reason);
 		choice->route = route->name;

@@ -69,9 +69,10 @@ read_all_reps(LhPeople *people)
 	}
 }
 
-static void
-read_all_pools(LhPeople *people)
+void
+lh_people_read_pools(LhPeople *people, TimestampTz now)
 {
+	people->now = now;
 	people->ncrews = lh_run(&read_pools, NULL, NULL);
 	people->crews = palloc_array(LhCrew, people->ncrews + 1);
 	for (int i = 0; i < people->ncrews; i++)
@@ -90,10 +91,9 @@ read_all_pools(LhPeople *people)
 void
 lh_people_read(LhPeople *people, TimestampTz now)
 {
-	people->now = now;
 	people->hours = NIL;
+	lh_people_read_pools(people, now);
 	read_all_reps(people);
-	read_all_pools(people);
 }
 
 static int
@@ -159,20 +159,30 @@ lh_people_mark_group(const LhPeople *people, const LhCrew *crew, bool *marked)
 			lh_people_mark_group(people, &people->crews[i], marked);
 }
 
+/* A group of which we have some pools, but not all, is not ours.  A lead holds few of many: start from these. */
 static void
 give_up_open_groups(LhPeople *people)
 {
+	bool	   *seen = palloc0_array(bool, people->ncrews + 1);
+
 	for (int i = 0; i < people->ncrews; i++)
 	{
 		bool	   *group;
+		bool		ours = true;
 
-		if (people->crews[i].locked)
+		if (!people->crews[i].locked || seen[i])
 			continue;
 		group = palloc0_array(bool, people->ncrews);
 		lh_people_mark_group(people, &people->crews[i], group);
 		for (int j = 0; j < people->ncrews; j++)
-			if (group[j])
-				people->crews[j].locked = false;
+			ours = ours && (!group[j] || people->crews[j].locked);
+		for (int j = 0; j < people->ncrews; j++)
+		{
+			if (!group[j])
+				continue;
+			seen[j] = true;
+			people->crews[j].locked = ours;
+		}
 	}
 }
 

@@ -58,6 +58,9 @@ typedef struct LhPeople
 /* Reads everybody, in new statements; needs an SPI connection. */
 extern void lh_people_read(LhPeople *people, TimestampTz now);
 
+/* Only the pools: enough to say which to lock. */
+extern void lh_people_read_pools(LhPeople *people, TimestampTz now);
+
 /* NULL: there is none, or rep, crm_id, pool is NULL. */
 extern LhRep *lh_people_rep(const LhPeople *people, const char *rep);
 extern LhRep *lh_people_crm(const LhPeople *people, const char *crm_id);
@@ -67,7 +70,7 @@ extern LhCrew *lh_people_crew(const LhPeople *people, const char *pool);
 extern void lh_people_mark_group(const LhPeople *people, const LhCrew *crew, bool *marked);
 
 /*
- * Try the locks of the crews marked, in order of name, and read everybody again: members may have
+ * Try the locks of the crews marked, in order of name, and read everybody: members may have
  * changed before the locks were ours.  A group of which one pool is not ours is not locked at all.
  */
 extern void lh_people_lock(LhPeople *people, const bool *marked);
