@@ -235,3 +235,16 @@ $$;
 create function bench.mapping() returns jsonb language sql immutable
 return '{"version": "system_modstamp", "deleted": "is_deleted", "created_at": "created_date", "email": "email",
          "crm_owner": "owner_id", "crm_status": "status", "account_key": "account_id"}'::jsonb;
+
+-- Tick until nothing waits.
+create procedure bench.tick_all() language plpgsql as $$
+declare
+    claimed bigint;
+begin
+    loop
+        select t.claimed into claimed from handoff.tick() t;
+        commit;
+        exit when claimed = 0;
+    end loop;
+end
+$$;

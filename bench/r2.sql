@@ -10,17 +10,6 @@ do $$ begin
         'stage', jsonb_build_array(jsonb_build_object('name', 'lead', 'position', 1, 'is_default', true, 'is_terminal', true))));
     perform handoff.publish();
 end $$;
-create procedure bench.tick_all() language plpgsql as $$
-declare
-    claimed bigint;
-begin
-    loop
-        select t.claimed into claimed from handoff.tick() t;
-        commit;
-        exit when claimed = 0;
-    end loop;
-end
-$$;
 create table bench.company (id text primary key, name text, domain text, postal_code text, owner text);
 create table bench.person (id text primary key, email text, company text, postal_code text, account_id text);
 -- every tenth account has the domain of the one before it; names are of three parts and a legal form

@@ -19,18 +19,6 @@ begin
 end
 $$;
 
-create procedure bench.tick_all() language plpgsql as $$
-declare
-    claimed bigint;
-begin
-    loop
-        select t.claimed into claimed from handoff.tick() t;
-        commit;
-        exit when claimed = 0;
-    end loop;
-end
-$$;
-
 -- written_x: rows of handoff.x, without index, unlogged; floor_x: empty, with the indexes of handoff.x.
 create procedure bench.copy_written() language plpgsql set client_min_messages = warning as $$
 declare

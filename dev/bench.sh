@@ -20,7 +20,7 @@ SCALE=${LH_BENCH_SCALE:-1}
 ROUNDS=${LH_BENCH_ROUNDS:-3}
 scaled() { awk -v n="$1" -v s="$SCALE" -v least="${2:-1}" 'BEGIN { v = int(n * s); print v < least ? least : v }'; }
 
-items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 R1 R2}
+items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 R1 R2 R3 R4}
 wants() { case " $items " in *" $1 "*) true ;; *) false ;; esac }
 
 build_packages
@@ -125,13 +125,54 @@ if wants R1; then
     rm "$LH_TMP/tree/map.copy"
 fi
 
+if wants R3; then
+    seconds=$(scaled 10 2)
+    # give WAY CLIENTS: offer leads for some seconds, give out what still waits, keep what came of it
+    give() {
+        sql -c 'call bench.empty_r3()' -c checkpoint
+        as_pg env PGHOST="$PGHOST" PGOPTIONS="-c lead_handoff.inline_limit=$([ "$1" = tick ] && echo 0 || echo 200)" \
+            "$BIN/pgbench" -n -M prepared -c "$2" -j 2 -T "$seconds" -D i=0 -f "r3_$1.pgbench" bench >"$LH_TMP/pgbench.log" 2>&1 ||
+            { cat "$LH_TMP/pgbench.log"; exit 1; }
+        sql -c "call bench.keep_r3('$1', $2, $seconds, $(sed -n 's/^number of failed transactions: \([0-9]*\).*/\1/p' "$LH_TMP/pgbench.log"))"
+    }
+    for pools in 1 40; do
+        fresh
+        make_rows 200
+        sql -c 'call bench.make_contract()' -c "call bench.make_table('single')" -v pools=$pools -f r3_prepare.sql >/dev/null
+        attach single
+        sql -c 'insert into bench.single select * from bench.rows' -c 'select handoff.tick()' -f plain.sql -v pools=$pools -f r3.sql >/dev/null
+        for clients in 1 4 16; do
+            for way in ours for_update skip_locked advisory counted; do give $way $clients; done
+        done
+        give tick 16
+        for way in ours_10 for_update_10 advisory_10; do give $way 16; done
+        sql -f r3_report.sql >/dev/null
+        show
+    done
+fi
+
+if wants R4; then
+    rows=$(scaled 100000 1000) accounts=100000
+    fresh
+    make_rows "$rows"
+    sql -c 'call bench.make_contract()' -f s4_prepare.sql -v rows="$rows" -v accounts="$accounts" -f r4_prepare.sql >/dev/null
+    sql -c 'call bench.start()' -c "select handoff.attach('bench.account', 'account', mapping => '{\"owner\": \"owner_id\"}')" \
+        -c 'call bench.tick_all()' -c "call bench.stop('r4 accounts')" >/dev/null
+    attach lead
+    for round in $(seq 1 "$ROUNDS"); do
+        sql -f r4.sql >/dev/null
+    done
+    sql -v rows="$rows" -v accounts="$accounts" -f r4_report.sql >/dev/null
+    show
+fi
+
 if wants S5; then
     seconds=$(scaled 10 2)
     fresh
     make_rows 2000
     sql -c 'call bench.make_contract()' -c "call bench.make_table('single')"
     attach single
-    sql -c 'insert into bench.single select * from bench.rows' -c 'select handoff.tick()' -f s5.sql >/dev/null
+    sql -c 'insert into bench.single select * from bench.rows' -c 'select handoff.tick()' -f plain.sql -f s5.sql >/dev/null
     # bench LABEL SCRIPT..: 16 clients; keeps transactions a second as the time of one, in ms
     tps() {
         local label=$1 tps
