@@ -43,7 +43,7 @@ static LhStatement due_clocks = {
 
 static LhStatement heartbeat = {
 	"update handoff.meta m set tick_now = greatest(m.tick_now, $1), tick_clock = $2, "
-	"people_seen = greatest(m.people_seen, $3) "
+	"people_seen = case when isfinite($3) then $3 else least(m.people_seen, $2) end "
 	"where m.id in (select id from handoff.meta for update skip locked)",
 	3, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
