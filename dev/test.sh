@@ -60,7 +60,7 @@ fi
 if wants isolation && ls test/specs/*.spec >/dev/null 2>&1; then
     say "isolation"
     as_pg make -s with_llvm=no PG_CONFIG="$PG_CONFIG" installcheck REGRESS= >isolation.log 2>&1 || true
-    count_regress isolation.log output_iso/regression.diffs
+    count_regress isolation.log regression.diffs
     grep -E '^test |^ok |^not ok ' isolation.log || true
 fi
 if wants pgtap && ls test/pgtap/*.sql >/dev/null 2>&1; then
