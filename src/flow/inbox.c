@@ -95,20 +95,26 @@ insert_index_entries(Relation inbox, TupleTableSlot **slots, int n)
 	FreeExecutorState(estate);
 }
 
+/*
+ * The slots have a descriptor of their own.  The relation's is counted, and a resource owner that is to
+ * remember the same one a thousand times searches ever longer for each.
+ */
 void
 lh_inbox_insert(const LhInboxRow *row, char *const *keys, int n)
 {
 	Relation	inbox = open_inbox();
+	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(inbox));
 	TupleTableSlot **slots = palloc_array(TupleTableSlot *, n);
 
 	Assert(n <= LH_INBOX_KEYS);
 	for (int i = 0; i < n; i++)
-		slots[i] = table_slot_create(inbox, NULL);
+		slots[i] = MakeSingleTupleTableSlot(desc, table_slot_callbacks(inbox));
 	fill_slots(slots, row, keys, n);
 	table_multi_insert(inbox, slots, n, GetCurrentCommandId(true), 0, NULL);
 	insert_index_entries(inbox, slots, n);
 	for (int i = 0; i < n; i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
 	pfree(slots);
+	FreeTupleDesc(desc);
 	table_close(inbox, NoLock);
 }

@@ -111,8 +111,8 @@ sync_tool('Airbyte: refreshes with CASCADE, under a view of somebody else',
 		},
 		(map { my ($name, $wanted, @rows) = @$_; {
 			name => $name, scan => 1, quiet => !$wanted,
-			sql => qq(create table airbyte_internal.tmp $airbyte_table) . airbyte_copy('airbyte_internal.tmp', @rows)
-				. q(begin; drop table if exists crm."Lead" cascade; alter table airbyte_internal.tmp set schema crm; alter table crm.tmp rename to "Lead"; commit;)
+			sql => qq(create table airbyte_internal.tmp $airbyte_table; create index on airbyte_internal.tmp ("Id");\n)
+				. airbyte_copy('airbyte_internal.tmp', @rows) . q(begin; drop table if exists crm."Lead" cascade; alter table airbyte_internal.tmp set schema crm; alter table crm.tmp rename to "Lead"; commit;)
 		} } [ 'with CASCADE, the same rows', 0, @first ], [ 'and once more, another row', 1, [ 'z', 'z@x', 900, 'f', '2026-01-05', '\N' ], @first ]),
 		{ name => 'goes on', sql => airbyte_upsert([ 'b', 'b@x', 5, 'f', '2026-01-06', '\N' ]) } ]);
 

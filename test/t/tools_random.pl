@@ -26,7 +26,9 @@ sub any { return $_[ int(rand(@_)) ] }
 sub some { my ($n, @of) = @_; my @all = sort { rand() <=> 0.5 } @of; return @all[ 0 .. ($n > @all ? $#all : $n - 1) ] }
 sub quoted { my ($v) = @_; return 'null' unless defined $v; return "'" . $v =~ s/'/''/gr . "'" }
 sub new_name { return any('', 'Ä', q('), '"', '\\\\', ' ', 'k') . ++$names }
-sub any_lead { return [ any(undef, '', 'a@x', 'B@X', q(o'x@x)), any(undef, 0, 5, 99, 100, 500), any(0, 0, 0, 1) ] }
+# no two leads of one address: they would be one person
+my $addresses = 0;
+sub any_lead { my $n = ++$addresses; return [ any(undef, '', "a$n\@x", "B$n\@X", "o'x$n\@x"), any(undef, 0, 5, 99, 100, 500), any(0, 0, 0, 1) ] }
 sub any_task { return [ any(undef, 'nobody', (sort keys %lead)[ 0 .. 3 ]), any(undef, map { "2026-01-0$_ 00:00:00+00" } 1 .. 5) ] }
 
 sub lead_row { my ($id) = @_; my $l = $lead{$id}; return '(' . join(', ', quoted($id), quoted($l->[0]), quoted($l->[1]), $l->[2] ? 'true' : 'false', quoted(any(undef, 'n'))) . ')' }
@@ -63,7 +65,7 @@ my %statement = (
 	upsert => sub { my @ids = (change(\%lead, \&any_lead, leads(2)), add_leads());
 		return staged("insert into crm.lead $columns select id, email, employees, gone, note from stage on conflict (id) do update set email = excluded.email, employees = excluded.employees, gone = excluded.gone, note = excluded.note", @ids) },
 	'another key' => sub { my ($id) = leads(1) or return ''; my $to = new_name(); $lead{$to} = delete $lead{$id}; return 'update crm.lead set id = ' . quoted($to) . ' where id = ' . quoted($id) . ';' },
-	'contents exchanged' => sub { my ($one, $two) = some(2, sort keys %lead); return '' unless defined $two; @lead{ $one, $two } = @lead{ $two, $one };
+	'contents exchanged' => sub { my ($one, $two) = some(2, sort keys %lead); return '' unless defined $two; (@{ $lead{$one} }[ 1, 2 ], @{ $lead{$two} }[ 1, 2 ]) = (@{ $lead{$two} }[ 1, 2 ], @{ $lead{$one} }[ 1, 2 ]);
 		return staged("update crm.lead t set $assign from stage s where s.id = t.id", $one, $two) },
 	'truncate and insert' => sub { change(\%lead, \&any_lead, leads(2)) if rand() < 0.5; return 'truncate crm.lead;' . insert_leads('crm.lead', sort keys %lead) },
 	'drop and rename' => sub { change(\%lead, \&any_lead, leads(2)) if rand() < 0.5; return fresh('crm.lead_new') . 'drop table crm.lead; alter table crm.lead_new rename to lead;' },
