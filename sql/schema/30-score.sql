@@ -84,7 +84,7 @@ comment on column handoff.lead.blocked_fields is 'Those fields, in order of name
 comment on column handoff.lead.gate_code is 'Code of the gate that holds it before a leg; joined or duplicate: another lead of the same person does; NULL: none.';
 comment on column handoff.lead.duplicate_of is 'That other lead; NULL: none holds it.';
 comment on column handoff.lead.duplicate_handoff is 'Number of that lead''s handoff.';
-comment on column handoff.lead.duplicate_at is 'When it last gave that handoff something new: when it joined, or with its newest signal since; NULL: never.';
+comment on column handoff.lead.duplicate_at is 'When it last gave that handoff something new: when it joined, or with its newest signal since; before the handoff began: nothing, it came from another one of the person. NULL: never.';
 comment on column handoff.lead.first_seen_at is 'When its first row was captured (clock time).';
 comment on column handoff.lead.decided_at is 'The now of the newest decision.';
 comment on column handoff.lead.deleted_at is 'When its row was found gone; NULL: it is there.';

@@ -205,7 +205,8 @@ void
 lh_hear_joiners(LhDecision *decision)
 {
 	LhLeadHandoff *open = lh_open_handoff(decision->lead);
-	TimestampTz heard = open == NULL || open->h.reengaged_at == LH_NOT_YET ? DT_NOBEGIN : open->h.reengaged_at;
+	TimestampTz heard = open == NULL ? DT_NOBEGIN :
+		open->h.reengaged_at == LH_NOT_YET ? open->h.handed_at - 1 : open->h.reengaged_at;
 
 	for (int i = 0; open != NULL && i < decision->input->njoiners; i++)
 	{

@@ -40,10 +40,11 @@ is_held_by(const LhLead *lead, const char *code, const LhOther *other)
 
 /*
  * A lead that joins an open handoff brings it that news, and every signal that it gives from then on.  That
- * it goes on from one handoff of the person to the next is no news.
+ * it goes on from one handoff of the person to the next is no news: what it brought the one before is put
+ * before the next one's beginning.
  */
 static void
-bring_news(LhDecision *decision, const LhOther *other, bool is_news)
+bring_news(LhDecision *decision, const LhOther *other, bool is_new, bool is_news)
 {
 	LhLead	   *lead = decision->lead;
 
@@ -55,7 +56,11 @@ bring_news(LhDecision *decision, const LhOther *other, bool is_news)
 	if (decision->input->activity_at != DT_NOBEGIN || decision->input->changed_since != DT_NOEND)
 		decision->effects->brings_to = other->lead_key;
 	if (!is_news)
+	{
+		if (is_new)
+			lead->duplicate_at = other->handed_at - 1;
 		return;
+	}
 	/* each is later than what the other's handoff has heard of, though many have the same now */
 	lead->duplicate_at = other->reengaged_at == LH_NOT_YET ? decision->now :
 		Max(decision->now, other->reengaged_at + 1);
@@ -90,7 +95,7 @@ lh_note_held(Journey *journey)
 	lead->duplicate_of = other == NULL ? NULL : pstrdup(other->lead_key);
 	lead->duplicate_handoff = other == NULL ? 0 : other->handoff_no;
 	if (joins)
-		bring_news(decision, other, is_new && !was_held);
+		bring_news(decision, other, is_new, is_new && !was_held);
 }
 
 static void
