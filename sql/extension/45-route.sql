@@ -271,24 +271,39 @@ $$;
 comment on function handoff.add_rep(text, text, text, text, int, text, text, int) is
     'Makes a rep and, if a pool is named, a member of it with that weight. schedule: own working hours (handoff.schedule), NULL: those of the calendar; capacity: most open handoffs that picks give him, NULL: no limit; crm_id: key of the user in the CRM. Who was made of a CRM user (source of kind rep) and takes no leads yet is given that key and does from then on. Errors: 23505 (rep or CRM key exists), 42704 (no such pool), 22023 (no key or name, capacity, weight, zone of the schedule), 22P02 (schedule).';
 
-create function handoff.set_capacity(rep text, capacity int) returns void
+create function handoff.change_rep(rep text, change jsonb) returns void
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    old jsonb;
-    new jsonb;
+    old handoff.rep;
+    new handoff.rep;
+begin
+    perform handoff.need_rep(rep);
+    perform handoff.lock_group(array(select m.pool from handoff.pool_member m where m.rep = change_rep.rep));
+    select r.* into old from handoff.rep r where r.rep = change_rep.rep for update;
+    new := jsonb_populate_record(old, change);
+    if to_jsonb(new) = to_jsonb(old) then
+        return;
+    end if;
+    update handoff.rep r
+    set active = new.active, capacity = new.capacity, max_per_day = new.max_per_day, max_per_week = new.max_per_week,
+        max_per_month = new.max_per_month
+    where r.rep = change_rep.rep;
+    perform handoff.log_operation('rep', rep, to_jsonb(old), to_jsonb(new));
+end
+$$;
+comment on function handoff.change_rep(text, jsonb) is
+    'Changes what picks go by of a rep (active, capacity, max_per_day, max_per_week, max_per_month), under the locks of his pools, and logs it if anything is another than before. Error 42704: no such rep. Internal.';
+
+create function handoff.set_capacity(rep text, capacity int) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
 begin
     perform handoff.need_rep(rep);
     perform handoff.need_capacity(capacity);
-    perform handoff.lock_group(array(select m.pool from handoff.pool_member m where m.rep = set_capacity.rep));
-    select to_jsonb(r) into old from handoff.rep r where r.rep = set_capacity.rep for update;
-    update handoff.rep r set capacity = set_capacity.capacity
-    where r.rep = set_capacity.rep and r.capacity is distinct from set_capacity.capacity
-    returning to_jsonb(r) into new;
-    if found then
-        perform handoff.log_operation('rep', rep, old, new);
-    end if;
+    perform handoff.change_rep(rep, jsonb_build_object('capacity', capacity));
 end
 $$;
 comment on function handoff.set_capacity(text, int) is
@@ -298,19 +313,8 @@ create function handoff.deactivate_rep(rep text) returns void
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-declare
-    old jsonb;
-    new jsonb;
 begin
-    perform handoff.need_rep(rep);
-    perform handoff.lock_group(array(select m.pool from handoff.pool_member m where m.rep = deactivate_rep.rep));
-    select to_jsonb(r) into old from handoff.rep r where r.rep = deactivate_rep.rep for update;
-    update handoff.rep r set active = false
-    where r.rep = deactivate_rep.rep and r.active
-    returning to_jsonb(r) into new;
-    if found then
-        perform handoff.log_operation('rep', rep, old, new);
-    end if;
+    perform handoff.change_rep(rep, '{"active": false}');
     -- our word, not the CRM's: he stays inactive when his user comes back
     update handoff.crm_user u set deactivated_at = null, leaving_since = null where u.rep = deactivate_rep.rep;
 end
@@ -339,6 +343,7 @@ revoke all on function handoff.add_pool(text, text, boolean, text[], boolean, te
 revoke all on function handoff.set_member(text, text, int, timestamptz) from public;
 revoke all on function handoff.name_rep(text, text, text) from public;
 revoke all on function handoff.add_rep(text, text, text, text, int, text, text, int) from public;
+revoke all on function handoff.change_rep(text, jsonb) from public;
 revoke all on function handoff.set_capacity(text, int) from public;
 revoke all on function handoff.deactivate_rep(text) from public;
 revoke all on function handoff.next_picks(text, int, text, timestamptz) from public;

@@ -1,4 +1,4 @@
--- sql/extension/46-people.sql: people who are away, at their limit, or leave; and how much room a pool has.
+-- sql/extension/47-people.sql: people who are away, at their limit, or leave; and how much room a pool has.
 
 create function handoff.need_active_rep(rep text) returns void
     language plpgsql stable
@@ -19,19 +19,8 @@ create function handoff.activate_rep(rep text) returns void
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-declare
-    old jsonb;
-    new jsonb;
 begin
-    perform handoff.need_rep(rep);
-    perform handoff.lock_group(array(select m.pool from handoff.pool_member m where m.rep = activate_rep.rep));
-    select to_jsonb(r) into old from handoff.rep r where r.rep = activate_rep.rep for update;
-    update handoff.rep r set active = true
-    where r.rep = activate_rep.rep and not r.active
-    returning to_jsonb(r) into new;
-    if found then
-        perform handoff.log_operation('rep', rep, old, new);
-    end if;
+    perform handoff.change_rep(rep, '{"active": true}');
 end
 $$;
 comment on function handoff.activate_rep(text) is
@@ -46,24 +35,13 @@ create function handoff.set_limits(
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-declare
-    old jsonb;
-    new jsonb;
 begin
     perform handoff.need_rep(rep);
     if least(per_day, per_week, per_month) < 0 then
         raise exception 'a limit of % leads is below 0', least(per_day, per_week, per_month)
             using errcode = '22023', hint = 'NULL is no limit; 0 gets nothing.';
     end if;
-    perform handoff.lock_group(array(select m.pool from handoff.pool_member m where m.rep = set_limits.rep));
-    select to_jsonb(r) into old from handoff.rep r where r.rep = set_limits.rep for update;
-    update handoff.rep r set max_per_day = per_day, max_per_week = per_week, max_per_month = per_month
-    where r.rep = set_limits.rep
-      and (r.max_per_day, r.max_per_week, r.max_per_month) is distinct from (per_day, per_week, per_month)
-    returning to_jsonb(r) into new;
-    if found then
-        perform handoff.log_operation('rep', rep, old, new);
-    end if;
+    perform handoff.change_rep(rep, jsonb_build_object('max_per_day', per_day, 'max_per_week', per_week, 'max_per_month', per_month));
 end
 $$;
 comment on function handoff.set_limits(text, int, int, int) is
@@ -135,6 +113,24 @@ $$;
 comment on function handoff.remove_away(text, timestamptz) is
     'Takes an absence back. Error 42704: no such rep, or none that begins then.';
 
+create function handoff.heir_of(rep text, p_now timestamptz) returns text
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select h.rep
+    from handoff.rep r
+    left join lateral (
+        select w.delegate from handoff.rep_away w
+        where w.rep = r.rep and w.reassign and w.away_from <= $2 and $2 < w.away_to
+        order by w.away_to desc limit 1) w on r.active
+    cross join lateral (values (1, coalesce(w.delegate, r.delegate)), (2, r.manager)) o (ord, rep)
+    join handoff.rep h on h.rep = o.rep and h.active and h.takes_leads
+    where r.rep = $1
+    order by o.ord limit 1
+$$;
+comment on function handoff.heir_of(text, timestamptz) is
+    'Who gets what a rep has worked on when he leaves at p_now, or an absence with reassign begins: his delegate, else his manager, if that is a rep who takes leads. NULL: nobody. Internal.';
+
 create function handoff.leaving(rep text, p_now timestamptz default clock_timestamp())
     returns table (
         lead_key    text,
@@ -153,17 +149,10 @@ begin
     perform handoff.need_rep(leaving.rep);
     return query
     select a.lead_key, a.handoff_no, h.leg, a.at, h.touches::int, h.accepted_at,
-           case when h.touches > 0 or h.accepted_at is not null then coalesce(d.rep, m.rep) end
-    from handoff.rep r
-    join handoff.assignment a on a.rep = r.rep and a.ended_at is null
+           case when h.touches > 0 or h.accepted_at is not null then handoff.heir_of(a.rep, p_now) end
+    from handoff.assignment a
     join handoff.handoff h on h.lead_key = a.lead_key and h.handoff_no = a.handoff_no
-    left join lateral (
-        select w.delegate from handoff.rep_away w
-        where w.rep = r.rep and w.reassign and w.away_from <= p_now and p_now < w.away_to
-        order by w.away_to desc limit 1) w on true
-    left join handoff.rep d on d.rep = coalesce(w.delegate, r.delegate) and d.active
-    left join handoff.rep m on m.rep = r.manager and m.active
-    where r.rep = leaving.rep
+    where a.rep = leaving.rep and a.ended_at is null
     order by a.at, a.lead_key;
 end
 $$;
@@ -195,5 +184,6 @@ revoke all on function handoff.activate_rep(text) from public;
 revoke all on function handoff.set_limits(text, int, int, int) from public;
 revoke all on function handoff.add_away(text, timestamptz, timestamptz, text, boolean, text) from public;
 revoke all on function handoff.remove_away(text, timestamptz) from public;
+revoke all on function handoff.heir_of(text, timestamptz) from public;
 revoke all on function handoff.leaving(text, timestamptz) from public;
 revoke all on function handoff.pool_room(text, timestamptz) from public;

@@ -91,25 +91,6 @@ wanted_pools(const LhAssign *assign)
 
 /* Turns -------------------------------------------------------------------------------------- */
 
-/* Who is not there at this hour. */
-static void
-set_absences(LhAssign *assign, const LhSeeker *seeker, const LhCrew *crew, LhPool *pool)
-{
-	for (int i = 0; i < pool->turns.nmembers; i++)
-	{
-		const LhRep *rep = lh_people_rep(&assign->people, pool->turns.members[i].rep);
-		LhSeat	   *seat = &pool->seats[i];
-		LhCalendar *hours;
-
-		if (rep == NULL)
-			continue;			/* made since we read the reps; he is picked from the next batch on */
-		hours = lh_hours_of(assign, seeker, rep, crew);
-		for (int ahead = 0; ahead < 2; ahead++)
-			seat->absent[ahead] = lh_rep_absence(rep, hours, assign->people.now, ahead,
-												 &seat->from[ahead]);
-	}
-}
-
 /* What this batch has given before the turns were read counts too. */
 LhPool *
 lh_turns_of(LhAssign *assign, const LhCrew *crew, const LhSeeker *seeker)
@@ -126,7 +107,7 @@ lh_turns_of(LhAssign *assign, const LhCrew *crew, const LhSeeker *seeker)
 			return pool;
 	}
 	pool = lh_pool_read(crew->pool, band, assign->people.now);
-	set_absences(assign, seeker, crew, pool);
+	lh_people_mark_absent(&assign->people, crew, seeker->slot->contract->calendar, pool);
 	foreach(lc, assign->given)
 	{
 		const LhGiven *given = lfirst(lc);

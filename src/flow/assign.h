@@ -91,10 +91,6 @@ extern bool lh_follow_routes(LhAssign *assign, LhSeeker *seeker, LhChoice *choic
 extern const char *lh_against_rep(LhAssign *assign, const LhSeeker *seeker, const LhRep *rep,
 								  bool ahead, TimestampTz *from);
 
-/* follow.c: when a rep works for a crew, NULL: for a route that names him; NULL: at any time. */
-extern LhCalendar *lh_hours_of(LhAssign *assign, const LhSeeker *seeker, const LhRep *rep,
-							   const LhCrew *crew);
-
 /* assign.c: the turns of a pool for a handoff's band, read once a batch. */
 extern LhPool *lh_turns_of(LhAssign *assign, const LhCrew *crew, const LhSeeker *seeker);
 

@@ -5,7 +5,7 @@
  *
  * The first route that matches names the right target.  Only what is structural lets it be passed over:
  * there is no such account, nobody owns it, the rep has left, the pool has no members, everybody in it
- * had the lead before.  When the right target is there but can't take it now, the route says what then:
+ * has said that the lead isn't his.  When the right target is there but can't take it now, the route says what then:
  *
  *	assign_ahead	who is back within 16 hours counts as present; else it waits
  *	hold			it waits until somebody is present
@@ -54,18 +54,6 @@ is_excluded(const LhSeeker *seeker, const char *rep)
 	return false;
 }
 
-LhCalendar *
-lh_hours_of(LhAssign *assign, const LhSeeker *seeker, const LhRep *rep, const LhCrew *crew)
-{
-	const char *otherwise = seeker->slot->contract->calendar;
-
-	if (crew != NULL && !crew->respect_schedule)
-		return NULL;
-	if (crew != NULL && crew->calendar != NULL)
-		otherwise = crew->calendar;
-	return lh_people_hours(&assign->people, rep, otherwise);
-}
-
 const char *
 lh_against_rep(LhAssign *assign, const LhSeeker *seeker, const LhRep *rep, bool ahead,
 			   TimestampTz *from)
@@ -76,7 +64,8 @@ lh_against_rep(LhAssign *assign, const LhSeeker *seeker, const LhRep *rep, bool 
 		return "rep_inactive";
 	if (is_excluded(seeker, rep->rep))
 		return "excluded";
-	return lh_rep_absence(rep, lh_hours_of(assign, seeker, rep, NULL), assign->people.now, ahead, from);
+	return lh_rep_absence(rep, lh_people_hours(&assign->people, rep, seeker->slot->contract->calendar),
+						  assign->people.now, ahead, from);
 }
 
 static LhStatement read_teams = {

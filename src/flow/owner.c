@@ -121,11 +121,9 @@ take_crm_owners(LhBatch *batch)
 /* Who has left ------------------------------------------------------------------------------- */
 
 static LhStatement read_left = {
-	"select r.rep, case when a.rep is null then 'rep_left' else 'away' end, coalesce(d.rep, m.rep) from handoff.rep r "
-	"left join lateral (select a.rep, a.delegate from handoff.rep_away a where a.rep = r.rep and a.reassign "
-	"and a.away_from <= $2 and $2 < a.away_to order by a.away_to desc limit 1) a on r.active "
-	"left join handoff.rep d on d.rep = coalesce(a.delegate, r.delegate) and d.active "
-	"left join handoff.rep m on m.rep = r.manager and m.active "
+	"select r.rep, case when a.rep is null then 'rep_left' else 'away' end, handoff.heir_of(r.rep, $2) from handoff.rep r "
+	"left join lateral (select w.rep from handoff.rep_away w where w.rep = r.rep and w.reassign "
+	"and w.away_from <= $2 and $2 < w.away_to limit 1) a on r.active "
 	"where r.rep = any($1) and (a.rep is not null or not r.active or $2 < r.valid_from or $2 >= r.valid_to)",
 	2, {TEXTARRAYOID, TIMESTAMPTZOID}
 };

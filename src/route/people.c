@@ -257,3 +257,27 @@ lh_rep_absence(const LhRep *rep, LhCalendar *hours, TimestampTz now, bool ahead,
 		return NULL;
 	return rep->away_until > now ? "away" : "off_shift";
 }
+
+void
+lh_people_mark_absent(LhPeople *people, const LhCrew *crew, const char *calendar, LhPool *pool)
+{
+	if (crew->calendar != NULL)
+		calendar = crew->calendar;
+	for (int i = 0; i < pool->turns.nmembers; i++)
+	{
+		const LhRep *rep = lh_people_rep(people, pool->turns.members[i].rep);
+		LhSeat	   *seat = &pool->seats[i];
+		LhCalendar *hours;
+
+		if (rep == NULL)
+		{
+			/* put into the pool past set_member(), and takes no leads yet */
+			if (seat->gone == NULL)
+				seat->gone = "inactive";
+			continue;
+		}
+		hours = crew->respect_schedule ? lh_people_hours(people, rep, calendar) : NULL;
+		for (int ahead = 0; ahead < 2; ahead++)
+			seat->absent[ahead] = lh_rep_absence(rep, hours, people->now, ahead, &seat->from[ahead]);
+	}
+}

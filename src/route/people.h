@@ -7,6 +7,7 @@
 #ifndef LH_PEOPLE_H
 #define LH_PEOPLE_H
 
+#include "route/turns.h"
 #include "time/calendar.h"
 
 #include "nodes/pg_list.h"
@@ -88,5 +89,8 @@ extern LhCalendar *lh_people_hours(LhPeople *people, const LhRep *rep, const cha
  */
 extern const char *lh_rep_absence(const LhRep *rep, LhCalendar *hours, TimestampTz now, bool ahead,
 								  TimestampTz *from);
+
+/* Who of a pool is not there at this hour, in its seats; the contract's calendar counts where the crew has none. */
+extern void lh_people_mark_absent(LhPeople *people, const LhCrew *crew, const char *calendar, LhPool *pool);
 
 #endif							/* LH_PEOPLE_H */

@@ -343,6 +343,14 @@ select results_eq($$ select rep, weight, expected_share::text, picks_30_days, re
 select is((select round(sum(expected_share), 6) || ' ' || round(sum(actual_share_30_days), 6) || ' ' || bool_and(abs(owed) < 1) from handoff.fairness where pool = 'turns'), '1.000000 1.000000 true', 'fairness: shares add up, nobody is a lead behind');
 set local lead_handoff.view_time = '2026-07-01 12:00';
 
+-- put into a pool by hand, though he takes no leads yet
+do $$ begin
+    insert into handoff.rep (rep, name, takes_leads) values ('user', 'User', false);
+    insert into handoff.pool_member (pool, rep, weight) values ('fallback', 'user', 1000);
+    perform pg_temp.come('OTHER', 51, 54, '2026-07-01 12:00');
+end $$;
+select is((select string_agg(distinct rep, ' ') from handoff.handoff where lead_key ~ '^OTHER5[1-4]$'), 'zoe', 'a member who takes no leads gets none');
+
 select is_empty($$ select * from handoff.doctor() where severity = 'error' $$, 'doctor');
 select is_empty($$ select * from handoff.verify() $$, 'verify');
 select * from finish();

@@ -1,9 +1,9 @@
 /*
- * src/flow/pool_capacity.c
+ * src/route/pool_capacity.c
  *
  * pool_capacity(pool): who of a pool can take a lead now, why others can't, and when they could.
  */
-#include "flow/assign.h"
+#include "route/people.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -79,23 +79,6 @@ enter_contract(void)
 	return calendar;
 }
 
-static void
-mark_absences(LhPeople *people, const LhCrew *crew, LhPool *pool, const char *otherwise)
-{
-	for (int i = 0; i < pool->turns.nmembers; i++)
-	{
-		const LhRep *rep = lh_people_rep(people, pool->turns.members[i].rep);
-		LhSeat	   *seat = &pool->seats[i];
-		LhCalendar *hours;
-
-		if (rep == NULL)
-			continue;
-		hours = crew->respect_schedule ?
-			lh_people_hours(people, rep, crew->calendar != NULL ? crew->calendar : otherwise) : NULL;
-		seat->absent[true] = lh_rep_absence(rep, hours, people->now, true, &seat->from[true]);
-	}
-}
-
 /* pool_capacity(pool, p_now) returns table (rep, weight, load, capacity, picks_left, reason, next_at) */
 Datum
 lh_pool_capacity(PG_FUNCTION_ARGS)
@@ -122,7 +105,7 @@ lh_pool_capacity(PG_FUNCTION_ARGS)
 				 errmsg("there is no pool \"%s\"", name),
 				 errhint("handoff.pool lists the pools; handoff.add_pool() makes one.")));
 	pool = lh_pool_read(name, "", now);
-	mark_absences(&people, crew, pool, calendar);
+	lh_people_mark_absent(&people, crew, calendar, pool);
 	for (int i = 0; i < pool->turns.nmembers; i++)
 		if (pool->seats[i].gone == NULL || strcmp(pool->seats[i].gone, "not_member") != 0)
 			put_member((ReturnSetInfo *) fcinfo->resultinfo, pool, i, now);
