@@ -23,6 +23,7 @@ LH_MODULE_MAGIC;
 void		_PG_init(void);
 
 int			lh_inline_limit = 200;
+bool		lh_enabled = true;
 static char *lh_view_time = NULL;
 
 void
@@ -33,6 +34,12 @@ _PG_init(void)
 							"0 leaves every decision to handoff.tick().",
 							&lh_inline_limit, 200, 0, 10000, PGC_USERSET, 0,
 							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("lead_handoff.enabled",
+							 "Whether anything is decided, escalated or delivered without somebody asking for it.",
+							 "Off for a physical clone; changes are captured all the same.",
+							 &lh_enabled, true, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 
 	DefineCustomStringVariable("lead_handoff.view_time",
 							   "The moment that views take for now.",

@@ -33,6 +33,7 @@
 #define ERRCODE_LH_DELETES_HELD		MAKE_SQLSTATE('L','H','0','2','3')	/* too many rows gone at once */
 #define ERRCODE_LH_LEAVERS_HELD		MAKE_SQLSTATE('L','H','0','2','4')	/* too many reps gone at once */
 #define ERRCODE_LH_SETUP			MAKE_SQLSTATE('L','H','0','3','0')	/* setup() missing or outdated */
+#define ERRCODE_LH_WRONG_INSTANCE	MAKE_SQLSTATE('L','H','0','3','1')	/* a copy does not act */
 #define ERRCODE_LH_UNKNOWN_LEAD		MAKE_SQLSTATE('L','H','0','4','0')	/* no such lead */
 #define ERRCODE_LH_NOT_ALLOWED		MAKE_SQLSTATE('L','H','0','4','1')	/* the contract forbids it */
 #define ERRCODE_LH_DEADLINE			MAKE_SQLSTATE('L','H','0','5','0')	/* inline drain ran out of time */
@@ -43,6 +44,7 @@
 
 /* settings (lead_handoff.*), registered in lead_handoff.c */
 extern int	lh_inline_limit;
+extern bool lh_enabled;
 
 /*
  * The world of one entry point: who we are and which settings hold.  lh_enter() makes names resolve

@@ -120,7 +120,8 @@ create_all(void)
 
 	foreach(lc, files_of(folder, ".sql"))
 		run(read_text_file(psprintf("%s/%s", folder, (char *) lfirst(lc))));
-	run(psprintf("insert into handoff.meta (schema_version) values (%d)", LH_SCHEMA_VERSION));
+	run(psprintf("insert into handoff.meta (schema_version, system_identifier, database_name) "
+				 "values (%d, handoff.system_identifier(), pg_catalog.current_database())", LH_SCHEMA_VERSION));
 }
 
 /* setup() returns int: the version of the tables, after making or mending them. */

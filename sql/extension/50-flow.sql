@@ -12,7 +12,7 @@ create function handoff.tick(
     language c volatile strict
     as 'MODULE_PATHNAME', 'lh_tick';
 comment on function handoff.tick(timestamptz, int) is
-    'Does what time asks for at p_now: decides the rows that wait in the inbox, batch leads at a time, and the leads whose clocks are due. Safe to call at any time, several times at once; stops after some 20 seconds and goes on with the next call. Returns keys taken from the inbox, leads decided, leads decided because a clock was due, keys left since lead or table was busy, rows put into quarantine. Errors: 25000 (isolation level above read committed), 22008 (p_now not finite), LH030 (run setup()).';
+    'Does what time asks for at p_now: decides the rows that wait in the inbox, batch leads at a time, and the leads whose clocks are due. Safe to call at any time, several times at once; stops after some 20 seconds and goes on with the next call. Returns keys taken from the inbox, leads decided, leads decided because a clock was due, keys left since lead or table was busy, rows put into quarantine. Does nothing, and says so, while lead_handoff.enabled is off. Errors: LH031 (this is a copy: see handoff.adopt_instance()), 25000 (isolation level above read committed), 22008 (p_now not finite), LH030 (run setup()).';
 
 create function handoff.pause(source text default null) returns void
     language plpgsql

@@ -47,6 +47,9 @@ as $$
 declare
     moment timestamptz := clock_timestamp();
 begin
+    if not handoff.acts_here('lease()') then
+        return;
+    end if;
     if qty is null or qty < 1 then
         raise exception 'quantity must be at least 1' using errcode = '22023';
     end if;
@@ -97,7 +100,7 @@ begin
 end
 $$;
 comment on function handoff.lease(text, int, interval, text) is
-    'Up to qty events that wait for the destination, longest waiting first, at most one a lead: its oldest that is not done or dead. Each is the caller''s until lease_for has passed; ack() it with its token before. attempt counts from 1. Events past expires_at are buried (dead) and not returned. Safe to call by many workers at once; outside read committed a collision is 40001. Errors: 22023 (qty below 1, lease_for not positive).';
+    'Up to qty events that wait for the destination, longest waiting first, at most one a lead: its oldest that is not done or dead. Each is the caller''s until lease_for has passed; ack() it with its token before. attempt counts from 1. Events past expires_at are buried (dead) and not returned. Safe to call by many workers at once; outside read committed a collision is 40001. None while lead_handoff.enabled is off. Errors: LH031 (this is a copy: see handoff.adopt_instance()), 22023 (qty below 1, lease_for not positive).';
 
 create function handoff.ack(destination text, id uuid, token uuid) returns boolean
     language sql volatile

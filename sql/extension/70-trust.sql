@@ -358,6 +358,10 @@ begin
     where not exists (select from pg_trigger t where t.tgrelid = to_regclass('handoff.wake')
                       and t.tgname = 'drain_at_commit' and t.tgenabled = 'A')
     union all
+    -- 13 the jobs are there, with the right owner, and run; this is where they should
+    select 13, f.severity, f.what, f.hint
+    from handoff.job_faults() f
+    union all
     -- 15 published definitions = their checksum
     select 15, 'error', format('contract %s is not what was published', c.contract_id),
            'Somebody changed a definition with triggers off. Publish a new version from a known document.'

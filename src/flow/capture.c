@@ -527,7 +527,7 @@ lh_capture(PG_FUNCTION_ARGS)
 	else
 		capture_statement(&capture);
 	write_keys(&capture);
-	if (capture.written > 0 && capture.op != LH_INBOX_TRUNCATED && lh_inline_limit > 0 && !restricted)
+	if (capture.written > 0 && capture.op != LH_INBOX_TRUNCATED && lh_inline_limit > 0 && lh_enabled && !restricted)
 		wake_drain(&capture);
 	lh_leave(&world);
 	SPI_finish();

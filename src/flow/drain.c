@@ -21,6 +21,7 @@
  */
 #include "flow/drain.h"
 #include "flow/inbox.h"
+#include "flow/instance.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -501,6 +502,11 @@ drain_own(ItemPointer wake)
 	int			n;
 
 	lh_check_schema();
+	if (!lh_may_decide_at_commit())
+	{
+		lh_run(&delete_wake, &place, NULL);
+		return;
+	}
 	if (!lh_lock_deciding())
 		return;
 	lh_run(&claim_own, values, NULL);

@@ -8,6 +8,7 @@
  * Clocks are found due without locking; the batch locks their leads and looks at the clocks again.
  */
 #include "flow/drain.h"
+#include "flow/instance.h"
 #include "flow/scan.h"
 
 #include "access/xact.h"
@@ -42,7 +43,7 @@ static LhStatement due_clocks = {
 };
 
 static LhStatement heartbeat = {
-	"update handoff.meta m set tick_now = greatest(m.tick_now, $1), tick_clock = $2, "
+	"update handoff.meta m set tick_now = greatest(m.tick_now, $1), tick_last = $1, tick_clock = $2, "
 	"people_seen = case when isfinite($3) then $3 else least(m.people_seen, $2) end "
 	"where m.id in (select id from handoff.meta for update skip locked)",
 	3, {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
@@ -316,11 +317,12 @@ lh_tick(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch must be from 1 to 10000")));
 
+	if (!lh_acts_here("tick()"))
+		PG_RETURN_DATUM(HeapTupleGetDatum(tick_answer(desc, &result, 0)));
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	lh_set_local("lock_timeout", LH_LOCK_TIMEOUT);
 	SPI_connect();
-	lh_check_schema();
 	keep_freed_memory();
 	run_inbox(now, batch_size, stop, &result);
 	due = run_clocks(now, batch_size, stop, &result);

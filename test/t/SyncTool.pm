@@ -194,6 +194,7 @@ set client_min_messages = error;
 	$script .= step_script(\%tool, $_, $mode, $db) foreach @{ $tool{steps} };
 	make_far($tool{far}, "${db}_far", $tool{far_schema}) if $tool{far};
 	$node->safe_psql('postgres', "create database $db template house");
+	$node->safe_psql($db, 'select handoff.adopt_instance()');
 	$node->safe_psql('postgres', "grant create on database $db to tool");
 	$script =~ s/\bFAR\b/connection($tool{far}, "${db}_far", $owner)/ge;
 	my ($rc, $out, $err) = $node->psql($db, $script, on_error_stop => 1);

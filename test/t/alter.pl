@@ -252,6 +252,7 @@ foreach my $run ([ 'auto', 0, 'hurry' ], [ 'row', 0 ], [ 'row', 1, 'hurry' ])
 	my $name = "capture $capture" . ($watched ? ', watch_ddl()' : '');
 
 	$node->safe_psql('postgres', "create database $db template house");
+	$node->safe_psql($db, 'select handoff.adopt_instance()');
 	$node->safe_psql('postgres', "grant create on database $db to tool");
 	$node->safe_psql($db, 'select handoff.watch_ddl()') if $watched;
 	subtest $name => sub { run_cases($db, $capture, \&step_by_step) };

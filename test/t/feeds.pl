@@ -256,6 +256,7 @@ sub deliver
 	my $script = ($how{by_tick} ? "set lead_handoff.inline_limit = 0;\n" : '') . join('', map { delivery(\%how, $_) } 1 .. $times);
 
 	$node->safe_psql('postgres', "create database $db template house");
+	$node->safe_psql($db, 'select handoff.adopt_instance()');
 	my ($rc, $out, $err) = $node->psql($db, $script, on_error_stop => 1);
 
 	is($rc, 0, "$name: every transaction commits");

@@ -50,14 +50,40 @@ sub pg
 my $ntests = 0;
 my $partitioned = 1;
 
-# What holds of a restored database: the same rows, triggers that fire always, work that goes on.
+# What holds of a restored database: the same rows, triggers that fire always, nothing that happens by itself
+# until the copy is adopted, and then work that goes on.
 sub is_whole
 {
 	my ($db, $how) = @_;
 	my $key = 'new' . ++$ntests;
 
 	is_deeply(checksums($node, $db), $before, "$how: every table of schema handoff is equal");
+	rests($db, $how);
+	$node->safe_psql($db, 'select handoff.adopt_instance()');
 	works_on($db, $how, $key);
+	return;
+}
+
+# A copy captures what is written to it, and leaves it at that.
+sub rests
+{
+	my ($db, $how) = @_;
+	my $here = $node->safe_psql($db, 'select system_identifier from pg_control_system()');
+
+	foreach my $act ('tick()', "lease('outside')")
+	{
+		my ($call) = $act =~ /^(\w+)/;
+		my ($out, $err) = run_as($node, $db, undef, "\\set VERBOSITY verbose\nselect * from handoff.$act");
+
+		like($err, qr/LH031: $call\(\) does nothing in a copy\nDETAIL:  The tables .* belong to database "origin" of system $here; this is "$db" of system $here\.\nHINT: .*adopt_instance/,
+			"$how: $call() does nothing and says why");
+	}
+	$node->safe_psql($db, q(insert into crm."Lead" values ('copied', 'c@x', '500')));
+	is($node->safe_psql($db, q(select count(*) from handoff.lead where lead_key = 'copied';
+			select count(*) from handoff.inbox where raw_key = 'copied'; select count(*) from handoff.wake)), "0\n1\n0",
+		"$how: what is written is captured, and not decided");
+	is($node->safe_psql($db, q(select severity, what from handoff.doctor() where what like '%copy%')),
+		'error|this is a copy: the tables belong to database "origin" of system ' . $here, "$how: doctor knows");
 	return;
 }
 

@@ -221,6 +221,7 @@ select handoff.attach('crm.foreign', 'lead', key => '{id}', key_prefix => 'f.', 
 );
 
 	$node->safe_psql('postgres', "create database $db template house");
+	$node->safe_psql($db, 'select handoff.adopt_instance()');
 	my ($rc, $out, $err) = $node->psql($db, $script . join('', map { case_script($_, $limit) } @cases), on_error_stop => 1);
 	my @out = split /<case>\n/, $out;
 	my @err = map { (split /<end>/)[0] } split /<case>\n?/, $err;
