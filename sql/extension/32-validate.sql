@@ -141,6 +141,9 @@ as $$
         select format('disposition "%s"', d.code), 'signal', s
         from handoff.disposition d, unnest(d.reopen_on) s where d.contract_id = $1
         union all
+        select format('escalation "%s %s"', e.sla, e.step), 'disposition', e.code
+        from handoff.escalation e where e.contract_id = $1
+        union all
         select format('crm status "%s"', x.value), 'disposition', x.code
         from handoff.crm_status x where x.contract_id = $1
         union all
@@ -485,6 +488,7 @@ as $$
         union all select * from handoff.check_route(v.id)
         union all select * from handoff.check_territories(v.id)
         union all select * from handoff.check_work(v.id)
+        union all select * from handoff.check_escalation(v.id)
         union all select * from handoff.check_collision(v.id)
     ) f (severity, object, message, hint)
     order by f.severity, f.object collate "C", f.message collate "C"

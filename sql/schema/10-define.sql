@@ -392,21 +392,31 @@ create table handoff.escalation (
     action          text not null,
     recipient       text,
     in_hours        boolean not null default false,
+    code            text,
+    max_hops        int not null default 2,
+    sync_wait       interval not null default '1 hour',
     primary key (contract_id, sla, step),
     foreign key (contract_id, sla) references handoff.sla on delete cascade on update cascade,
+    constraint escalation_step check (step > 0),
     constraint escalation_action check (action in ('remind', 'notify', 'reassign', 'fallback', 'recycle')),
-    constraint escalation_recipient check (action <> 'notify' or recipient is not null)
+    constraint escalation_recipient check ((action = 'notify') = (recipient is not null)),
+    constraint escalation_code check ((action = 'recycle') = (code is not null)),
+    constraint escalation_max_hops check (max_hops >= 0),
+    constraint escalation_sync_wait check (sync_wait >= interval '0')
 );
 
-comment on table handoff.escalation is 'What happens around the due time of an SLA. Each step happens at most once a clock.';
+comment on table handoff.escalation is 'What happens around the due time of an SLA, step by step. Each step happens at most once a clock, and none once the work is done.';
 comment on column handoff.escalation.contract_id is 'Version of the contract.';
 comment on column handoff.escalation.sla is 'SLA that it belongs to.';
-comment on column handoff.escalation.step is 'Number of the step within the SLA.';
-comment on column handoff.escalation.offset_from_due is 'When, counted from the due time in the SLA''s own clock; negative: a warning before it.';
-comment on column handoff.escalation.criteria is 'Which leads; over lead fields.';
-comment on column handoff.escalation.action is 'remind (the owner), notify (the recipient), reassign, fallback (to the fallback pool) or recycle.';
-comment on column handoff.escalation.recipient is 'For notify: manager, pool_lead or an address. NULL for the others.';
-comment on column handoff.escalation.in_hours is 'True: waits for the next opening of the calendar.';
+comment on column handoff.escalation.step is 'Number of the step within the SLA, from 1; steps happen in this order.';
+comment on column handoff.escalation.offset_from_due is 'When, counted from the due time in the SLA''s own clock (business or elapsed time); negative: a warning before it.';
+comment on column handoff.escalation.criteria is 'Which leads, when its time comes: a lead for which it is not true then passes the step over. Over lead fields.';
+comment on column handoff.escalation.action is 'remind (the owner), notify (the recipient), reassign (to whom the routes find, without those who let it lie), fallback (to the last route of the leg) or recycle.';
+comment on column handoff.escalation.recipient is 'For notify: manager (of the owner), pool_lead (of the pool that he was picked from), a rep, a name in handoff.recipient, or an address (with @, : or a leading #). NULL for the others.';
+comment on column handoff.escalation.in_hours is 'True: waits for the next opening of the hours of whom it tells; where the lead is taken away, of the owner.';
+comment on column handoff.escalation.code is 'For recycle: the disposition, of outcome recycle, that the handoff is closed with. What it asks for beforehand (note, work) is not asked. NULL for the others.';
+comment on column handoff.escalation.max_hops is 'For reassign: how many owners of a handoff may lose it so; after that the lead goes to the last route of its leg instead.';
+comment on column handoff.escalation.sync_wait is 'For reassign, fallback and recycle: longest elapsed time, from the step''s moment, that it waits for the sources of activities to have synced past that moment. After that it is done all the same.';
 
 create table handoff.work_standard (
     contract_id       int not null references handoff.contract on delete cascade,

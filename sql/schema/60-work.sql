@@ -55,6 +55,18 @@ comment on column handoff.operation_log.name is 'Which one.';
 comment on column handoff.operation_log.old is 'The row before; NULL: it was made.';
 comment on column handoff.operation_log.new is 'The row after; NULL: it was removed.';
 
+create table handoff.recipient (
+    name     text not null,
+    address  text not null,
+    calendar text references handoff.calendar on update cascade,
+    primary key (name),
+    constraint recipient_not_empty check (name <> '' and address <> '')
+);
+comment on table handoff.recipient is 'Whom escalation may tell besides reps: names that contracts use, and what they stand for. Made by handoff.set_recipient().';
+comment on column handoff.recipient.name is 'Name, as in handoff.escalation.recipient.';
+comment on column handoff.recipient.address is 'An e-mail address, the key of a chat channel or whatever the destination understands; messages carry it.';
+comment on column handoff.recipient.calendar is 'Calendar in whose hours a step with in_hours waits for it; NULL: the contract''s.';
+
 create table handoff.clock (
     lead_key   text not null,
     handoff_no int not null default 0,

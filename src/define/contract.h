@@ -157,6 +157,33 @@ typedef struct LhCrmStatus
 	int		   *stages;			/* in which a lead has it */
 } LhCrmStatus;
 
+typedef enum LhStepAction
+{
+	LH_STEP_REMIND,
+	LH_STEP_NOTIFY,
+	LH_STEP_REASSIGN,			/* from here on the lead is taken away */
+	LH_STEP_FALLBACK,
+	LH_STEP_RECYCLE
+} LhStepAction;
+
+extern const char *const lh_step_actions[LH_STEP_RECYCLE + 1];
+
+#define LH_TAKES_AWAY(action)	((action) >= LH_STEP_REASSIGN)
+
+/* A step of escalation, around the due time of an SLA. */
+typedef struct LhEscalationStep
+{
+	int			sla;
+	int			step;			/* its number within the SLA */
+	Interval   *offset;			/* from the due time, in the SLA's own clock */
+	LhStepAction action;
+	char	   *recipient;		/* of notify */
+	bool		in_hours;
+	const LhDisposition *disposition;	/* of recycle */
+	int			max_hops;		/* of reassign */
+	Interval   *sync_wait;		/* longest wait for the sources, of what takes the lead away */
+} LhEscalationStep;
+
 typedef struct LhTransition
 {
 	int			ord;
@@ -331,6 +358,8 @@ typedef struct LhContract
 	int		   *territory_routes;	/* positions of those that target a map */
 	LhRules		sla;
 	LhSla	   *slas;
+	LhRules		escalation;
+	LhEscalationStep	   *steps;			/* by SLA, those of one in order of step */
 	LhRules		standard;
 	LhWorkStandard *standards;
 	int			npaths;

@@ -10,7 +10,7 @@
  * A new kind of row needs a struct in contract.h, a load_ function here, and its line in
  * lh_contract_load().
  */
-#include "define/contract.h"
+#include "define/contract_load.h"
 
 #include <limits.h>
 
@@ -39,9 +39,8 @@ query(LhStatement *statement, int contract_id)
 		query(&statement_, (contract)->contract_id); \
 	} while (0)
 
-/* Compile the criteria in column col of all rows of the answer. */
-static void
-load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
+void
+lh_load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
 {
 	rules->n = SPI_processed;
 	rules->criteria = palloc_array(const Criteria *, Max(rules->n, 1));
@@ -64,8 +63,8 @@ load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
 	}
 }
 
-static void
-unknown_name(const LhContract *contract, const char *what, const char *name)
+void
+lh_unknown_name(const LhContract *contract, const char *what, const char *name)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_LH_INVALID_CONTRACT),
@@ -81,7 +80,7 @@ stage_named(const LhContract *contract, const char *name)
 	int			stage = lh_contract_stage(contract, name);
 
 	if (stage < 0)
-		unknown_name(contract, "stage", name);
+		lh_unknown_name(contract, "stage", name);
 	return stage;
 }
 
@@ -92,7 +91,7 @@ leg_named(const LhContract *contract, const char *name)
 	int			leg = name == NULL ? -1 : lh_contract_leg(contract, name);
 
 	if (leg < 0 && name != NULL)
-		unknown_name(contract, "leg", name);
+		lh_unknown_name(contract, "leg", name);
 	return leg;
 }
 
@@ -102,7 +101,7 @@ field_named(const LhContract *contract, const LhFieldSet *set, const char *name)
 	int			field = lh_fieldset_find(set, name);
 
 	if (field < 0)
-		unknown_name(contract, "field", name);
+		lh_unknown_name(contract, "field", name);
 	return field;
 }
 
@@ -112,18 +111,17 @@ group_named(const LhContract *contract, const LhGroup *groups, int ngroups, cons
 	for (int i = 0; i < ngroups; i++)
 		if (strcmp(groups[i].name, name) == 0)
 			return i;
-	unknown_name(contract, "score group", name);
+	lh_unknown_name(contract, "score group", name);
 	return -1;
 }
 
-/* Position of name in a list of words; the words are those of the tables' checks. */
-static int
-word(const LhContract *contract, const char *what, const char *const *words, int n, const char *name)
+int
+lh_word(const LhContract *contract, const char *what, const char *const *words, int n, const char *name)
 {
 	for (int i = 0; i < n; i++)
 		if (strcmp(words[i], name) == 0)
 			return i;
-	unknown_name(contract, what, name);
+	lh_unknown_name(contract, what, name);
 	return -1;
 }
 
@@ -136,9 +134,6 @@ const char *const lh_collision_actions[LH_BLOCK + 1] = {"join", "same_owner", "n
 static const char *const metrics[] = {
 	"accept", "first_touch", "next_touch", "response", "decision", "meeting_held"
 };
-
-#define WORD(contract, what, words, name) \
-	word(contract, what, words, lengthof(words), name)
 
 /* The parts of a contract -------------------------------------------------------------------- */
 
@@ -275,7 +270,7 @@ load_derived(LhContract *contract)
 		contract->derived_rows[i].field = field;
 		contract->derived_rows[i].value = CStringGetTextDatum(lh_get_text(i, 2));
 	}
-	load_rules(contract, &contract->derived, contract->lead_set, 3);
+	lh_load_rules(contract, &contract->derived, contract->lead_set, 3);
 }
 
 static LhGroup *
@@ -325,12 +320,12 @@ load_scoring(LhContract *contract)
 
 	QUERY(contract, SCORE_RULES("fit"));
 	contract->fit_rules = load_score_rules(contract, contract->fit_groups, contract->nfit_groups);
-	load_rules(contract, &contract->fit, contract->lead_set, 3);
+	lh_load_rules(contract, &contract->fit, contract->lead_set, 3);
 
 	QUERY(contract, SCORE_RULES("intent"));
 	contract->intent_rules = load_score_rules(contract, contract->intent_groups,
 											  contract->nintent_groups);
-	load_rules(contract, &contract->intent, contract->activity_set, 3);
+	lh_load_rules(contract, &contract->intent, contract->activity_set, 3);
 
 	QUERY(contract, "select name, min_fit, min_intent, min_score from handoff.band "
 		  "where contract_id = $1 order by ord");
@@ -356,11 +351,11 @@ load_meanings(LhContract *contract)
 		LhActivityRule *rule = &contract->meaning_rules[i];
 
 		rule->name = lh_get_text(i, 1);
-		rule->meaning = word(contract, "meaning", lh_meaning_names, LH_NMEANINGS, lh_get_text(i, 2));
+		rule->meaning = lh_word(contract, "meaning", lh_meaning_names, LH_NMEANINGS, lh_get_text(i, 2));
 		rule->min_count = lh_get_int(i, 4, 1);
 		rule->within = lh_get_interval(i, 5);
 	}
-	load_rules(contract, &contract->meaning, contract->activity_set, 3);
+	lh_load_rules(contract, &contract->meaning, contract->activity_set, 3);
 }
 
 static void
@@ -394,8 +389,8 @@ load_stages(LhContract *contract)
 		stage->max_age = lh_get_interval(i, 6);
 		stage->max_age_to = max_age_to == NULL ? -1 : stage_named(contract, max_age_to);
 	}
-	load_rules(contract, &contract->entry, contract->lead_set, 8);
-	load_rules(contract, &contract->exit, contract->lead_set, 9);
+	lh_load_rules(contract, &contract->entry, contract->lead_set, 8);
+	lh_load_rules(contract, &contract->exit, contract->lead_set, 9);
 }
 
 static void
@@ -426,10 +421,10 @@ load_transitions(LhContract *contract)
 		transition->ord = lh_get_int(i, 1, 0);
 		transition->from = stage_named(contract, lh_get_text(i, 2));
 		transition->to = stage_named(contract, lh_get_text(i, 3));
-		transition->cause = word(contract, "event", lh_cause_names, LH_NCAUSES, lh_get_text(i, 4));
+		transition->cause = lh_word(contract, "event", lh_cause_names, LH_NCAUSES, lh_get_text(i, 4));
 		transition->leg = leg_named(contract, lh_get_text(i, 5));
 	}
-	load_rules(contract, &contract->guard, contract->lead_set, 6);
+	lh_load_rules(contract, &contract->guard, contract->lead_set, 6);
 }
 
 static void
@@ -448,7 +443,7 @@ load_gates(LhContract *contract)
 		gate->code = lh_get_text(i, 4);
 		gate->review_after = lh_get_interval(i, 5);
 	}
-	load_rules(contract, &contract->gate, contract->lead_set, 6);
+	lh_load_rules(contract, &contract->gate, contract->lead_set, 6);
 }
 
 static void
@@ -462,7 +457,7 @@ load_validations(LhContract *contract)
 		contract->validations[i].field = field_named(contract, contract->lead_set, lh_get_text(i, 1));
 		contract->validations[i].message = lh_get_text(i, 2);
 	}
-	load_rules(contract, &contract->validation, contract->lead_set, 3);
+	lh_load_rules(contract, &contract->validation, contract->lead_set, 3);
 }
 
 static void
@@ -488,7 +483,7 @@ load_routes(LhContract *contract)
 		if (route->target_kind == LH_TO_TERRITORY)
 			contract->territory_routes[contract->nterritory_routes++] = i;
 	}
-	load_rules(contract, &contract->route, contract->lead_set, 7);
+	lh_load_rules(contract, &contract->route, contract->lead_set, 7);
 }
 
 static void
@@ -507,7 +502,7 @@ load_slas(LhContract *contract)
 		sla->per_assignment = strcmp(lh_get_text(i, 4), "assignment") == 0;
 		sla->target = lh_get_interval(i, 5);
 	}
-	load_rules(contract, &contract->sla, contract->lead_set, 6);
+	lh_load_rules(contract, &contract->sla, contract->lead_set, 6);
 }
 
 static void
@@ -527,7 +522,7 @@ load_standards(LhContract *contract)
 		standard->min_contacts = lh_get_int(i, 5, 0);
 		standard->min_days = lh_get_int(i, 6, 0);
 	}
-	load_rules(contract, &contract->standard, contract->lead_set, 7);
+	lh_load_rules(contract, &contract->standard, contract->lead_set, 7);
 }
 
 static int
@@ -538,7 +533,7 @@ path_named(const LhContract *contract, const char *name)
 	for (int i = 0; i < contract->npaths; i++)
 		if (strcmp(contract->paths[i].name, name) == 0)
 			return i;
-	unknown_name(contract, "recycle path", name);
+	lh_unknown_name(contract, "recycle path", name);
 	return -1;
 }
 
@@ -650,6 +645,7 @@ lh_contract_load(int contract_id)
 	load_standards(contract);
 	load_paths(contract);
 	load_dispositions(contract);
+	lh_load_escalations(contract);
 	load_statuses(contract);
 	load_collision(contract);
 	lh_contract_find_thresholds(contract);

@@ -78,6 +78,7 @@ update handoff.transition set guard = 'fit >= 0' where ord = 10;
 update handoff.route set target_kind = 'territory', target = 'emea', key_field = 'country' where name = 'ae_team';
 update handoff.sla set pause_when = 'crm_status = ''On Hold''' where name = 'ae_accept';
 update handoff.escalation set criteria = 'band = ''A''' where sla = 'sdr_accept' and step = 2;
+insert into handoff.escalation (contract_id, sla, step, offset_from_due, action, code) values (1, 'ae_accept', 3, '5 days', 'recycle', 'timing');
 update handoff.work_standard set leg = 'mql_to_sdr', min_contacts = 1 where name = 'looked_at';
 
 create temp table document as select handoff.export(1) as doc;

@@ -23,7 +23,9 @@ begin
     execute change;
     findings := array(select concat_ws(' | ', severity, object, message, hint) from handoff.validate());
     raise exception using errcode = 'ZZ000';
-exception when sqlstate 'ZZ000' then
+exception when check_violation then
+    return next 'refused: ' || sqlerrm;
+when sqlstate 'ZZ000' then
     if findings = '{}' then
         findings := '{no finding}';
     end if;
@@ -106,6 +108,33 @@ select pg_temp.after($$update handoff.recycle_path set delay = null, reenter_on 
 select pg_temp.after($$update handoff.sla set clock = 'business' where name = 'ae_accept'$$);
 select pg_temp.after($$update handoff.sla set clock = 'business' where name = 'ae_accept'; update handoff.contract set calendar = null$$);
 select pg_temp.after($$delete from handoff.activity_rule where meaning in ('touch', 'contact')$$);
+
+-- escalation
+select pg_temp.after($$update handoff.escalation set offset_from_due = '-6 hours' where sla = 'sdr_accept' and step = 2$$);
+select pg_temp.after($$update handoff.sla set clock = 'business' where name = 'sdr_accept'; update handoff.escalation set offset_from_due = '-6 hours' where sla = 'sdr_accept' and step = 2$$);
+select pg_temp.after($$update handoff.escalation set offset_from_due = '-24 hours' where sla = 'sdr_accept' and step = 1$$);
+select pg_temp.after($$update handoff.escalation set offset_from_due = '-23:59' where sla = 'sdr_accept' and step = 1$$);
+select pg_temp.after($$update handoff.escalation set recipient = 'sdr_chief' where recipient = 'pool_lead'$$);
+select pg_temp.after($$update handoff.escalation set recipient = 'ana' where recipient = 'pool_lead'$$);
+select pg_temp.after($$update handoff.escalation set recipient = '#sdr' where recipient = 'pool_lead'$$);
+select pg_temp.after($$update handoff.escalation set recipient = 'sdr@example.com' where recipient = 'pool_lead'$$);
+select pg_temp.after($$select handoff.set_recipient('sdr_chief', 'U0123'); update handoff.escalation set recipient = 'sdr_chief' where recipient = 'pool_lead'$$);
+select pg_temp.after($$update handoff.escalation set action = 'recycle', code = 'later' where sla = 'sdr_accept' and step = 3$$);
+select pg_temp.after($$update handoff.escalation set action = 'recycle', code = 'not_qualified' where sla = 'sdr_accept' and step = 3$$);
+select pg_temp.after($$update handoff.escalation set action = 'recycle', code = 'no_response' where sla = 'sdr_accept' and step = 3$$);
+select pg_temp.after($$update handoff.escalation set action = 'recycle', code = 'no_response', recipient = null where sla = 'sdr_accept' and step = 2$$);
+select pg_temp.after($$update handoff.escalation set action = 'recycle', code = 'no_response', recipient = null, criteria = 'cycle > 1' where sla = 'sdr_accept' and step = 2$$);
+select pg_temp.after($$update handoff.escalation set action = 'reassign', recipient = null where sla = 'sdr_accept' and step = 2$$);
+select pg_temp.after($$update handoff.escalation set action = 'reassign', recipient = null where sla = 'sdr_first_touch' and step = 2$$);
+select pg_temp.after($$delete from handoff.route where leg = 'mql_to_sdr' and name <> 'sdr_fallback'; update handoff.route set target_kind = 'rep', target = 'ana' where name = 'sdr_fallback'$$);
+select pg_temp.after($$delete from handoff.route where leg = 'mql_to_sdr' and name <> 'sdr_fallback'$$);
+select pg_temp.after(c) from unnest(array[
+    $$update handoff.escalation set action = 'recycle' where sla = 'sdr_accept' and step = 3$$,
+    $$update handoff.escalation set code = 'timing' where sla = 'sdr_accept' and step = 3$$,
+    $$update handoff.escalation set recipient = 'ana' where sla = 'sdr_accept' and step = 3$$,
+    $$update handoff.escalation set max_hops = -1 where sla = 'sdr_accept' and step = 3$$,
+    $$update handoff.escalation set sync_wait = '-1 s' where sla = 'sdr_accept' and step = 3$$,
+    $$update handoff.escalation set step = 0 where sla = 'sdr_accept' and step = 3$$]) c (c);
 
 -- nothing stuck, and an empty draft has but one error
 select * from handoff.validate();
