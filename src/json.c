@@ -8,9 +8,12 @@
  */
 #include "json.h"
 
+#include "rules/fields.h"
+
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 
 static JsonbValue *
 push(LhJson *json, JsonbIteratorToken token, JsonbValue *value)
@@ -92,6 +95,17 @@ lh_json_numeric(LhJson *json, const char *key, Datum value)
 	number.type = jbvNumeric;
 	number.val.numeric = DatumGetNumeric(value);
 	lh_json_value(json, key, &number);
+}
+
+void
+lh_json_time(LhJson *json, const char *key, TimestampTz at)
+{
+	JsonbValue	value;
+
+	if (TIMESTAMP_NOT_FINITE(at))
+		return;
+	lh_value_to_json(&value, LH_TIMESTAMPTZ, TimestampTzGetDatum(at));
+	lh_json_value(json, key, &value);
 }
 
 void

@@ -29,6 +29,7 @@ extern void lh_json_int(LhJson *json, const char *key, int64 value);
 extern void lh_json_numeric(LhJson *json, const char *key, Datum value);
 extern void lh_json_texts(LhJson *json, const char *key, char *const *values, int n);
 extern void lh_json_jsonb(LhJson *json, const char *key, Jsonb *value);
+extern void lh_json_time(LhJson *json, const char *key, TimestampTz at);	/* not if it is infinite */
 extern void lh_json_value(LhJson *json, const char *key, const JsonbValue *value);
 
 /* an object within the object */

@@ -79,6 +79,11 @@ end
 $$;
 comment on function handoff.need_calendar(text) is 'Error 42704 unless there is such a calendar. Internal.';
 
+create function handoff.calendars_changed() returns trigger
+    language c as 'MODULE_PATHNAME', 'lh_calendars_changed';
+comment on function handoff.calendars_changed() is
+    'Trigger of calendar and calendar_exception: tells all sessions that calendars are to be read anew. Internal.';
+
 create function handoff.never_opens(calendar text) returns boolean
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
@@ -276,6 +281,7 @@ revoke all on function handoff.business_between(text, timestamptz, timestamptz) 
 revoke all on function handoff.business_between(handoff.schedule, timestamptz, timestamptz) from public;
 revoke all on function handoff.canonical_hours(text) from public;
 revoke all on function handoff.need_calendar(text) from public;
+revoke all on function handoff.calendars_changed() from public;
 revoke all on function handoff.never_opens(text) from public;
 revoke all on function handoff.add_calendar(text, text, text) from public;
 revoke all on function handoff.set_calendar(text, text) from public;

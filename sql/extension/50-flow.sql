@@ -96,7 +96,7 @@ as $$
                when 'joined' then format('joins handoff %s of lead %s, the same person', e.detail ->> 'of_handoff', e.detail ->> 'lead')
                when 'collision' then format('the same person as lead %s, whose handoff %s %s: %s', e.detail ->> 'lead', e.detail ->> 'of_handoff',
                                             coalesce(e.detail ->> 'of_rep' || ' has or had', 'nobody has'), e.detail ->> 'action')
-               when 'reengaged' then format('lead %s, the same person, gives a sign of life%s', e.detail ->> 'lead',
+               when 'reengaged' then format('%s a sign of life%s', coalesce(format('lead %s, the same person, gives', e.detail ->> 'lead'), 'gives'),
                                             coalesce(': ' || nullif((select string_agg(s, ', ') from jsonb_array_elements_text(e.detail -> 'signals') s), ''), ''))
                when 'released' then format('no longer held: %s', e.detail ->> 'code')
                when 'blocked' then format('lacks %s', (select string_agg(f, ', ') from jsonb_array_elements_text(e.detail -> 'fields') f))
@@ -118,6 +118,10 @@ as $$
                when 'worked' then (
                    select string_agg(format('%s = %s', s.key, coalesce(s.value, 'nothing')), ', ' order by s.key)
                    from jsonb_each_text(e.detail -> 'set') s)
+               when 'verdict' then concat_ws(', ', format('SLA %s %s', e.detail ->> 'sla', coalesce(e.detail ->> 'verdict', 'runs again')),
+                                             'not ' || (e.detail ->> 'was') || ' as thought before')
+               when 'paused' then format('SLA %s stands still', e.detail ->> 'sla')
+               when 'resumed' then format('SLA %s runs on', e.detail ->> 'sla')
                when 'violation' then format('%s was set in the CRM against rule %s, %s', e.detail ->> 'status', e.detail ->> 'rule',
                                             case e.detail ->> 'taken' when 'true' then 'and taken' else 'and not taken' end)
                when 'contract' then format('contract %s instead of %s', e.detail ->> 'to', e.detail ->> 'from')

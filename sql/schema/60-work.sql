@@ -32,6 +32,15 @@ comment on column handoff.calendar_exception.kind is 'closed (no hours begin on 
 comment on column handoff.calendar_exception.hours is 'Hours that begin on the date, in canonical form, for example 10:00-12:00 13:00-15:00; they may end on the next day. NULL: closed.';
 comment on column handoff.calendar_exception.note is 'Free text, for example the name of the holiday.';
 
+create trigger calendars_changed
+    after insert or update or delete on handoff.calendar
+    for each statement execute function handoff.calendars_changed();
+alter table handoff.calendar enable always trigger calendars_changed;
+create trigger calendars_changed
+    after insert or update or delete on handoff.calendar_exception
+    for each statement execute function handoff.calendars_changed();
+alter table handoff.calendar_exception enable always trigger calendars_changed;
+
 create table handoff.operation_log (
     at     timestamptz not null default clock_timestamp(),
     actor  text not null default session_user,
@@ -73,11 +82,15 @@ create table handoff.clock (
     kind       text not null check (kind in ('sla', 'review', 'recycle', 'stage_age', 'blocked')),
     name       text not null default '',
     n          int not null default 1,
+    rep        text,
+    pool       text,
     started_at timestamptz not null,
-    due_at     timestamptz not null,
+    due_at     timestamptz,
     stopped_at timestamptz,
     verdict    text check (verdict in ('met', 'missed', 'void')),
-    paused     boolean not null default false,
+    business_seconds numeric,
+    pauses     tstzmultirange not null default '{}',
+    paused     boolean not null generated always as (upper_inf(pauses)) stored,
     next_step  int not null default 1,
     next_at    timestamptz,
     primary key (lead_key, handoff_no, kind, name, n)
@@ -89,11 +102,15 @@ comment on column handoff.clock.handoff_no is 'Handoff of the lead it belongs to
 comment on column handoff.clock.kind is 'sla, review (the decision may change by time alone), recycle, stage_age (too long in a stage), blocked (too long blocked).';
 comment on column handoff.clock.name is 'Name of the SLA, of the stage (stage_age), of the leg (blocked); empty for review.';
 comment on column handoff.clock.n is 'Number of the clock of that name.';
+comment on column handoff.clock.rep is 'Kind sla: whose it is, the owner when it started; NULL: the handoff''s, whoever has it (scope lead).';
+comment on column handoff.clock.pool is 'Kind sla: the pool that he was picked from; NULL: none.';
 comment on column handoff.clock.started_at is 'When it started.';
-comment on column handoff.clock.due_at is 'When it is due.';
+comment on column handoff.clock.due_at is 'When it is due. Of an SLA: its target after started_at, in the hours of the rep, else of the pool, else of the contract''s calendar, as they are now while it runs; pauses that have ended are left out. NULL: never, its hours don''t open within ten years.';
 comment on column handoff.clock.stopped_at is 'When it was stopped; NULL: it runs.';
 comment on column handoff.clock.verdict is 'met, missed or void; NULL while it runs and for clocks that judge nothing.';
-comment on column handoff.clock.paused is 'It stands still.';
+comment on column handoff.clock.business_seconds is 'Kind sla: open time of its hours from started_at to stopped_at without pauses, in seconds; NULL: it runs.';
+comment on column handoff.clock.pauses is 'Kind sla: when it stood still, since the SLA''s pause_when held; without an end while it does.';
+comment on column handoff.clock.paused is 'It stands still now.';
 comment on column handoff.clock.next_step is 'Next escalation step.';
 comment on column handoff.clock.next_at is 'When tick() must look at it; NULL: never again.';
 
@@ -125,6 +142,7 @@ create table handoff.handoff (
     contacts          int not null,
     channels          text[] not null,
     first_touch_at    timestamptz,
+    first_touch_business_seconds numeric,
     first_contact_at  timestamptz,
     booked_at         timestamptz,
     meeting_held_at   timestamptz,
@@ -138,6 +156,7 @@ create table handoff.handoff (
     note              text,
     recycle_due_at    timestamptz,
     closed_at         timestamptz,
+    signal_at         timestamptz,
     reengaged_at      timestamptz,
     joined_activities int not null default 0,
     opportunity_at    timestamptz,
@@ -175,6 +194,7 @@ comment on column handoff.handoff.touches is 'Human touches since handed_at (two
 comment on column handoff.handoff.contacts is 'Two-way contacts among them.';
 comment on column handoff.handoff.channels is 'Channels of the touches, each once, sorted.';
 comment on column handoff.handoff.first_touch_at is 'Time of the first touch since handed_at.';
+comment on column handoff.handoff.first_touch_business_seconds is 'Open time of the contract''s calendar, as it was then, from trigger_at to first_touch_at, in seconds; elapsed time if it names none. NULL: untouched.';
 comment on column handoff.handoff.first_contact_at is 'Time of the first two-way contact since handed_at.';
 comment on column handoff.handoff.booked_at is 'Time a meeting was booked.';
 comment on column handoff.handoff.meeting_held_at is 'Time a meeting was held.';
@@ -189,6 +209,7 @@ comment on column handoff.handoff.note is 'Note given with it.';
 comment on column handoff.handoff.recycle_due_at is 'When a recycled lead comes back.';
 comment on column handoff.handoff.closed_at is 'When it ended; NULL: open.';
 comment on column handoff.handoff.joined_activities is 'Touches, meetings and bookings that count in it though they were made with leads that had joined it. Where there are some, they stand as they were when it ended.';
+comment on column handoff.handoff.signal_at is 'When the lead itself gave its newest signal while it was open (p_now of that decision); NULL: none.';
 comment on column handoff.handoff.reengaged_at is 'Newest sign of life that another lead of the same person, which has joined it, has given while it was open; NULL: none.';
 comment on column handoff.handoff.opportunity_at is 'Creation of the first opportunity that is counted for it.';
 comment on column handoff.handoff.won_at is 'When such an opportunity was won.';

@@ -124,12 +124,13 @@ select f.lead_key,
            when k.verdict is not null then k.verdict
            when k.stopped_at > k.due_at then 'missed'
            when k.stopped_at is not null then 'met'
-           when (select handoff.view_time()) > k.due_at and not k.paused then 'missed'
+           when (select handoff.view_time()) > k.due_at and (not k.paused or k.due_at <= p.since) then 'missed'
            else 'running'
        end as verdict
 from handoff.clock k
 join handoff.fact_handoff f on f.lead_key = k.lead_key and f.handoff_no = k.handoff_no
 join handoff.sla s on s.contract_id = f.contract_id and s.name = k.name
+left join lateral (select max(lower(r)) as since from unnest(k.pauses) r) p on k.paused
 where k.kind = 'sla';
 comment on view handoff.fact_clock is 'One row an SLA clock of a handoff: the dimensions of its handoff, and the verdict as it is now. Holds lead keys.';
 comment on column handoff.fact_clock.lead_key is 'Lead.';
@@ -149,7 +150,7 @@ comment on column handoff.fact_clock.is_open is 'The handoff is open.';
 comment on column handoff.fact_clock.started_at is 'When the clock started.';
 comment on column handoff.fact_clock.due_at is 'When it is due.';
 comment on column handoff.fact_clock.stopped_at is 'When it was stopped; NULL: it runs.';
-comment on column handoff.fact_clock.paused is 'It stands still, so it can''t become overdue.';
+comment on column handoff.fact_clock.paused is 'It stands still, so it can''t become overdue; what was overdue before stays it.';
 comment on column handoff.fact_clock.verdict is 'met, missed (a clock that runs and whose due_at is before handoff.view_time() included), void, or running.';
 
 -- The rates of the kpi_ views, one row each: the facts they count, the criteria of numerator,

@@ -159,6 +159,7 @@ lh_contract_set_now(const LhContract *contract, TimestampTz now)
 	lh_rulebook_set_now(contract->validation.book, now);
 	lh_rulebook_set_now(contract->route.book, now);
 	lh_rulebook_set_now(contract->sla.book, now);
+	lh_rulebook_set_now(contract->pause.book, now);
 	lh_rulebook_set_now(contract->escalation.book, now);
 	lh_rulebook_set_now(contract->standard.book, now);
 }

@@ -107,6 +107,8 @@ typedef struct LhSla
 	LhMetric	metric;
 	bool		per_assignment;	/* scope assignment: fresh for each owner */
 	Interval   *target;
+	bool		business;		/* target is open time; else elapsed time */
+	bool		pauses;			/* it has a pause_when: rule of that number in contract->pause */
 } LhSla;
 
 typedef struct LhWorkStandard
@@ -358,6 +360,8 @@ typedef struct LhContract
 	int		   *territory_routes;	/* positions of those that target a map */
 	LhRules		sla;
 	LhSla	   *slas;
+	LhRules		pause;			/* rule i: does a clock of SLA i stand still, if it pauses at all */
+	bool		owner_slas;		/* there are some of other metrics than accept and first_touch */
 	LhRules		escalation;
 	LhEscalationStep	   *steps;			/* by SLA, those of one in order of step */
 	LhRules		standard;

@@ -489,8 +489,8 @@ load_routes(LhContract *contract)
 static void
 load_slas(LhContract *contract)
 {
-	QUERY(contract, "select name, leg, metric, scope, target, criteria from handoff.sla "
-		  "where contract_id = $1 order by ord, name collate \"C\"");
+	QUERY(contract, "select name, leg, metric, scope, target, criteria, clock = 'business', pause_when is not null, pause_when "
+		  "from handoff.sla where contract_id = $1 order by ord, name collate \"C\"");
 	contract->slas = palloc_array(LhSla, Max(SPI_processed, 1));
 	for (int i = 0; i < SPI_processed; i++)
 	{
@@ -501,8 +501,13 @@ load_slas(LhContract *contract)
 		sla->metric = WORD(contract, "metric", metrics, lh_get_text(i, 3));
 		sla->per_assignment = strcmp(lh_get_text(i, 4), "assignment") == 0;
 		sla->target = lh_get_interval(i, 5);
+		sla->business = lh_get_bool(i, 7);
+		sla->pauses = lh_get_bool(i, 8);
+		if (sla->metric > LH_SLA_FIRST_TOUCH)
+			contract->owner_slas = true;
 	}
 	lh_load_rules(contract, &contract->sla, contract->lead_set, 6);
+	lh_load_rules(contract, &contract->pause, contract->lead_set, 9);
 }
 
 static void

@@ -366,8 +366,8 @@ add_clocks(LhRows *written, const LhBatchLead *slot)
 #define HANDOFF_COLUMNS \
 	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, trigger, " \
 	"trigger_at, handed_at, incomplete, route, pool, rep, assigned_at, assignments, unassigned_reason, delivered_at, " \
-	"touches, contacts, channels, first_touch_at, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
-	"accepted_how, qualified_at, disposed_at, outcome, code, note, recycle_due_at, closed_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
+	"touches, contacts, channels, first_touch_at, first_touch_business_seconds, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
+	"accepted_how, qualified_at, disposed_at, outcome, code, note, recycle_due_at, closed_at, signal_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
 
 static LhStatement write_handoffs = {
 	"insert into handoff.handoff (" HANDOFF_COLUMNS ") "
@@ -378,11 +378,11 @@ static LhStatement write_handoffs = {
 	"assigned_at = excluded.assigned_at, assignments = excluded.assignments, "
 	"unassigned_reason = excluded.unassigned_reason, delivered_at = excluded.delivered_at, "
 	"touches = excluded.touches, contacts = excluded.contacts, channels = excluded.channels, "
-	"first_touch_at = excluded.first_touch_at, first_contact_at = excluded.first_contact_at, "
+	"first_touch_at = excluded.first_touch_at, first_touch_business_seconds = excluded.first_touch_business_seconds, first_contact_at = excluded.first_contact_at, "
 	"booked_at = excluded.booked_at, meeting_held_at = excluded.meeting_held_at, no_show = excluded.no_show, "
 	"accepted_at = excluded.accepted_at, accepted_how = excluded.accepted_how, qualified_at = excluded.qualified_at, "
 	"disposed_at = excluded.disposed_at, outcome = excluded.outcome, code = excluded.code, note = excluded.note, "
-	"recycle_due_at = excluded.recycle_due_at, closed_at = excluded.closed_at, reengaged_at = excluded.reengaged_at, "
+	"recycle_due_at = excluded.recycle_due_at, closed_at = excluded.closed_at, signal_at = excluded.signal_at, reengaged_at = excluded.reengaged_at, "
 	"joined_activities = excluded.joined_activities, "
 	"opportunity_at = excluded.opportunity_at, won_at = excluded.won_at, lost_at = excluded.lost_at",
 	1, {JSONBARRAYOID}
@@ -401,15 +401,21 @@ static LhStatement write_assignments = {
 };
 
 static LhStatement write_slas = {
-	"insert into handoff.clock (lead_key, handoff_no, kind, name, n, started_at, due_at, stopped_at, verdict) "
-	"select u.lead_key, u.handoff_no, 'sla', u.name, u.n, u.started_at, u.due_at, u.stopped_at, u.verdict "
-	"from unnest($1, $2, $3, $4, $5, $6, $7, $8) as u(lead_key, handoff_no, name, n, started_at, due_at, stopped_at, verdict) "
+	"insert into handoff.clock (lead_key, handoff_no, kind, name, n, rep, pool, started_at, due_at, stopped_at, verdict, "
+	"business_seconds, pauses, next_step, next_at) "
+	"select u.lead_key, u.handoff_no, 'sla', u.name, u.n, u.rep, u.pool, u.started_at, u.due_at, u.stopped_at, u.verdict, "
+	"u.time_run / 1000000.0, coalesce(u.pauses, '{}')::tstzmultirange, u.next_step, u.next_at "
+	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+	"as u(lead_key, handoff_no, name, n, rep, pool, started_at, due_at, stopped_at, verdict, time_run, pauses, next_step, next_at) "
 	"on conflict (lead_key, handoff_no, kind, name, n) do update "
-	"set stopped_at = excluded.stopped_at, verdict = excluded.verdict",
-	8,
+	"set started_at = excluded.started_at, due_at = excluded.due_at, stopped_at = excluded.stopped_at, "
+	"verdict = excluded.verdict, business_seconds = excluded.business_seconds, pauses = excluded.pauses, "
+	"next_step = excluded.next_step, next_at = excluded.next_at",
+	14,
 	{
-		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-		TIMESTAMPTZARRAYOID, TEXTARRAYOID
+		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
+		TIMESTAMPTZARRAYOID
 	}
 };
 
@@ -446,6 +452,26 @@ add_handoffs(LhRows *handoffs, LhRows *assignments, const LhBatchLead *slot)
 	}
 }
 
+/* As text, {["from","to"),["from",)}; none is NULL. */
+static void
+put_pauses(RowBuilder *row, const LhSlaClock *clock)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < clock->npauses; i++)
+	{
+		const LhPause *pause = &clock->pauses[i];
+
+		appendStringInfo(&text, "%s[\"%s\",", i == 0 ? "{" : ",", timestamptz_to_str(pause->from));
+		if (pause->to != LH_NOT_YET)
+			appendStringInfo(&text, "\"%s\"", timestamptz_to_str(pause->to));
+		appendStringInfoChar(&text, ')');
+	}
+	appendStringInfoChar(&text, '}');
+	put_text(row, clock->npauses == 0 ? NULL : text.data);
+}
+
 static void
 add_slas(LhRows *slas, const LhBatchLead *slot)
 {
@@ -462,10 +488,16 @@ add_slas(LhRows *slas, const LhBatchLead *slot)
 		put_int(&row, clock->handoff_no);
 		put_text(&row, clock->name);
 		put_int(&row, clock->n);
+		put_text(&row, clock->rep);
+		put_text(&row, clock->pool);
 		put_time(&row, clock->started_at);
-		put_time(&row, clock->due_at);
+		put_time_unless(&row, clock->due_at, LH_NOT_YET);
 		put_time_unless(&row, clock->stopped_at, LH_NOT_YET);
 		put_text(&row, clock->verdict);
+		put(&row, Int64GetDatum(clock->time_run), clock->stopped_at == LH_NOT_YET);
+		put_pauses(&row, clock);
+		put_int(&row, clock->next_step);
+		put_time_unless(&row, clock->next_at, LH_NOT_YET);
 		add(slas, &row);
 	}
 }

@@ -259,6 +259,16 @@ count_direct(LhAssign *assign, const LhSeeker *seeker, const char *rep)
 	}
 }
 
+/* By which his clocks count. */
+static LhCalendar *
+hours_of(LhAssign *assign, const LhSeeker *seeker, const LhChoice *choice)
+{
+	const LhCrew *crew = lh_people_crew(&assign->people, choice->pool);
+
+	return lh_people_hours(&assign->people, choice->rep,
+						   crew != NULL && crew->calendar != NULL ? crew->calendar : seeker->slot->contract->calendar);
+}
+
 static void
 give(LhAssign *assign, LhSeeker *seeker, const LhChoice *choice)
 {
@@ -275,6 +285,7 @@ give(LhAssign *assign, LhSeeker *seeker, const LhChoice *choice)
 	assignment->reason = strcmp(handoff->seek, "waiting") == 0 ? "handoff" : handoff->seek;
 	assignment->at = seeker->slot->decision.now;
 	assignment->passed_over = passed_over(seeker);
+	assignment->hours = hours_of(assign, seeker, choice);
 	assignment->known_to_crm = crm_owner != NULL && choice->rep->crm_id != NULL &&
 		strcmp(crm_owner, choice->rep->crm_id) == 0;
 	lh_assigned(&seeker->slot->decision, handoff, assignment);

@@ -378,6 +378,21 @@ decide_lead(LhBatch *batch, LhBatchLead *slot, const LhActivities *activities,
 	batch->decided++;
 }
 
+/* Whose open time their clocks count. */
+static void
+find_hours(LhBatch *batch)
+{
+	LhHoursAsked asked = {0};
+
+	for (int i = 0; i < batch->nleads; i++)
+		if (batch->leads[i].decide)
+			lh_ask_hours(&asked, batch->leads[i].contract, &batch->leads[i].lead);
+	lh_read_hours(&asked);
+	for (int i = 0; i < batch->nleads; i++)
+		if (batch->leads[i].decide)
+			lh_give_hours(&asked, batch->leads[i].contract, &batch->leads[i].lead, &batch->leads[i].input);
+}
+
 /*
  * Leads of which an activity has changed, but that nothing decides now: what is kept of their activities
  * is not true any more.
@@ -451,6 +466,7 @@ decide_all(LhBatch *batch)
 	forget_folds(batch);
 	lh_batch_accounts(batch);
 	lh_batch_persons(batch);
+	find_hours(batch);
 	foreach(lc, contracts)
 		n += need_activities(batch, lfirst(lc), keys + n, since + n);
 	if (n == 0)
@@ -469,6 +485,22 @@ decide_all(LhBatch *batch)
 	}
 }
 
+/* An owner who was found, or has gone, since the decision: his clocks have started, or end. */
+static void
+judge_anew(LhBatch *batch)
+{
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhBatchLead *slot = &batch->leads[i];
+		const LhLeadHandoff *open = slot->decide ? lh_open_handoff(&slot->lead) : NULL;
+
+		if (open == NULL || (open->assignment == NULL && !open->owner_gone))
+			continue;
+		lh_set_zone(slot->contract->zone);
+		lh_judge_slas(&slot->decision);
+	}
+}
+
 void
 lh_batch_run(LhBatch *batch)
 {
@@ -484,6 +516,7 @@ lh_batch_run(LhBatch *batch)
 	decide_all(batch);
 	lh_batch_owners(batch);
 	lh_batch_assign(batch);
+	judge_anew(batch);
 	lh_batch_apply(batch);
 	lh_queue_persons(batch);
 	lh_batch_notify(batch);

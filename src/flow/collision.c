@@ -200,10 +200,11 @@ lh_note_collision(LhDecision *decision, int leg)
 		event->notify = "handoff.collision";
 }
 
-/* The other side: leads that have joined our open handoff have brought it something new. */
-void
+/* The other side: have leads that have joined our open handoff brought it something new? */
+bool
 lh_hear_joiners(LhDecision *decision)
 {
+	bool		any = false;
 	LhLeadHandoff *open = lh_open_handoff(decision->lead);
 	TimestampTz heard = open == NULL ? DT_NOBEGIN :
 		open->h.reengaged_at == LH_NOT_YET ? open->h.handed_at - 1 : open->h.reengaged_at;
@@ -220,5 +221,7 @@ lh_hear_joiners(LhDecision *decision)
 		lh_json_text(&extra, "lead", joiner->lead_key);
 		lh_json_texts(&extra, "signals", joiner->signals, joiner->nsignals);
 		lh_handoff_event(decision, open, "reengaged", "source", &extra)->notify = "handoff.reengaged";
+		any = true;
 	}
+	return any;
 }

@@ -279,7 +279,8 @@ compute_score(LhDecision *decision)
 
 /*
  * Has a signal that held already been given once more, by something new, since a lead that nobody has
- * came into its stage?  Else a request that follows soon after another one would be swallowed.
+ * came into its stage, or since one that sales has was handed over or gave its last?  Else a request that
+ * follows soon after another one would be swallowed.
  */
 static bool
 given_again(const LhDecision *decision, int r)
@@ -287,12 +288,15 @@ given_again(const LhDecision *decision, int r)
 	const LhInput *input = decision->input;
 	const LhLead *lead = decision->lead;
 	const LhActivityRule *rule = &decision->contract->meaning_rules[r];
-	TimestampTz since = Max(lead->stage_since,
-							lh_signal_since(rule, decision->now, lead->cycle_since));
+	const LhLeadHandoff *open = lh_open_handoff(lead);
+	TimestampTz since = lead->stage_since;
 	int			count = 0;
 
-	if (lh_open_handoff(lead) != NULL || input->activity_at <= lead->stage_since)
+	if (open != NULL)
+		since = open->h.signal_at == LH_NOT_YET ? open->h.handed_at : open->h.signal_at;
+	if (input->activity_at <= since)
 		return false;
+	since = Max(since, lh_signal_since(rule, decision->now, lead->cycle_since));
 	for (int i = input->nactivities - 1; i >= 0 && input->activities[i].at > since; i--)
 		if (input->activities[i].means[r] && input->activities[i].at <= decision->now)
 			count++;

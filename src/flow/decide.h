@@ -11,6 +11,7 @@
 #include "define/contract.h"
 #include "define/trace.h"
 #include "score/score.h"
+#include "time/business_time.h"
 #include "work/handoff.h"
 
 /* Clocks that a decision sets. */
@@ -33,17 +34,33 @@ typedef struct LhClock
 	TimestampTz due_at;			/* DT_NOEND: it is not set */
 } LhClock;
 
-/* The clock of one SLA for one handoff (or one of its owners). */
+typedef struct LhPause
+{
+	TimestampTz from;
+	TimestampTz to;				/* LH_NOT_YET: it lasts */
+} LhPause;
+
+/* A clock of one SLA for one handoff; see sla.c. */
 typedef struct LhSlaClock
 {
 	int64		handoff_no;
 	char	   *name;
-	int64		n;				/* of the assignment, for an SLA of that scope; else 1 */
+	int64		n;				/* of the assignment, for an SLA of that scope; else one after the other */
+	char	   *rep;			/* whose it is; NULL: whoever has the lead */
+	char	   *pool;			/* that he was picked from; NULL: none */
 	TimestampTz started_at;
-	TimestampTz due_at;
+	TimestampTz due_at;			/* LH_NOT_YET: never */
 	TimestampTz stopped_at;		/* LH_NOT_YET: it runs */
 	const char *verdict;		/* met, missed, void; NULL while it runs */
-	bool		per_assignment;	/* by its SLA */
+	int			npauses;
+	LhPause    *pauses;			/* by time */
+	int64		time_run;		/* open time until it stopped, in microseconds */
+	int			next_step;		/* of its escalation */
+	TimestampTz next_at;		/* when tick() is to look at it; LH_NOT_YET: need not */
+
+	const LhSla *sla;			/* NULL: this version has none of that name */
+	LhCalendar *hours;			/* whose open time it counts; NULL: all time is */
+	const char *logged_verdict; /* as the log has it so far */
 	bool		changed;
 } LhSlaClock;
 
@@ -58,6 +75,7 @@ typedef struct LhAssignment
 	TimestampTz at;
 	Jsonb	   *passed_over;
 	bool		known_to_crm;	/* the CRM names him as the lead's owner already */
+	LhCalendar *hours;			/* when he works, as far as his clocks go; NULL: at any time */
 } LhAssignment;
 
 /* A handoff of the lead, and what this decision does to it. */
@@ -258,6 +276,9 @@ typedef struct LhInput
 	int			nshared;
 	LhActivity *shared;			/* theirs since then, in any order */
 
+	LhCalendar *hours;			/* of the contract; NULL: all time counts */
+	LhCalendar *owner_hours;	/* of who has the open handoff; read only if the contract asks for it */
+
 	bool		clock_due[LH_NCLOCKS];
 	const LhAction *action;		/* NULL: none */
 } LhInput;
@@ -364,7 +385,7 @@ extern LhCollision lh_collision(LhDecision *decision, int leg);
 extern const char *lh_collision_code(const LhCollision *collision); /* NULL: it holds nothing */
 extern const LhOther *lh_other_open(const LhDecision *decision, const char *leg);	/* NULL: of any leg */
 extern void lh_note_collision(LhDecision *decision, int leg);
-extern void lh_hear_joiners(LhDecision *decision);
+extern bool lh_hear_joiners(LhDecision *decision);
 
 /* handover.c: a handoff's life */
 extern LhLeadHandoff *lh_open_handoff(const LhLead *lead);	/* NULL: none */
@@ -387,6 +408,21 @@ extern void lh_not_assigned(LhDecision *decision, LhLeadHandoff *handoff, const 
 
 /* worked.c: what activities and opportunities say about handoffs */
 extern void lh_worked(LhDecision *decision);
+extern bool lh_is_counted(const LhDecision *decision, const LhHandoff *h);
+extern const LhActivity **lh_activities_within(const LhDecision *decision, const LhHandoff *h, int *n);
+extern bool lh_activity_means(const LhDecision *decision, const LhActivity *activity, LhMeaning meaning);
+extern bool lh_is_touch(const LhDecision *decision, const LhActivity *activity);
+
+/* sla.c: the clocks of handoffs */
+extern void lh_start_slas(LhDecision *decision, LhLeadHandoff *handoff, bool per_assignment);
+extern void lh_start_response(LhDecision *decision, LhLeadHandoff *handoff);
 extern void lh_judge_slas(LhDecision *decision);
+extern bool lh_sla_paused(const LhSlaClock *clock);
+
+/* The due time moved by an offset, negative or not, in the clock's own time; LH_NOT_YET: never. */
+extern TimestampTz lh_sla_moment(const LhSlaClock *clock, const Interval *offset);
+
+/* Open time in [from, to), in microseconds; without a calendar all of it. */
+extern int64 lh_open_time(LhCalendar *hours, TimestampTz from, TimestampTz to);
 
 #endif							/* LH_DECIDE_H */

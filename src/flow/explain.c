@@ -158,6 +158,7 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 		.version = DT_NOBEGIN,.anew = true,.activities_since = DT_NOBEGIN,.activity_at = DT_NOBEGIN,
 		.changed_since = DT_NOEND
 	};
+	LhHoursAsked asked = {0};
 	LhEffects	effects = {0};
 	LhTrace		trace = {NIL};
 	LhTrace		fields = {NIL};
@@ -186,6 +187,9 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 		lh_trace_add(&trace, "purged", "activities", NULL, LH_TRUE,
 					 psprintf("those up to %s; what they gave is counted",
 							  timestamptz_to_str(lead.checkpoint->at)));
+	lh_ask_hours(&asked, contract, &lead);
+	lh_read_hours(&asked);
+	lh_give_hours(&asked, contract, &lead, &input);
 	lh_decide(contract, &lead, &input, now, &effects, &trace);
 	trace_legs(contract, &lead, now, &trace);
 	trace_fields(&lead, &fields);

@@ -95,48 +95,6 @@ lh_handoff_event(LhDecision *decision, LhLeadHandoff *handoff, const char *type,
 	return event;
 }
 
-/* SLA clocks --------------------------------------------------------------------------------- */
-
-static void
-start_clock(LhDecision *decision, const LhHandoff *h, const LhSla *sla, int64 n, TimestampTz at)
-{
-	LhSlaClock *clock = palloc0_object(LhSlaClock);
-
-	clock->handoff_no = h->handoff_no;
-	clock->name = sla->name;
-	clock->n = n;
-	clock->started_at = at;
-	clock->due_at = lh_after(at, sla->target);
-	clock->stopped_at = LH_NOT_YET;
-	clock->changed = true;
-	decision->lead->slas = lappend(decision->lead->slas, clock);
-}
-
-/*
- * Start the clocks of a handoff: for accept and first touch, the first SLA by order whose criteria
- * holds.  Those of scope lead start once, at the handoff; the others with each owner.
- */
-static void
-start_clocks(LhDecision *decision, const LhHandoff *h, bool per_assignment, TimestampTz at)
-{
-	const LhContract *contract = decision->contract;
-	bool		started[LH_SLA_FIRST_TOUCH + 1] = {false};
-
-	for (int i = 0; i < contract->sla.n; i++)
-	{
-		const LhSla *sla = &contract->slas[i];
-
-		if (sla->metric > LH_SLA_FIRST_TOUCH || started[sla->metric] ||
-			(sla->metric == LH_SLA_ACCEPT && h->accepted_at != LH_NOT_YET) ||
-			sla->leg < 0 || strcmp(contract->legs[sla->leg].name, h->leg) != 0 ||
-			lh_rulebook_test(contract->sla.book, i, decision->lead->row, NULL) != LH_TRUE)
-			continue;
-		started[sla->metric] = true;
-		if (sla->per_assignment == per_assignment)
-			start_clock(decision, h, sla, per_assignment ? h->assignments : 1, at);
-	}
-}
-
 /* Life --------------------------------------------------------------------------------------- */
 
 /* The first leg passed again after a handoff of it has ended: a new cycle begins. */
@@ -212,7 +170,7 @@ lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *
 		"self_booked" : pstrdup(origin);
 	handoff->seek = "handoff";
 	lh_handoff_event(decision, handoff, "handoff", "contract", NULL)->notify = "handoff.created";
-	start_clocks(decision, h, false, decision->now);
+	lh_start_slas(decision, handoff, false);
 }
 
 void
@@ -323,7 +281,7 @@ lh_assigned(LhDecision *decision, LhLeadHandoff *handoff, LhAssignment *assignme
 	lh_json_text(&extra, "reason", assignment->reason);
 	lh_json_jsonb(&extra, "passed_over", assignment->passed_over);
 	lh_handoff_event(decision, handoff, "assigned", "contract", &extra)->notify = "handoff.assigned";
-	start_clocks(decision, h, true, decision->now);
+	lh_start_slas(decision, handoff, true);
 }
 
 static char *

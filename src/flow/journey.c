@@ -543,7 +543,7 @@ lh_journey(LhDecision *decision)
 
 	journey.visited[decision->stage] = true;
 	give_way(&journey);
-	lh_hear_joiners(decision);
+	lh_follow_reengagement(&journey);
 	act(&journey, decision->input->action);
 	lh_follow_crm_status(&journey);
 	run_due_clocks(&journey);

@@ -70,5 +70,6 @@ extern void lh_follow_crm_status(Journey *journey);
 /* milestones.c: what was done, and signals. */
 extern void lh_follow_milestones(Journey *journey);
 extern void lh_follow_signals(Journey *journey, bool was_held);
+extern void lh_follow_reengagement(Journey *journey);
 
 #endif							/* LH_JOURNEY_H */

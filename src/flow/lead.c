@@ -13,7 +13,9 @@
 #include "sql.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/multirangetypes.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #define LEAD_COLUMNS \
 	"select lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, " \
@@ -44,7 +46,8 @@ static LhStatement read_handoffs = {
 };
 
 static LhStatement read_slas = {
-	"select lead_key, handoff_no, name, n, started_at, due_at, stopped_at, verdict from handoff.clock "
+	"select lead_key, handoff_no, name, n, rep, pool, started_at, due_at, stopped_at, verdict, next_step, next_at, "
+	"nullif(pauses, '{}') from handoff.clock "
 	"where lead_key = any($1) and kind = 'sla' order by lead_key collate \"C\", handoff_no, name collate \"C\", n",
 	1, {TEXTARRAYOID}
 };
@@ -167,6 +170,30 @@ next_heats(Reader *reader, LhHeat **heats)
 	*heats = palloc_array(LhHeat, Max(n, 1));
 	memcpy(*heats, ARR_DATA_PTR(array), sizeof(LhHeat) * n);
 	return n;
+}
+
+static void
+next_pauses(Reader *reader, LhSlaClock *clock)
+{
+	bool		isnull;
+	Datum		value = lh_get(reader->row, ++reader->col, &isnull);
+	TypeCacheEntry *cache = lookup_type_cache(TSTZRANGEOID, TYPECACHE_RANGE_INFO);
+	RangeType **ranges;
+
+	if (isnull)
+		return;
+	multirange_deserialize(cache, DatumGetMultirangeTypeP(value), &clock->npauses, &ranges);
+	clock->pauses = palloc_array(LhPause, clock->npauses);
+	for (int i = 0; i < clock->npauses; i++)
+	{
+		RangeBound	from;
+		RangeBound	to;
+		bool		empty;
+
+		range_deserialize(cache, ranges[i], &from, &to, &empty);
+		clock->pauses[i].from = DatumGetTimestampTz(from.val);
+		clock->pauses[i].to = to.infinite ? LH_NOT_YET : DatumGetTimestampTz(to.val);
+	}
 }
 
 /* Leads -------------------------------------------------------------------------------------- */
@@ -320,10 +347,16 @@ take_slas(LhLead *leads, int n)
 		clock->handoff_no = next_int(&reader);
 		clock->name = next_text(&reader);
 		clock->n = next_int(&reader);
+		clock->rep = next_text(&reader);
+		clock->pool = next_text(&reader);
 		clock->started_at = next_time(&reader, 0);
-		clock->due_at = next_time(&reader, 0);
+		clock->due_at = next_time(&reader, LH_NOT_YET);
 		clock->stopped_at = next_time(&reader, LH_NOT_YET);
 		clock->verdict = next_text(&reader);
+		clock->logged_verdict = clock->verdict;
+		clock->next_step = next_int(&reader);
+		clock->next_at = next_time(&reader, LH_NOT_YET);
+		next_pauses(&reader, clock);
 		lead->slas = lappend(lead->slas, clock);
 	}
 }
@@ -399,12 +432,24 @@ lh_leads_existing(char *const *lead_keys, int n, char ***existing)
 	return found;
 }
 
+static void
+bind_sla(LhSlaClock *clock, const LhContract *contract)
+{
+	for (int i = 0; i < contract->sla.n; i++)
+		if (strcmp(contract->slas[i].name, clock->name) == 0)
+			clock->sla = &contract->slas[i];
+}
+
 void
 lh_lead_bind(LhLead *lead, const LhContract *contract)
 {
+	ListCell   *lc;
+
 	lead->row = lh_fields_create(contract->lead_set);
 	if (lead->fields != NULL)
 		lh_fields_from_jsonb(lead->row, lead->fields, 0, contract->nkept);
+	foreach(lc, lead->slas)
+		bind_sla(lfirst(lc), contract);
 }
 
 /* Activities --------------------------------------------------------------------------------- */

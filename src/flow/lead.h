@@ -7,6 +7,7 @@
 #define LH_LEAD_H
 
 #include "flow/decide.h"
+#include "route/people.h"
 
 typedef enum LhLock
 {
@@ -46,6 +47,21 @@ typedef struct LhOpportunities LhOpportunities;
 extern LhOpportunities *lh_opportunities_read(char *const *lead_keys, int n);
 extern int	lh_opportunities_of(const LhOpportunities *all, const char *lead_key,
 								LhOpportunity **opportunities);
+
+/*
+ * hours.c: whose open time clocks count.  Begun with {0}, and told of all leads, it reads at once who they
+ * are; then each lead is given what a decision needs.
+ */
+typedef struct LhHoursAsked
+{
+	List	   *reps;			/* of char * */
+	List	   *pools;
+	LhPeople	people;
+} LhHoursAsked;
+
+extern void lh_ask_hours(LhHoursAsked *asked, const LhContract *contract, const LhLead *lead);
+extern void lh_read_hours(LhHoursAsked *asked);
+extern void lh_give_hours(LhHoursAsked *asked, const LhContract *contract, LhLead *lead, LhInput *input);
 
 /* as_of.c: the same as it was; false: there was no such lead yet. */
 extern bool lh_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead);

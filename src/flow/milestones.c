@@ -130,3 +130,44 @@ lh_follow_signals(Journey *journey, bool was_held)
 			listens_to(decision, decision->contract->meaning_rules[i].name))
 			lh_fire(journey, LH_SIGNAL, NULL);
 }
+
+/* Names of the signals that the lead has given now. */
+static int
+new_signals(const LhDecision *decision, char **names)
+{
+	const LhContract *contract = decision->contract;
+	int			n = 0;
+
+	for (int i = 0; i < contract->meaning.n; i++)
+		if (decision->entered[i])
+			names[n++] = contract->meaning_rules[i].name;
+	return n;
+}
+
+/*
+ * A lead that sales has asks again, itself or by another lead of its person that has joined it: its owner is
+ * told, and is to answer.
+ */
+void
+lh_follow_reengagement(Journey *journey)
+{
+	LhDecision *decision = journey->decision;
+	LhLeadHandoff *open = lh_open_handoff(decision->lead);
+	bool		reengaged = lh_hear_joiners(decision);
+	char	  **names = palloc_array(char *, Max(decision->contract->meaning.n, 1));
+	int			n = new_signals(decision, names);
+	LhJson		extra;
+
+	if (open != NULL && n > 0 && decision->input->activity_at > open->h.handed_at)
+	{
+		open->h.signal_at = decision->now;
+		lh_json_begin(&extra);
+		lh_json_texts(&extra, "signals", names, n);
+		lh_handoff_event(decision, open, "reengaged", "source", &extra)->notify = "handoff.reengaged";
+		reengaged = true;
+	}
+	if (!reengaged)
+		return;
+	lh_start_response(decision, open);
+	lh_fire(journey, LH_REENGAGED, NULL);
+}

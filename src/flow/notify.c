@@ -31,17 +31,6 @@ static LhStatement write_deliveries = {
 	3, {TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID}
 };
 
-static void
-add_time(LhJson *json, const char *key, TimestampTz at)
-{
-	JsonbValue	value;
-
-	if (at == LH_NOT_YET)
-		return;
-	lh_value_to_json(&value, LH_TIMESTAMPTZ, TimestampTzGetDatum(at));
-	lh_json_value(json, key, &value);
-}
-
 /* The last three things that happened, newest first, one line each. */
 static void
 add_actions(LhJson *json, const LhInput *input)
@@ -78,7 +67,7 @@ add_due(LhJson *json, const LhBatchLead *slot, const LhHandoff *h)
 	}
 	if (first == NULL)
 		return;
-	add_time(json, "due_at", first->due_at);
+	lh_json_time(json, "due_at", first->due_at);
 	lh_json_text(json, "due_for", first->name);
 }
 
@@ -89,7 +78,7 @@ add_handoff(LhJson *json, const LhBatchLead *slot, const LhHandoff *h)
 	lh_json_text(json, "leg", h->leg);
 	lh_json_text(json, "origin", h->origin);
 	lh_json_text(json, "why", h->trigger);
-	add_time(json, "why_at", h->trigger_at);
+	lh_json_time(json, "why_at", h->trigger_at);
 	lh_json_text(json, "rep", h->rep);
 	lh_json_text(json, "pool", h->pool);
 	lh_json_text(json, "unassigned_reason", h->unassigned_reason);
@@ -108,7 +97,7 @@ brief(const LhBatchLead *slot, const LhEvent *event)
 	lh_json_begin(&json);
 	lh_json_text(&json, "lead_key", slot->lead_key);
 	lh_json_text(&json, "event", event->type);
-	add_time(&json, "at", event->at);
+	lh_json_time(&json, "at", event->at);
 	lh_json_text(&json, "stage", lead->stage);
 	lh_json_int(&json, "score", lead->score);
 	lh_json_text(&json, "band", lead->band);

@@ -2,7 +2,7 @@
  * src/flow/worked.c
  *
  * What a lead's activities and opportunities say about its handoffs: touches, contacts, meetings,
- * milestones, and the verdicts of the clocks that they stop.
+ * milestones.
  *
  * All of it is computed anew from what is known now, so that something that comes late, or is
  * corrected, corrects the handoff too, also a closed one: an event "worked" says so.
@@ -11,12 +11,13 @@
 
 #include "flow/lead.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/timestamp.h"
 
 /* Touches ------------------------------------------------------------------------------------ */
 
-static bool
-means(const LhDecision *decision, const LhActivity *activity, LhMeaning meaning)
+bool
+lh_activity_means(const LhDecision *decision, const LhActivity *activity, LhMeaning meaning)
 {
 	for (int r = 0; r < decision->contract->meaning.n; r++)
 		if (activity->means[r] && decision->contract->meaning_rules[r].meaning == meaning)
@@ -24,10 +25,10 @@ means(const LhDecision *decision, const LhActivity *activity, LhMeaning meaning)
 	return false;
 }
 
-static bool
-is_touch(const LhDecision *decision, const LhActivity *activity)
+bool
+lh_is_touch(const LhDecision *decision, const LhActivity *activity)
 {
-	return means(decision, activity, LH_MEANS_TOUCH) || means(decision, activity, LH_MEANS_CONTACT);
+	return lh_activity_means(decision, activity, LH_MEANS_TOUCH) || lh_activity_means(decision, activity, LH_MEANS_CONTACT);
 }
 
 static bool
@@ -52,8 +53,8 @@ channel_of(const LhDecision *decision, const LhActivity *activity)
  * What was done with leads that have joined a handoff counts for it.  Of one that is over this is not known
  * any more: then it stays as it is.
  */
-static bool
-can_be_counted(const LhDecision *decision, const LhHandoff *h)
+bool
+lh_is_counted(const LhDecision *decision, const LhHandoff *h)
 {
 	return lh_knows_activities(decision, h) &&
 		(h->joined_activities == 0 || h->handoff_no == decision->input->shared_with);
@@ -72,11 +73,41 @@ activity_of(const LhInput *input, int i)
 	return i < input->nactivities ? &input->activities[i] : &input->shared[i - input->nactivities];
 }
 
+static int
+compare_times(const void *a, const void *b)
+{
+	const LhActivity *left = *(const LhActivity *const *) a;
+	const LhActivity *right = *(const LhActivity *const *) b;
+
+	return left->at < right->at ? -1 : left->at > right->at;
+}
+
+/* Those of a handoff that have happened by now, by time. */
+const LhActivity **
+lh_activities_within(const LhDecision *decision, const LhHandoff *h, int *n)
+{
+	const LhInput *input = decision->input;
+	int			nall = input->nactivities + nshared(decision, h);
+	const LhActivity **activities = palloc_array(const LhActivity *, Max(nall, 1));
+
+	*n = 0;
+	for (int i = 0; i < nall; i++)
+	{
+		const LhActivity *activity = activity_of(input, i);
+
+		if (is_within(activity, h) && activity->at <= decision->now)
+			activities[(*n)++] = activity;
+	}
+	if (nall > input->nactivities)
+		qsort(activities, *n, sizeof(LhActivity *), compare_times);
+	return activities;
+}
+
 static bool
 is_work(const LhDecision *decision, const LhActivity *activity)
 {
-	return is_touch(decision, activity) || means(decision, activity, LH_MEANS_BOOKED) ||
-		means(decision, activity, LH_MEANS_NO_SHOW) || means(decision, activity, LH_MEANS_MEETING_HELD);
+	return lh_is_touch(decision, activity) || lh_activity_means(decision, activity, LH_MEANS_BOOKED) ||
+		lh_activity_means(decision, activity, LH_MEANS_NO_SHOW) || lh_activity_means(decision, activity, LH_MEANS_MEETING_HELD);
 }
 
 /* Count one activity for a handoff that was just handed over, and nothing of it yet. */
@@ -85,23 +116,23 @@ count(LhDecision *decision, LhHandoff *h, const LhActivity *activity)
 {
 	char	   *channel;
 
-	if (means(decision, activity, LH_MEANS_BOOKED))
+	if (lh_activity_means(decision, activity, LH_MEANS_BOOKED))
 		h->booked_at = Min(h->booked_at, activity->at);
-	if (means(decision, activity, LH_MEANS_NO_SHOW))
+	if (lh_activity_means(decision, activity, LH_MEANS_NO_SHOW))
 		h->no_show = true;
-	if (means(decision, activity, LH_MEANS_MEETING_HELD))
+	if (lh_activity_means(decision, activity, LH_MEANS_MEETING_HELD))
 	{
 		h->meeting_held_at = Min(h->meeting_held_at, activity->at);
 		h->no_show = false;
 	}
-	if (!is_touch(decision, activity))
+	if (!lh_is_touch(decision, activity))
 		return;
 	h->touches++;
 	h->first_touch_at = Min(h->first_touch_at, activity->at);
 	channel = channel_of(decision, activity);
 	if (channel != NULL)
 		h->channels.values[h->channels.n++] = channel;
-	if (!means(decision, activity, LH_MEANS_CONTACT))
+	if (!lh_activity_means(decision, activity, LH_MEANS_CONTACT))
 		return;
 	h->contacts++;
 	h->first_contact_at = Min(h->first_contact_at, activity->at);
@@ -223,6 +254,17 @@ count_opportunities(LhDecision *decision)
 	}
 }
 
+/* Speed to lead in open time; what was found for a first touch stays as it is. */
+static void
+measure_first_touch(const LhDecision *decision, LhHandoff *h, TimestampTz before)
+{
+	if (h->first_touch_at == LH_NOT_YET)
+		h->first_touch_business_seconds = get_float8_nan();
+	else if (h->first_touch_at != before)
+		h->first_touch_business_seconds = (double)
+			lh_open_time(decision->input->hours, h->trigger_at, h->first_touch_at) / USECS_PER_SEC;
+}
+
 /* Recompute all handoffs; what changed is an event each. */
 void
 lh_worked(LhDecision *decision)
@@ -234,9 +276,12 @@ lh_worked(LhDecision *decision)
 	foreach(lc, decision->lead->handoffs)
 	{
 		LhHandoff  *h = &((LhLeadHandoff *) lfirst(lc))->h;
+		TimestampTz first_touch_at = h->first_touch_at;
 
-		if (can_be_counted(decision, h))
-			count_touches(decision, h);
+		if (!lh_is_counted(decision, h))
+			continue;
+		count_touches(decision, h);
+		measure_first_touch(decision, h, first_touch_at);
 	}
 	count_opportunities(decision);
 	foreach(lc, decision->lead->handoffs)
@@ -245,96 +290,5 @@ lh_worked(LhDecision *decision)
 
 		if (!lh_handoff_equal(&handoff->h, &handoff->logged))
 			lh_handoff_event(decision, handoff, "worked", "source", NULL);
-	}
-}
-
-/* Verdicts ----------------------------------------------------------------------------------- */
-
-static TimestampTz
-first_touch_since(const LhDecision *decision, const LhHandoff *h, TimestampTz since)
-{
-	const LhInput *input = decision->input;
-	TimestampTz first = LH_NOT_YET;
-
-	for (int i = 0; i < input->nactivities + nshared(decision, h); i++)
-	{
-		const LhActivity *activity = activity_of(input, i);
-
-		if (activity->at >= since && activity->at <= decision->now && activity->at < first &&
-			is_within(activity, h) && is_touch(decision, activity))
-			first = activity->at;
-	}
-	return first;
-}
-
-static void
-stop(LhSlaClock *clock, TimestampTz at, const char *verdict)
-{
-	if (clock->stopped_at == at &&
-		(clock->verdict == verdict ||
-		 (clock->verdict != NULL && verdict != NULL && strcmp(clock->verdict, verdict) == 0)))
-		return;
-	clock->stopped_at = at;
-	clock->verdict = verdict;
-	clock->changed = true;
-}
-
-/*
- * A clock of a handoff that ended without what it waited for: missed if it was overdue by then; void
- * if it had time left, or if there was nothing to be done (withdrawn, disqualified untouched).
- */
-static const char *
-verdict_at_end(const LhSlaClock *clock, const LhHandoff *h)
-{
-	if (strcmp(h->outcome, "withdrawn") == 0 ||
-		(strcmp(h->outcome, "disqualified") == 0 && h->touches == 0))
-		return "void";
-	return h->closed_at > clock->due_at ? "missed" : "void";
-}
-
-static void
-judge(LhDecision *decision, LhSlaClock *clock, const LhHandoff *h, LhMetric metric)
-{
-	bool		owner_left = clock->per_assignment &&
-		(h->assignments > clock->n || (h->rep == NULL && h->assignments > 0));
-	TimestampTz done;
-
-	if (owner_left && clock->stopped_at != LH_NOT_YET)
-		return;					/* what a later owner does is not this one's */
-	done = metric == LH_SLA_ACCEPT ? h->accepted_at :
-		first_touch_since(decision, h, clock->started_at);
-	if (done == LH_NOT_YET && metric == LH_SLA_ACCEPT && h->closed_at != LH_NOT_YET &&
-		strcmp(h->outcome, "withdrawn") != 0)
-		done = h->closed_at;	/* a rejection is an answer too */
-	if (done != LH_NOT_YET)
-		stop(clock, done, done <= clock->due_at ? "met" : "missed");
-	else if (h->closed_at != LH_NOT_YET)
-		stop(clock, h->closed_at, verdict_at_end(clock, h));
-	else if (owner_left)
-		stop(clock, decision->now, decision->now > clock->due_at ? "missed" : "void");
-	else if (clock->stopped_at != LH_NOT_YET)
-		stop(clock, LH_NOT_YET, NULL);	/* what had stopped it was corrected away */
-}
-
-/* Stop the clocks of all handoffs as far as their time has come, or start them again. */
-void
-lh_judge_slas(LhDecision *decision)
-{
-	const LhContract *contract = decision->contract;
-	ListCell   *lc;
-
-	foreach(lc, decision->lead->slas)
-	{
-		LhSlaClock *clock = lfirst(lc);
-		LhLeadHandoff *handoff = list_nth(decision->lead->handoffs, clock->handoff_no - 1);
-
-		if (!can_be_counted(decision, &handoff->h))
-			continue;			/* over, and nothing about it is new */
-		for (int i = 0; i < contract->sla.n; i++)
-			if (strcmp(contract->slas[i].name, clock->name) == 0)
-			{
-				clock->per_assignment = contract->slas[i].per_assignment;
-				judge(decision, clock, &handoff->h, contract->slas[i].metric);
-			}
 	}
 }

@@ -96,6 +96,43 @@ lh_people_read(LhPeople *people, TimestampTz now)
 	read_all_reps(people);
 }
 
+static LhStatement read_hours_of_reps = {
+	"select rep, schedule, calendar, zone from handoff.rep where rep = any($1) order by rep collate \"C\"",
+	1, {TEXTARRAYOID}
+};
+
+static LhStatement read_hours_of_pools = {
+	"select pool, calendar from handoff.pool where pool = any($1) order by pool collate \"C\"", 1, {TEXTARRAYOID}
+};
+
+void
+lh_people_read_hours(LhPeople *people, char *const *reps, int nreps, char *const *pools, int npools)
+{
+	Datum		value = lh_text_array(reps, nreps);
+
+	people->nreps = lh_run(&read_hours_of_reps, &value, NULL);
+	people->reps = palloc0_array(LhRep, people->nreps + 1);
+	for (int i = 0; i < people->nreps; i++)
+	{
+		LhRep	   *rep = &people->reps[i];
+
+		rep->rep = lh_get_text(i, 1);
+		rep->schedule = get_schedule(i, 2);
+		rep->calendar = lh_get_text(i, 3);
+		rep->zone = lh_get_text(i, 4);
+	}
+	if (npools == 0)
+		return;
+	value = lh_text_array(pools, npools);
+	people->ncrews = lh_run(&read_hours_of_pools, &value, NULL);
+	people->crews = palloc0_array(LhCrew, people->ncrews + 1);
+	for (int i = 0; i < people->ncrews; i++)
+	{
+		people->crews[i].pool = lh_get_text(i, 1);
+		people->crews[i].calendar = lh_get_text(i, 2);
+	}
+}
+
 static int
 compare_first(const void *a, const void *b)
 {

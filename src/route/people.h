@@ -62,6 +62,9 @@ extern void lh_people_read(LhPeople *people, TimestampTz now);
 /* Only the pools: enough to say which to lock. */
 extern void lh_people_read_pools(LhPeople *people, TimestampTz now);
 
+/* Only when these reps work, and the calendars of these pools: enough for lh_people_hours(). */
+extern void lh_people_read_hours(LhPeople *people, char *const *reps, int nreps, char *const *pools, int npools);
+
 /* NULL: there is none, or rep, crm_id, pool is NULL. */
 extern LhRep *lh_people_rep(const LhPeople *people, const char *rep);
 extern LhRep *lh_people_crm(const LhPeople *people, const char *crm_id);

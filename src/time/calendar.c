@@ -5,8 +5,8 @@
  *
  * Working out a calendar's weeks takes far longer than an answer, so the result is kept for the session.
  * It is kept under the calendar's contents, not under its name: schedule and exceptions as bytes.  What
- * is found there can't be out of date.  Which contents a name stands for is read anew, with the
- * latest snapshot, once in each statement, so a session in REPEATABLE READ doesn't go on with old
+ * is found there can't be out of date.  Which contents a name stands for is looked up once in each
+ * statement, with the latest snapshot, so a session in REPEATABLE READ doesn't go on with old
  * holidays.  Within a statement a name means one thing, unless that statement itself (a function that it
  * calls) has changed something: the command counter tells.
  *
@@ -17,6 +17,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -25,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -38,6 +40,7 @@ PG_FUNCTION_INFO_V1(lh_sql_business_between);
 PG_FUNCTION_INFO_V1(lh_sql_is_open);
 PG_FUNCTION_INFO_V1(lh_sql_next_open);
 PG_FUNCTION_INFO_V1(lh_sql_next_close);
+PG_FUNCTION_INFO_V1(lh_calendars_changed);
 
 /* A key of any length; equal bytes are the same key. */
 typedef struct Bytes
@@ -109,6 +112,7 @@ enter(HTAB *table, MemoryContext mcxt, Bytes key, LhCalendar *calendar)
 static MemoryContext cache_mcxt = NULL;
 static HTAB *cache = NULL;
 static LocalTransactionId cache_used_by = InvalidLocalTransactionId;
+static bool names_valid = false;	/* see prepare_names() */
 
 static void
 prepare_cache(void)
@@ -119,6 +123,7 @@ prepare_cache(void)
 		(hash_get_num_entries(cache) > MAX_CALENDARS || MemoryContextMemAllocated(cache_mcxt, true) > MAX_BYTES))
 	{
 		cache = NULL;
+		names_valid = false;
 		MemoryContextDelete(cache_mcxt);
 		cache_mcxt = NULL;
 	}
@@ -208,21 +213,15 @@ read_exception(uint64 row)
 	return exception;
 }
 
-LhCalendar *
-lh_calendar_for(const char *name, const LhSchedule *hours, const char *zone)
+static LhCalendar *
+read_calendar(const char *name, const LhSchedule *hours, const char *zone)
 {
-	MemoryContext mcxt;
-	MemoryContext save;
-	Datum		value;
-	uint64		rows;
+	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff calendar rows", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext save = MemoryContextSwitchTo(mcxt);
+	Datum		value = CStringGetTextDatum(name);
+	uint64		rows = lh_read_latest(&select_calendar, &value, NULL);
 	LhCalendar *calendar = NULL;
 
-	if (name == NULL)
-		return lh_calendar_of(hours);
-	mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff calendar rows", ALLOCSET_DEFAULT_SIZES);
-	save = MemoryContextSwitchTo(mcxt);
-	value = CStringGetTextDatum(name);
-	rows = lh_read_latest(&select_calendar, &value, NULL);
 	if (rows > 0)
 	{
 		LhException *exceptions = palloc_array(LhException, rows);
@@ -246,6 +245,86 @@ lh_calendar_for(const char *name, const LhSchedule *hours, const char *zone)
 	MemoryContextSwitchTo(save);
 	MemoryContextDelete(mcxt);
 	return calendar;
+}
+
+/* ---------- names ---------- */
+
+/*
+ * What names stand for, kept for the session until the tables change.  A trigger on them tells all sessions,
+ * in the way in which the server itself tells of changed tables.  The message comes after its change can be
+ * seen, and rows are read with the latest snapshot: what was read before is forgotten.
+ */
+static MemoryContext names_mcxt = NULL;
+static HTAB *names = NULL;
+static Oid	calendar_table = InvalidOid;
+
+/* May be called in the middle of anything. */
+static void
+forget_names(Datum arg, Oid relation)
+{
+	if (relation == calendar_table || relation == InvalidOid)
+		names_valid = false;
+}
+
+static void
+prepare_names(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		CacheRegisterRelcacheCallback(forget_names, (Datum) 0);
+	registered = true;
+	AcceptInvalidationMessages();
+	prepare_cache();
+	if (names_valid)
+		return;
+	if (names_mcxt != NULL)
+		MemoryContextDelete(names_mcxt);
+	names_mcxt = AllocSetContextCreate(TopMemoryContext, "lead_handoff names of calendars", ALLOCSET_SMALL_SIZES);
+	names = make_table(names_mcxt);
+	calendar_table = get_relname_relid("calendar", lh_schema_oid());
+	names_valid = true;
+}
+
+LhCalendar *
+lh_calendar_for(const char *name, const LhSchedule *hours, const char *zone)
+{
+	StringInfoData text;
+	Bytes		key;
+	Entry	   *entry;
+	LhCalendar *calendar;
+
+	if (name == NULL)
+		return lh_calendar_of(hours);
+	initStringInfo(&text);
+	appendBinaryStringInfo(&text, name, strlen(name) + 1);
+	if (zone != NULL)
+		appendBinaryStringInfo(&text, zone, strlen(zone) + 1);
+	if (hours != NULL)
+		appendBinaryStringInfo(&text, (const char *) hours, VARSIZE(hours));
+	key.length = text.len;
+	key.data = text.data;
+
+	prepare_names();
+	entry = hash_search(names, &key, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->calendar;
+	calendar = read_calendar(name, hours, zone);
+	if (names_valid)
+		enter(names, names_mcxt, key, calendar);
+	return calendar;
+}
+
+/* calendars_changed(): a trigger that makes all sessions read calendars anew. */
+Datum
+lh_calendars_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("calendars_changed() is a trigger function")));
+	CacheInvalidateRelcacheByRelid(get_relname_relid("calendar", lh_schema_oid()));
+	return PointerGetDatum(NULL);
 }
 
 LhCalendar *

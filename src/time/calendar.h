@@ -9,7 +9,7 @@
 #include "time/business_time.h"
 
 /*
- * The calendar of that name as it is now (NULL: there is none), by SQL: SPI must be connected.  A
+ * The calendar of that name as it is now (NULL: there is none); SPI must be connected.  A
  * schedule as a calendar without exceptions.  Either may be used until the transaction ends.
  * Errors: 22023 (the server doesn't know the zone), 22P02 (hours of an exception, written by hand).
  */

@@ -5,10 +5,13 @@
  */
 #include "work/handoff.h"
 
+#include <math.h>
+
 #include "sql.h"
 #include "utils/array.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
@@ -48,6 +51,7 @@ static const HandoffColumn columns[] = {
 	COLUMN(contacts, LH_BIGINT),
 	COLUMN(channels, LH_TEXT_ARRAY),
 	COLUMN(first_touch_at, LH_TIMESTAMPTZ),
+	COLUMN(first_touch_business_seconds, LH_NUMERIC),
 	COLUMN(first_contact_at, LH_TIMESTAMPTZ),
 	COLUMN(booked_at, LH_TIMESTAMPTZ),
 	COLUMN(meeting_held_at, LH_TIMESTAMPTZ),
@@ -61,6 +65,7 @@ static const HandoffColumn columns[] = {
 	COLUMN(note, LH_TEXT),
 	COLUMN(recycle_due_at, LH_TIMESTAMPTZ),
 	COLUMN(closed_at, LH_TIMESTAMPTZ),
+	COLUMN(signal_at, LH_TIMESTAMPTZ),
 	COLUMN(reengaged_at, LH_TIMESTAMPTZ),
 	COLUMN(joined_activities, LH_BIGINT),
 	COLUMN(opportunity_at, LH_TIMESTAMPTZ),
@@ -93,7 +98,7 @@ get(const LhHandoff *handoff, const HandoffColumn *column, Datum *value)
 			return true;
 		case LH_NUMERIC:
 			*value = DirectFunctionCall1(float8_numeric, Float8GetDatum(*(double *) at));
-			return true;
+			return !isnan(*(double *) at);
 		case LH_TIMESTAMPTZ:
 			*value = TimestampTzGetDatum(*(TimestampTz *) at);
 			return *(TimestampTz *) at != LH_NOT_YET;
@@ -147,8 +152,12 @@ lh_handoff_init(LhHandoff *handoff)
 {
 	memset(handoff, 0, sizeof(*handoff));
 	for (int i = 0; i < lengthof(columns); i++)
+	{
 		if (columns[i].type == LH_TIMESTAMPTZ)
 			*(TimestampTz *) member(handoff, &columns[i]) = LH_NOT_YET;
+		if (columns[i].type == LH_NUMERIC)
+			*(double *) member(handoff, &columns[i]) = get_float8_nan();
+	}
 }
 
 void

@@ -10,7 +10,7 @@
 #include "json.h"
 #include "rules/fields.h"
 
-/* A moment that has not come: NULL in the table. */
+/* A moment that has not come: NULL in the table, as is a number that is NaN. */
 #define LH_NOT_YET	DT_NOEND
 
 typedef struct LhTexts
@@ -47,6 +47,7 @@ typedef struct LhHandoff
 	int64		contacts;
 	LhTexts		channels;
 	TimestampTz first_touch_at;
+	double		first_touch_business_seconds;	/* NaN: untouched */
 	TimestampTz first_contact_at;
 	TimestampTz booked_at;
 	TimestampTz meeting_held_at;
@@ -60,6 +61,7 @@ typedef struct LhHandoff
 	char	   *note;
 	TimestampTz recycle_due_at;
 	TimestampTz closed_at;
+	TimestampTz signal_at;
 	TimestampTz reengaged_at;
 	int64		joined_activities;
 	TimestampTz opportunity_at;

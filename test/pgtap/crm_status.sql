@@ -66,7 +66,7 @@ select is(pg_temp.back('l1'), 'u-ana|mql|A|t|Open - Not Contacted', 'writeback: 
 -- as the API would
 select pg_temp.sets('l1', 'Working - Contacted', '2026-03-02 10:00');
 select is(pg_temp.state('l1'), 'sal crm', 'a status accepts');
-select is(pg_temp.log('l1', '2026-03-02 10:00'), 'fields by source, accepted by crm, stage by crm', 'the CRM did it');
+select is(pg_temp.log('l1', '2026-03-02 10:00'), 'fields by source, accepted by crm, stage by crm, verdict by contract', 'the CRM did it');
 select pg_temp.sets('l1', 'Closed - Converted', '2026-03-02 11:00');
 select is(pg_temp.state('l1'), 'sql', 'a status qualifies: the next leg is passed');
 select is(pg_temp.back('l1'), 'u-eva|sql|A|t|Closed - Converted', 'writeback: the next owner');
@@ -96,7 +96,7 @@ select is(pg_temp.back('l3'), 'disqualified|A|t|Closed - Competitor', 'the statu
 select pg_temp.sets('l4', 'Closed - Not Converted', '2026-03-02 10:00');
 select is(pg_temp.state('l4'), 'disqualified disqualified closed_in_crm', 'closed without any work: recorded and taken');
 select set_eq($$ select pg_temp.violations('l4') $$, array['work|Closed - Not Converted|closed_in_crm|0 of 1 touches.|record|t'], 'with what was wanted');
-select is(pg_temp.log('l4', '2026-03-02 10:00'), 'fields by source, violation by crm, closed by crm, stage by crm', 'and logged');
+select is(pg_temp.log('l4', '2026-03-02 10:00'), 'fields by source, violation by crm, closed by crm, stage by crm, verdict by contract', 'and logged');
 
 -- hold: not taken, the outside is told
 select pg_temp.sets('l5', 'Later', '2026-03-02 10:00');

@@ -52,7 +52,7 @@ create function pg_temp.state(lead text) returns text language sql as $$
 $$;
 create function pg_temp.log(lead text, since timestamptz) returns text language sql as $$
     select string_agg(h.type || ': ' || h.what, '; ' order by h.seq) from handoff.history(lead) h
-    where h.at >= since and h.type not in ('fields', 'scored', 'worked')
+    where h.at >= since and h.type not in ('fields', 'scored', 'worked', 'verdict')
 $$;
 create function pg_temp.rep(lead text) returns text language sql as $$
     select h.rep from handoff.handoff h where h.lead_key = lead order by handoff_no desc limit 1
