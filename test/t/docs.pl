@@ -44,14 +44,14 @@ my @used = map { slurp($_) =~ /errcode = '(LH\w+)'/g } files(qr/\.sql$/, 'sql/ex
 cmp_ok(scalar @used, '>', 10, 'the SQL functions raise some');
 is_deeply([ grep { !$known{$_} } @{ unique(@used) } ], [], 'and no others');
 
-# Types of events: literals where lh_decision_event() and lh_handoff_event() take the type, and those
+# Types of events: literals where lh_decision_event() and the like take the type, and those
 # that SQL inserts
 my @types;
 for my $path (files(qr/\.c$/, 'src'))
 {
 	my $code = slurp($path);
 	push @types, map { /"(\w+)"/g } $code =~ /\blh_decision_event\(\s*\w+,([^;,]+),/g,
-	  $code =~ /\blh_handoff_event\(\s*[^,;]+,[^,;]+,([^;,]+),/g;
+	  $code =~ /\blh_handoff_event\(\s*[^,;]+,[^,;]+,([^;,]+),/g, $code =~ /\b(?:clock_event|note_pause)\(\s*\w+, \w+,([^;,)]+)[,)]/g;
 }
 cmp_ok(scalar @types, '>', 10, 'the sources write events');
 push @types, map { slurp($_) =~ /insert into handoff\.event \([^)]*\)\s*select [^']*'(\w+)'/g }
