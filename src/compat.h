@@ -47,6 +47,13 @@
 	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* 18 counts what an index scan costs, if it is told where */
+#if PG_VERSION_NUM >= 180000
+#define lh_index_beginscan(rel, index, snapshot, nkeys) index_beginscan(rel, index, snapshot, NULL, nkeys, 0)
+#else
+#define lh_index_beginscan(rel, index, snapshot, nkeys) index_beginscan(rel, index, snapshot, nkeys, 0)
+#endif
+
 /* 18 dropped an argument that nobody set to true any more */
 #if PG_VERSION_NUM >= 180000
 #define lh_executor_run(query, count) ExecutorRun(query, ForwardScanDirection, count)

@@ -152,51 +152,87 @@ prepare_rows(LhStatement *statement)
 void
 lh_rows_begin(LhRows *rows, LhStatement *statement)
 {
-	if (statement->rowtype == NULL)
+	rows->statement = statement;
+	rows->mcxt = CurrentMemoryContext;
+	rows->n = 0;
+	rows->room = 0;
+	rows->rows = NULL;
+}
+
+/* The first row decides how they go: the table stays as it is from now on, it is locked. */
+static void
+begin_rows(LhRows *rows)
+{
+	LhStatement *statement = rows->statement;
+
+	if (rows->room == 0)
+	{
+		rows->room = 16;
+		rows->rows = MemoryContextAlloc(rows->mcxt, sizeof(Datum) * rows->room);
+	}
+	rows->direct = statement->plain &&
+		lh_target_open(&statement->target, statement->sql, statement->nparams, statement->types);
+	if (!rows->direct && statement->rowtype == NULL)
 	{
 		MemoryContext save = MemoryContextSwitchTo(TopMemoryContext);
 
 		statement->rowtype = row_type(statement);
 		MemoryContextSwitchTo(save);
 	}
-	rows->statement = statement;
-	rows->mcxt = CurrentMemoryContext;
-	rows->n = 0;
-	rows->room = 16;
-	rows->rows = palloc_array(Datum, rows->room);
 }
 
-void
-lh_rows_add(LhRows *rows, const Datum *values, const bool *isnull)
+static Datum
+record(const LhRows *rows, const Datum *values, const bool *isnull)
 {
 	static const bool no_nulls[LH_MAX_PARAMS] = {false};
 	MemoryContext save = MemoryContextSwitchTo(rows->mcxt);
 	HeapTuple	tuple = heap_form_tuple(rows->statement->rowtype, unconstify(Datum *, values),
 										unconstify(bool *, isnull == NULL ? no_nulls : isnull));
 
+	MemoryContextSwitchTo(save);
+	return HeapTupleHeaderGetDatum(tuple->t_data);
+}
+
+void
+lh_rows_add(LhRows *rows, const Datum *values, const bool *isnull)
+{
+	if (rows->n == 0)
+		begin_rows(rows);
 	if (rows->n == rows->room)
 	{
 		rows->room *= 2;
 		rows->rows = repalloc_array(rows->rows, Datum, rows->room);
 	}
-	rows->rows[rows->n++] = HeapTupleHeaderGetDatum(tuple->t_data);
-	MemoryContextSwitchTo(save);
+	rows->rows[rows->n++] = !rows->direct ? record(rows, values, isnull) :
+		PointerGetDatum(lh_target_row(rows->statement->target, values, isnull, rows->mcxt));
+}
+
+static uint64
+run_rows(LhRows *rows)
+{
+	LhStatement *statement = rows->statement;
+	Datum		records = PointerGetDatum(construct_array(rows->rows, rows->n, RECORDOID, -1, false, TYPALIGN_DOUBLE));
+	uint64		done;
+
+	if (statement->plan == NULL)
+		prepare_rows(statement);
+	done = run(statement, 1, &records, NULL, InvalidSnapshot, false);
+	pfree(DatumGetPointer(records));
+	return done;
 }
 
 uint64
 lh_rows_flush(LhRows *rows)
 {
-	LhStatement *statement = rows->statement;
-	Datum		records;
-	uint64		done;
+	uint64		done = rows->n;
 
 	if (rows->n == 0)
 		return 0;
-	if (statement->plan == NULL)
-		prepare_rows(statement);
-	records = PointerGetDatum(construct_array(rows->rows, rows->n, RECORDOID, -1, false, TYPALIGN_DOUBLE));
-	done = run(statement, 1, &records, NULL, InvalidSnapshot, false);
-	pfree(DatumGetPointer(records));
+	check_deadline();
+	if (rows->direct)
+		lh_target_insert(rows->statement->target, (HeapTuple *) rows->rows, rows->n);
+	else
+		done = run_rows(rows);
 	rows->n = 0;
 	return done;
 }
@@ -233,6 +269,19 @@ lh_time_array(const TimestampTz *times, int n)
 	for (int i = 0; i < n; i++)
 		elements[i] = TimestampTzGetDatum(times[i]);
 	return lh_array(TIMESTAMPTZOID, elements, n);
+}
+
+int
+lh_texts_of(Datum array, char ***texts)
+{
+	Datum	   *elements;
+	int			n;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &n);
+	*texts = palloc_array(char *, Max(n, 1));
+	for (int i = 0; i < n; i++)
+		(*texts)[i] = TextDatumGetCString(elements[i]);
+	return n;
 }
 
 Datum
@@ -325,16 +374,7 @@ lh_get_texts(uint64 row, int col, char ***texts)
 {
 	bool		isnull;
 	Datum		value = lh_get(row, col, &isnull);
-	Datum	   *elements;
-	int			n;
 
 	*texts = NULL;
-	if (isnull)
-		return 0;
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, NULL, &n);
-	*texts = palloc_array(char *, Max(n, 1));
-	for (int i = 0; i < n; i++)
-		(*texts)[i] = TextDatumGetCString(elements[i]);
-	return n;
+	return isnull ? 0 : lh_texts_of(value, texts);
 }

@@ -9,6 +9,7 @@
 
 #include "lead_handoff.h"
 #include "executor/spi.h"
+#include "table.h"
 #include "utils/jsonb.h"
 
 #define LH_MAX_PARAMS	40
@@ -22,8 +23,10 @@ typedef struct LhStatement
 	const char *sql;
 	int			nparams;
 	Oid			types[LH_MAX_PARAMS];
+	bool		plain;			/* of LhRows: it only inserts its parameters; needs no executor then */
 	SPIPlanPtr	plan;
 	TupleDesc	rowtype;		/* of LhRows */
+	LhTarget   *target;			/* of LhRows, if plain */
 } LhStatement;
 
 /* Run it; the answer is in SPI_tuptable.  Each call sees everything committed before it. */
@@ -63,7 +66,8 @@ typedef struct LhRows
 	LhStatement *statement;
 	int			n;
 	int			room;
-	Datum	   *rows;			/* composite values */
+	bool		direct;			/* past the executor */
+	Datum	   *rows;			/* composite values, or tuples of the table */
 	MemoryContext mcxt;
 } LhRows;
 
@@ -73,6 +77,7 @@ extern uint64 lh_rows_flush(LhRows *rows);	/* runs the statement if there are ro
 
 extern Datum lh_array(Oid type, Datum *values, int n);
 extern Datum lh_time_array(const TimestampTz *times, int n);
+extern int	lh_texts_of(Datum array, char ***texts);	/* how many */
 extern Datum lh_text_array(char *const *texts, int n);
 extern Datum lh_text_datum(const char *text);	/* NULL gives 0; pair it with isnull */
 

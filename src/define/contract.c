@@ -111,15 +111,12 @@ checksum_now(int contract_id)
 	return lh_get_text(0, 1);
 }
 
-const LhContract *
-lh_contract(int contract_id)
+/* The contract with that checksum, loaded once a session. */
+static const LhContract *
+kept_contract(int contract_id, const char *checksum)
 {
-	char	   *checksum = checksum_now(contract_id);
-	CacheEntry *entry;
+	CacheEntry *entry = cache_entry(contract_id);
 
-	if (checksum == NULL)
-		return lh_contract_load(contract_id);
-	entry = cache_entry(contract_id);
 	if (entry->contract == NULL || strcmp(entry->contract->checksum, checksum) != 0)
 	{
 		LhContract *contract = lh_contract_load(contract_id);
@@ -130,19 +127,39 @@ lh_contract(int contract_id)
 	return entry->contract;
 }
 
-int
+const LhContract *
+lh_contract(int contract_id)
+{
+	char	   *checksum = checksum_now(contract_id);
+
+	return checksum == NULL ? lh_contract_load(contract_id) : kept_contract(contract_id, checksum);
+}
+
+static LhIndex published_by_name = {"contract", "contract_one_published", 1, {"name"}};
+static LhIndex published = {"contract", "contract_one_published", 0};
+
+/* Of several that are in force it is none: nobody has said which is meant. */
+const LhContract *
 lh_contract_in_force(const char *name)
 {
-	static LhStatement statement = {
-		"select contract_id from handoff.contract where status = 'published' and name = coalesce($1, name)",
-		1, {TEXTOID}
-	};
-	Datum		value = lh_text_datum(name);
-	bool		isnull = name == NULL;
+	Datum		key = lh_text_datum(name);
+	LhSearch	search;
+	int			found = 0;
+	int			contract_id = 0;
+	char	   *checksum = NULL;
+	bool		isnull;
 
-	if (lh_run(&statement, &value, &isnull) != 1)
-		return 0;
-	return lh_get_int(0, 1, 0);
+	lh_search_begin(&search, name == NULL ? &published : &published_by_name);
+	for (bool more = lh_search(&search, &key); more; more = lh_search_next(&search))
+	{
+		if (strcmp(lh_search_text(&search, "status"), "published") != 0)
+			continue;
+		contract_id = DatumGetInt32(lh_search_get(&search, "contract_id", &isnull));
+		checksum = lh_search_text(&search, "checksum");
+		found++;
+	}
+	lh_search_end(&search);
+	return found == 1 ? kept_contract(contract_id, checksum) : NULL;
 }
 
 void

@@ -391,8 +391,8 @@ extern void lh_contract_find_thresholds(LhContract *contract);
 /* contract_load.c: read it anew, into a context of its own below the current one. */
 extern LhContract *lh_contract_load(int contract_id);
 
-/* Id of the version in force of that name (NULL: of the only name there is), or 0. */
-extern int	lh_contract_in_force(const char *name);
+/* The version in force of that name (NULL: of the only name there is), or NULL. */
+extern const LhContract *lh_contract_in_force(const char *name);
 
 /* Tell every rulebook of the contract what now is; the session's TimeZone must be the contract's. */
 extern void lh_contract_set_now(const LhContract *contract, TimestampTz now);

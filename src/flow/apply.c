@@ -50,7 +50,7 @@ static LhStatement insert_leads = {
 	"u.intent::handoff.heat, u.group_heat::handoff.heat[], u.signals::text[], u.blocked_fields::text[], "
 	"u.account_method, u.account_match, u.match_keys::text[] "
 	LEAD_ROWS,
-	38, LEAD_TYPES
+	38, LEAD_TYPES, .plain = true
 };
 
 static LhStatement update_leads = {
@@ -197,7 +197,8 @@ static LhStatement write_events = {
 	{
 		TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
 		INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID
-	}
+	},
+	.plain = true
 };
 
 static LhStatement end_stays = {
@@ -214,7 +215,8 @@ static LhStatement begin_stays = {
 	{
 		TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
 		TIMESTAMPTZARRAYOID, BOOLARRAYOID
-	}
+	},
+	.plain = true
 };
 
 /* An event "violation" is a row of its own besides. */
@@ -298,14 +300,22 @@ add_stays(LhRows *ended, LhRows *begun, const LhBatchLead *slot)
 
 /* Clocks ------------------------------------------------------------------------------------- */
 
+#define WRITE_CLOCKS \
+	"insert into handoff.clock (lead_key, kind, name, started_at, due_at, next_at) " \
+	"select u.lead_key, u.kind, u.name, u.started_at, u.due_at, u.next_at " \
+	"from unnest($1, $2, $3, $4, $5, $6) as u(lead_key, kind, name, started_at, due_at, next_at) "
+
+#define CLOCK_TYPES \
+	{TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+
 static LhStatement write_clocks = {
-	"insert into handoff.clock (lead_key, kind, name, started_at, due_at, next_at) "
-	"select u.lead_key, u.kind, u.name, u.started_at, u.due_at, u.due_at "
-	"from unnest($1, $2, $3, $4, $5) as u(lead_key, kind, name, started_at, due_at) "
-	"on conflict (lead_key, handoff_no, kind, name, n) do update "
+	WRITE_CLOCKS "on conflict (lead_key, handoff_no, kind, name, n) do update "
 	"set started_at = excluded.started_at, due_at = excluded.due_at, next_at = excluded.next_at",
-	5, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+	6, CLOCK_TYPES
 };
+
+/* Of leads that are new: there are none that stopped and begin again. */
+static LhStatement insert_clocks = {WRITE_CLOCKS, 6, CLOCK_TYPES, .plain = true};
 
 /*
  * The clocks of a kind that end, or go on under another name.  A lead has one of a kind at most, so its
@@ -357,6 +367,7 @@ add_clocks(LhRows *written, const LhBatchLead *slot)
 		put_text(&row, clock->name);
 		put_time(&row, clock->started_at);
 		put_time(&row, clock->due_at);
+		put_time(&row, clock->due_at);
 		add(written, &row);
 	}
 }
@@ -397,7 +408,8 @@ static LhStatement write_assignments = {
 	{
 		TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		TIMESTAMPTZARRAYOID, JSONBARRAYOID, BOOLARRAYOID
-	}
+	},
+	.plain = true
 };
 
 static LhStatement write_slas = {
@@ -628,6 +640,7 @@ lh_batch_apply(LhBatch *batch)
 	LhRows		stays_ended;
 	LhRows		stays_begun;
 	LhRows		clocks;
+	LhRows		new_clocks;
 	LhRows		judgements;
 	LhRows		handoffs;
 	LhRows		assignments;
@@ -644,6 +657,7 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_begin(&stays_ended, &end_stays);
 	lh_rows_begin(&stays_begun, &begin_stays);
 	lh_rows_begin(&clocks, &write_clocks);
+	lh_rows_begin(&new_clocks, &insert_clocks);
 	lh_rows_begin(&judgements, &judge_activities);
 	lh_rows_begin(&handoffs, &write_handoffs);
 	lh_rows_begin(&assignments, &write_assignments);
@@ -660,7 +674,7 @@ lh_batch_apply(LhBatch *batch)
 			add_lead(slot->exists ? &leads : &new_leads, &slot->lead, slot->contract);
 		add_events(&events, &violations, slot, recorded_at);
 		add_stays(&stays_ended, &stays_begun, slot);
-		add_clocks(&clocks, slot);
+		add_clocks(slot->exists ? &clocks : &new_clocks, slot);
 		add_judgements(&judgements, slot);
 		add_handoffs(&handoffs, &assignments, slot);
 		add_slas(&slas, slot);
@@ -676,6 +690,7 @@ lh_batch_apply(LhBatch *batch)
 	for (int k = 0; k < LH_NCLOCKS; k++)
 		drop_clocks(batch, k);
 	lh_rows_flush(&clocks);
+	lh_rows_flush(&new_clocks);
 	lh_rows_flush(&judgements);
 	lh_rows_flush(&handoffs);
 	lh_rows_flush(&assignments);

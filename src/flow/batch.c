@@ -175,20 +175,6 @@ contains(char *const *keys, int n, const char *key)
 	return n > 0 && bsearch(&key, keys, n, sizeof(char *), lh_compare_keys) != NULL;
 }
 
-/* Keys without a row of which we got the lock; keys is sorted. */
-static int
-lock_new(char *const *keys, int n, char **got)
-{
-	char	  **existing;
-	int			nexisting = lh_leads_existing(keys, n, &existing);
-	int			ngot = 0;
-
-	for (int i = 0; i < n; i++)
-		if (!contains(existing, nexisting, keys[i]) && lh_lock_stripe(keys[i]))
-			got[ngot++] = keys[i];
-	return ngot;
-}
-
 static int
 compare_batch_leads(const void *a, const void *b)
 {
@@ -215,16 +201,46 @@ lh_batch_holds(const LhBatch *batch, const LhItem *item)
 	return true;
 }
 
+/*
+ * Which of the keys, sorted, have a row, and which are new and their lock ours.  Looked up again after the
+ * locks: a key may have got its row before we had its lock.
+ */
 static void
-lock_leads(LhBatch *batch, char *const *keys, int n)
+tell_new(char **keys, int n, char **known, int *nknown, char **fresh, int *nfresh)
 {
-	char	  **fresh = palloc_array(char *, Max(n, 1));
-	int			nfresh = batch->wait ? 0 : lock_new(keys, n, fresh);
-	LhLead	   *leads;
-	int			nlocked = lh_leads_read(keys, n, batch->wait ? LH_LOCK_WAIT : LH_LOCK_TRY, &leads);
-	char	  **existing;
-	int			nexisting = 0;
+	char	  **appeared = palloc_array(char *, n + 1);
+	int			nappeared;
+	int			kept = 0;
 
+	*nknown = lh_leads_existing(keys, n, known);
+	*nfresh = 0;
+	for (int i = 0; i < n; i++)
+		if (!contains(known, *nknown, keys[i]) && lh_lock_stripe(keys[i]))
+			fresh[(*nfresh)++] = keys[i];
+	nappeared = lh_leads_existing(fresh, *nfresh, appeared);
+	for (int i = 0; i < *nfresh; i++)
+		if (!contains(appeared, nappeared, fresh[i]))
+			fresh[kept++] = fresh[i];
+	*nfresh = kept;
+	memcpy(known + *nknown, appeared, sizeof(char *) * nappeared);
+	*nknown += nappeared;
+}
+
+static void
+lock_leads(LhBatch *batch, char **keys, int n)
+{
+	char	  **known = palloc_array(char *, n + 1);
+	char	  **fresh = palloc_array(char *, n + 1);
+	int			nknown = n;
+	int			nfresh = 0;
+	int			nlocked;
+	LhLead	   *leads;
+
+	if (batch->wait)
+		known = keys;
+	else
+		tell_new(keys, n, known, &nknown, fresh, &nfresh);
+	nlocked = lh_leads_read(known, nknown, batch->wait ? LH_LOCK_WAIT : LH_LOCK_TRY, &leads);
 	batch->leads = palloc0_array(LhBatchLead, nlocked + nfresh + 1);
 	for (int i = 0; i < nlocked; i++)
 	{
@@ -234,12 +250,8 @@ lock_leads(LhBatch *batch, char *const *keys, int n)
 		slot->exists = true;
 		slot->lead = leads[i];
 	}
-	/* a fresh key may have got its row before our lock, and be locked by its drain's successor */
-	if (nfresh > 0)
-		nexisting = lh_leads_existing(fresh, nfresh, &existing);
 	for (int i = 0; i < nfresh; i++)
-		if (nexisting == 0 || !contains(existing, nexisting, fresh[i]))
-			batch->leads[batch->nleads++].lead_key = fresh[i];
+		batch->leads[batch->nleads++].lead_key = fresh[i];
 	qsort(batch->leads, batch->nleads, sizeof(LhBatchLead), compare_batch_leads);
 	for (int i = 0; i < batch->nleads; i++)
 	{

@@ -58,14 +58,7 @@ PG_FUNCTION_INFO_V1(lh_capture);
 
 #define MAX_KEY_COLUMNS	8
 
-static LhStatement find_source = {
-	"select guard_columns from handoff.source where name = $1 and schema_name = $2 and table_name = $3",
-	3, {TEXTOID, TEXTOID, TEXTOID}
-};
-
-static LhStatement find_name = {
-	"select schema_name, table_name from handoff.source where name = $1", 1, {TEXTOID}
-};
+static LhIndex sources_by_name = {"source", "source_pkey", 1, {"name"}};
 
 static LhStatement insert_wake = {
 	"insert into handoff.wake (xid) values ($1)", 1, {XID8OID}
@@ -221,29 +214,48 @@ key_of(Capture *capture, TupleTableSlot *slot)
 
 /* The columns whose change counts; -1 if that can't be told. */
 static void
-find_guards(Capture *capture)
+find_guards(Capture *capture, const LhSearch *source)
 {
 	TupleDesc	desc = RelationGetDescr(capture->trigger->tg_relation);
 	char	  **names;
-	bool		isnull;
+	int			n;
 
 	capture->nguards = -1;
-	lh_get(0, 1, &isnull);
-	if (isnull || !TRIGGER_FIRED_BY_UPDATE(capture->trigger->tg_event))
+	if (!TRIGGER_FIRED_BY_UPDATE(capture->trigger->tg_event))
 		return;
-	capture->nguards = lh_get_texts(0, 1, &names);
-	capture->guards = palloc_array(AttrNumber, Max(capture->nguards, 1));
-	for (int i = 0; i < capture->nguards; i++)
+	n = lh_search_texts(source, "guard_columns", &names);
+	capture->guards = palloc_array(AttrNumber, Max(n, 1));
+	for (int i = 0; i < n; i++)
 	{
 		int			attnum = SPI_fnumber(desc, names[i]);
 
 		if (attnum <= 0)
-		{
-			capture->nguards = -1;
 			return;
-		}
 		capture->guards[i] = attnum;
 	}
+	capture->nguards = n;
+}
+
+static bool
+has_text(const LhSearch *row, const char *column, const char *text)
+{
+	return strcmp(lh_search_text(row, column), text) == 0;
+}
+
+/* Is it the table of the source whose name the trigger has? */
+static bool
+is_source(Capture *capture, const char *schema, const char *table)
+{
+	Datum		key = CStringGetTextDatum(capture->source);
+	LhSearch	search;
+	bool		found;
+
+	lh_search_begin_latest(&search, &sources_by_name);
+	found = lh_search(&search, &key) && has_text(&search, "schema_name", schema) && has_text(&search, "table_name", table);
+	if (found)
+		find_guards(capture, &search);
+	lh_search_end(&search);
+	return found;
 }
 
 /* Is this table, or one that it is a partition or child of, the source whose name the trigger has? */
@@ -254,17 +266,10 @@ find_attached(Capture *capture, Oid relid)
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	Datum		values[3];
 
 	check_stack_depth();
-	values[0] = CStringGetTextDatum(capture->source);
-	values[1] = CStringGetTextDatum(get_namespace_name(get_rel_namespace(relid)));
-	values[2] = CStringGetTextDatum(get_rel_name(relid));
-	if (lh_run_latest(&find_source, values, NULL) > 0)
-	{
-		find_guards(capture);
+	if (is_source(capture, get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid)))
 		return true;
-	}
 
 	catalog = table_open(InheritsRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
@@ -280,13 +285,21 @@ find_attached(Capture *capture, Oid relid)
 static bool
 is_away(const Capture *capture)
 {
-	Datum		source = CStringGetTextDatum(capture->source);
+	Datum		key = CStringGetTextDatum(capture->source);
+	LhSearch	search;
 	Oid			schema;
+	bool		away = false;
 
-	if (capture->attached || lh_run_latest(&find_name, &source, NULL) == 0)
+	if (capture->attached)
 		return false;
-	schema = get_namespace_oid(lh_get_text(0, 1), true);
-	return !OidIsValid(schema) || !OidIsValid(get_relname_relid(lh_get_text(0, 2), schema));
+	lh_search_begin_latest(&search, &sources_by_name);
+	if (lh_search(&search, &key))
+	{
+		schema = get_namespace_oid(lh_search_text(&search, "schema_name"), true);
+		away = !OidIsValid(schema) || !OidIsValid(get_relname_relid(lh_search_text(&search, "table_name"), schema));
+	}
+	lh_search_end(&search);
+	return away;
 }
 
 /* Have the whole table compared with what we know. */

@@ -44,25 +44,49 @@ PG_FUNCTION_INFO_V1(lh_drain_at_commit);
 #define MAX_QUARANTINED_KEY		1000
 #define INLINE_DEADLINE_MS		1000
 
-void
+static LhIndex meta_row = {"meta", "meta_pkey", 0};
+static LhIndex inbox_by_xid = {"inbox", "inbox_xid", 1, {"xid"}};
+static LhIndex sources_by_name = {"source", "source_pkey", 1, {"name"}};
+static LhIndex quarantine_by_source = {"quarantine", "quarantine_pkey", 1, {"source"}};
+
+/* The one row of handoff.meta: the version of the tables, and whether everything is paused. */
+static void
+read_meta(int *version, bool *paused)
+{
+	LhSearch	search;
+	bool		isnull;
+
+	*version = 0;
+	*paused = false;
+	lh_search_begin(&search, &meta_row);
+	if (lh_search(&search, NULL))
+	{
+		*version = DatumGetInt32(lh_search_get(&search, "schema_version", &isnull));
+		lh_search_get(&search, "paused_at", &isnull);
+		*paused = !isnull;
+	}
+	lh_search_end(&search);
+}
+
+bool
 lh_check_schema(void)
 {
-	static LhStatement statement = {"select schema_version from handoff.meta", 0};
 	int			version = 0;
+	bool		paused;
 
 	if (!OidIsValid(get_relname_relid("meta", lh_schema_oid())))
 		ereport(ERROR,
 				(errcode(ERRCODE_LH_SETUP),
 				 errmsg("schema \"handoff\" has no tables"),
 				 errhint("Run SELECT handoff.setup().")));
-	if (lh_run(&statement, NULL, NULL) > 0)
-		version = lh_get_int(0, 1, 0);
+	read_meta(&version, &paused);
 	if (version != LH_SCHEMA_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_LH_SETUP),
 				 errmsg("tables of schema \"handoff\" have version %d, this extension needs version %d",
 						version, LH_SCHEMA_VERSION),
 				 errhint("Run SELECT handoff.setup().")));
+	return !paused;
 }
 
 /* Items -------------------------------------------------------------------------------------- */
@@ -79,34 +103,31 @@ compare_items(const void *a, const void *b)
 	return order != 0 ? order : strcmp(left->raw_key, right->raw_key);
 }
 
-/* The claimed inbox rows in SPI_tuptable: (ctid, source, raw_key, op, at). */
-static LhItem **
-take_items(int *n)
+static LhItem *
+make_item(const ItemPointerData *tid, char *source, char *raw_key, char op, TimestampTz at)
 {
-	LhItem	  **items = palloc_array(LhItem *, Max(SPI_processed, 1));
+	LhItem	   *item = palloc0_object(LhItem);
+
+	item->ntids = 1;
+	item->tids = palloc_object(ItemPointerData);
+	ItemPointerCopy(tid, item->tids);
+	item->source = source;
+	item->raw_key = raw_key;
+	item->backfill = op == LH_INBOX_BACKFILL;
+	item->confirmed = op == LH_INBOX_GONE;
+	item->truncated = op == LH_INBOX_TRUNCATED;
+	item->at = at;
+	return item;
+}
+
+/* Rows of one key become one item. */
+static int
+unite_items(LhItem **items, int n)
+{
 	int			kept = 0;
 
-	*n = SPI_processed;
-	for (int i = 0; i < *n; i++)
-	{
-		LhItem	   *item = palloc0_object(LhItem);
-		bool		isnull;
-		char		op = DatumGetChar(lh_get(i, 4, &isnull));
-
-		item->ntids = 1;
-		item->tids = (ItemPointer) DatumGetPointer(lh_get(i, 1, &isnull));
-		item->source = lh_get_text(i, 2);
-		item->raw_key = lh_get_text(i, 3);
-		item->backfill = op == LH_INBOX_BACKFILL;
-		item->confirmed = op == LH_INBOX_GONE;
-		item->truncated = op == LH_INBOX_TRUNCATED;
-		item->at = lh_get_time(i, 5, 0);
-		items[i] = item;
-	}
-
-	/* rows of one key become one item */
-	qsort(items, *n, sizeof(LhItem *), compare_items);
-	for (int i = 0; i < *n; i++)
+	qsort(items, n, sizeof(LhItem *), compare_items);
+	for (int i = 0; i < n; i++)
 	{
 		LhItem	   *last = kept > 0 ? items[kept - 1] : NULL;
 
@@ -121,13 +142,26 @@ take_items(int *n)
 		last->confirmed = last->confirmed || items[i]->confirmed;
 		last->at = Max(last->at, items[i]->at);
 	}
-	*n = kept;
-	return items;
+	return kept;
 }
 
-static LhStatement delete_inbox = {
-	"delete from handoff.inbox where ctid = any($1)", 1, {TIDARRAYOID}
-};
+/* The claimed inbox rows in SPI_tuptable: (ctid, source, raw_key, op, at). */
+static LhItem **
+take_items(int *n)
+{
+	LhItem	  **items = palloc_array(LhItem *, Max(SPI_processed, 1));
+
+	for (int i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		ItemPointer tid = (ItemPointer) DatumGetPointer(lh_get(i, 1, &isnull));
+		char		op = DatumGetChar(lh_get(i, 4, &isnull));
+
+		items[i] = make_item(tid, lh_get_text(i, 2), lh_get_text(i, 3), op, lh_get_time(i, 5, 0));
+	}
+	*n = unite_items(items, SPI_processed);
+	return items;
+}
 
 static LhStatement leave_quarantine = {
 	"delete from handoff.quarantine where ctid = any(array("
@@ -140,21 +174,33 @@ static void
 delete_inbox_rows(LhItem *const *items, int n)
 {
 	int			ntids = 0;
-	Datum	   *tids;
-	Datum		value;
+	ItemPointer *tids;
 
 	for (int i = 0; i < n; i++)
 		if (items[i]->done)
 			ntids += items[i]->ntids;
 	if (ntids == 0)
 		return;
-	tids = palloc_array(Datum, ntids);
+	tids = palloc_array(ItemPointer, ntids);
 	ntids = 0;
 	for (int i = 0; i < n; i++)
 		for (int t = 0; items[i]->done && t < items[i]->ntids; t++)
-			tids[ntids++] = PointerGetDatum(&items[i]->tids[t]);
-	value = lh_array(TIDOID, tids, ntids);
-	lh_run(&delete_inbox, &value, NULL);
+			tids[ntids++] = &items[i]->tids[t];
+	lh_table_delete("inbox", tids, ntids);
+}
+
+/* Is anything in quarantine of a source of theirs?  They come source by source. */
+static bool
+any_quarantined(char *const *sources, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Datum		source = CStringGetTextDatum(sources[i]);
+
+		if ((i == 0 || strcmp(sources[i - 1], sources[i]) != 0) && lh_is_there(&quarantine_by_source, &source))
+			return true;
+	}
+	return false;
 }
 
 /* What was decided needs no quarantine any more. */
@@ -172,7 +218,7 @@ clear_quarantine(LhItem *const *items, int n)
 			sources[ndone] = items[i]->source;
 			raw_keys[ndone++] = items[i]->raw_key;
 		}
-	if (ndone == 0)
+	if (!any_quarantined(sources, ndone))
 		return;
 	values[0] = lh_text_array(sources, ndone);
 	values[1] = lh_text_array(raw_keys, ndone);
@@ -478,46 +524,81 @@ lh_drain_inbox(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult 
 
 /* At commit ---------------------------------------------------------------------------------- */
 
-static LhStatement claim_own = {
-	"select i.ctid, i.source, i.raw_key, i.op, i.at from handoff.inbox i join handoff.source s on s.name = i.source "
-	"where i.xid = $1 and i.op <> 'T' and s.key_indexed and s.paused_at is null and not exists (select from handoff.meta where paused_at is not null) "
-	"limit $2",
-	2, {XID8OID, INT8OID}
-};
+/* Is a source ready to be decided at commit: indexed by its key, not paused? */
+static bool
+is_ready(const char *name)
+{
+	Datum		key = CStringGetTextDatum(name);
+	LhSearch	search;
+	bool		ready = false;
+	bool		isnull;
 
-/* By its place: looked for by xid, it would be behind all those that a long transaction keeps from vacuum. */
-static LhStatement delete_wake = {
-	"delete from handoff.wake where ctid = $1", 1, {TIDOID}
-};
+	lh_search_begin(&search, &sources_by_name);
+	if (lh_search(&search, &key))
+	{
+		ready = DatumGetBool(lh_search_get(&search, "key_indexed", &isnull));
+		lh_search_get(&search, "paused_at", &isnull);
+		ready = ready && isnull;
+	}
+	lh_search_end(&search);
+	return ready;
+}
 
+/* What this transaction has captured of sources that are ready, but no more than one above the limit. */
+static LhItem **
+claim_own(int *n)
+{
+	LhItem	  **items = palloc_array(LhItem *, lh_inline_limit + 1);
+	Datum		xid = FullTransactionIdGetDatum(GetTopFullTransactionId());
+	char	   *asked = NULL;	/* the source last asked of, and the answer */
+	bool		ready = false;
+	LhSearch	search;
+
+	*n = 0;
+	lh_search_begin(&search, &inbox_by_xid);
+	for (bool more = lh_search(&search, &xid); more && *n <= lh_inline_limit; more = lh_search_next(&search))
+	{
+		char	   *source = lh_search_text(&search, "source");
+		bool		isnull;
+		char		op = DatumGetChar(lh_search_get(&search, "op", &isnull));
+
+		if (op != LH_INBOX_TRUNCATED && (asked == NULL || strcmp(asked, source) != 0))
+		{
+			asked = source;
+			ready = is_ready(source);
+		}
+		if (op != LH_INBOX_TRUNCATED && ready)
+			items[(*n)++] = make_item(&search.slot->tts_tid, source, lh_search_text(&search, "raw_key"), op,
+									  DatumGetTimestampTz(lh_search_get(&search, "at", &isnull)));
+	}
+	lh_search_end(&search);
+	return items;
+}
+
+/*
+ * The row of handoff.wake goes by its place: looked for by xid, it would be behind all those that a long
+ * transaction keeps from vacuum.
+ */
 static void
 drain_own(ItemPointer wake)
 {
-	Datum		place = PointerGetDatum(wake);
-	Datum		values[2] = {FullTransactionIdGetDatum(GetTopFullTransactionId()),
-	Int64GetDatum(lh_inline_limit + 1)};
 	LhDrainResult result = {0};
 	TimestampTz now = GetCurrentTimestamp();
 	LhItem	  **items;
-	int			n;
+	int			n = 0;
 
-	lh_check_schema();
-	if (!lh_may_decide_at_commit())
+	if (lh_check_schema() && lh_may_decide_at_commit() && lh_lock_deciding())
 	{
-		lh_run(&delete_wake, &place, NULL);
-		return;
-	}
-	if (!lh_lock_deciding())
-		return;
-	lh_run(&claim_own, values, NULL);
-	if (SPI_processed > 0 && SPI_processed <= lh_inline_limit)
-	{
-		items = take_items(&n);
-		lh_drain_items(items, n, now, n, &result);
+		items = claim_own(&n);
+		if (n > 0 && n <= lh_inline_limit)
+		{
+			n = unite_items(items, n);
+			lh_drain_items(items, n, now, n, &result);
+		}
 		if (result.users)
 			lh_confirm_leavers(now);
 	}
-	lh_run(&delete_wake, &place, NULL);
+	lh_table_delete("wake", &wake, 1);
 }
 
 /*

@@ -37,7 +37,7 @@ extern bool lh_is_transient(int sqlerrcode);
 /* Names of the sources whose rows can be decided now, as text[]: none while paused or publishing. */
 extern Datum lh_ready_sources(void);
 
-/* Error unless the tables are of the version this code was built for. */
-extern void lh_check_schema(void);
+/* Error unless the tables are of the version this code was built for; false: everything is paused. */
+extern bool lh_check_schema(void);
 
 #endif							/* LH_DRAIN_H */

@@ -57,7 +57,7 @@ static void
 find_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead, const LhContract **contract)
 {
 	char	   *key = unconstify(char *, lead_key);
-	char	  **existing;
+	char	   *existing;
 
 	if (!lh_lead_as_of(lead_key, as_of, lead))
 	{

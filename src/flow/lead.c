@@ -28,9 +28,9 @@ static LhStatement read_leads = {LEAD_COLUMNS, 1, {TEXTARRAYOID}};
 static LhStatement try_leads = {LEAD_COLUMNS " for update skip locked", 1, {TEXTARRAYOID}};
 static LhStatement lock_leads = {LEAD_COLUMNS " for update", 1, {TEXTARRAYOID}};
 
-static LhStatement existing_leads = {
-	"select lead_key from handoff.lead where lead_key = any($1)", 1, {TEXTARRAYOID}
-};
+static LhIndex leads_by_key = {"lead", "lead_pkey", 1, {"lead_key"}};
+static LhIndex activities_by_lead = {"activity", "activity_lead_at", 1, {"lead_key"}};
+static LhIndex links_by_lead = {"opportunity_link", "opportunity_link_pkey", 1, {"lead_key"}};
 
 /* Stopped ones too: asked for next_at, the server would read every clock that runs. */
 static LhStatement read_clocks = {
@@ -388,7 +388,7 @@ lh_leads_read(char *const *lead_keys, int n, LhLock lock, LhLead **leads)
 	Datum		keys = lh_text_array(lead_keys, n);
 	LhStatement *statement = lock == LH_LOCK_NONE ? &read_leads :
 		lock == LH_LOCK_TRY ? &try_leads : &lock_leads;
-	int			found = lh_run(statement, &keys, NULL);
+	int			found = n == 0 ? 0 : lh_run(statement, &keys, NULL);
 	bool		has_handoffs = false;
 	bool		is_purged = false;
 
@@ -416,20 +416,9 @@ lh_leads_read(char *const *lead_keys, int n, LhLock lock, LhLead **leads)
 }
 
 int
-lh_leads_existing(char *const *lead_keys, int n, char ***existing)
+lh_leads_existing(char *const *lead_keys, int n, char **existing)
 {
-	Datum		keys = lh_text_array(lead_keys, n);
-	int			found = lh_run(&existing_leads, &keys, NULL);
-
-	*existing = palloc_array(char *, Max(found, 1));
-	for (int i = 0; i < found; i++)
-	{
-		Reader		reader = reader_of(i);
-
-		(*existing)[i] = next_text(&reader);
-	}
-	qsort(*existing, found, sizeof(char *), lh_compare_keys);
-	return found;
+	return lh_which_are_there(&leads_by_key, lead_keys, n, existing);
 }
 
 static void
@@ -467,16 +456,32 @@ struct LhActivities
 	StoredActivity *rows;		/* by lead_key, at, source, key */
 };
 
+/* Those since then of leads that have any: of one that is new, as most are that come in bulk, there are none. */
+static int
+run_read_activities(char *const *lead_keys, const TimestampTz *since, int n, TimestampTz taken_by)
+{
+	char	  **keys = palloc_array(char *, n + 1);
+	TimestampTz *times = palloc_array(TimestampTz, n + 1);
+	int			nthere = lh_which_are_there(&activities_by_lead, lead_keys, n, keys);
+	Datum		values[3];
+
+	if (nthere == 0)
+		return 0;
+	for (int i = 0, at = 0; i < n && at < nthere; i++)
+		if (lead_keys[i] == keys[at])
+			times[at++] = since[i];
+	values[0] = lh_text_array(keys, nthere);
+	values[1] = lh_time_array(times, nthere);
+	values[2] = TimestampTzGetDatum(taken_by);
+	return lh_run(&read_activities, values, NULL);
+}
+
 LhActivities *
 lh_activities_read(char *const *lead_keys, const TimestampTz *since, int n, TimestampTz taken_by)
 {
 	LhActivities *all = palloc_object(LhActivities);
-	Datum		values[3];
 
-	values[0] = lh_text_array(lead_keys, n);
-	values[1] = lh_time_array(since, n);
-	values[2] = TimestampTzGetDatum(taken_by);
-	all->n = lh_run(&read_activities, values, NULL);
+	all->n = run_read_activities(lead_keys, since, n, taken_by);
 	all->rows = palloc0_array(StoredActivity, Max(all->n, 1));
 	for (int i = 0; i < all->n; i++)
 	{
@@ -558,10 +563,12 @@ struct LhOpportunities
 LhOpportunities *
 lh_opportunities_read(char *const *lead_keys, int n)
 {
-	Datum		keys = lh_text_array(lead_keys, n);
 	LhOpportunities *all = palloc_object(LhOpportunities);
+	char	  **linked = palloc_array(char *, n + 1);
+	int			nlinked = lh_which_are_there(&links_by_lead, lead_keys, n, linked);
+	Datum		keys = lh_text_array(linked, nlinked);
 
-	all->n = lh_run(&read_opportunities, &keys, NULL);
+	all->n = nlinked == 0 ? 0 : lh_run(&read_opportunities, &keys, NULL);
 	all->rows = palloc0_array(StoredOpportunity, Max(all->n, 1));
 	for (int i = 0; i < all->n; i++)
 	{

@@ -23,7 +23,7 @@ typedef enum LhLock
 extern int	lh_leads_read(char *const *lead_keys, int n, LhLock lock, LhLead **leads);
 
 /* Keys among those given that have a row, as seen by a new statement. */
-extern int	lh_leads_existing(char *const *lead_keys, int n, char ***existing);
+extern int	lh_leads_existing(char *const *lead_keys, int n, char **existing);	/* in their order */
 
 /* Give a lead its fields, under the contract that is to decide it. */
 extern void lh_lead_bind(LhLead *lead, const LhContract *contract);

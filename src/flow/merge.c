@@ -60,12 +60,23 @@ static LhStatement move_links = {
 	2, {TEXTARRAYOID, TEXTARRAYOID}
 };
 
+static LhIndex aliases_by_key = {"alias", "alias_pkey", 1, {"alias_key"}};
+
+/* What those of the keys stand for that stand for a lead, by one of the statements above. */
+static LhPairs
+run_read(LhStatement *statement, char *const *keys, int n)
+{
+	char	  **there = palloc_array(char *, n + 1);
+	int			nthere = lh_which_are_there(&aliases_by_key, keys, n, there);
+	Datum		value = lh_text_array(there, nthere);
+
+	return lh_answer_pairs(nthere == 0 ? 0 : lh_run(statement, &value, NULL));
+}
+
 LhPairs
 lh_aliases_of(char *const *keys, int n)
 {
-	Datum		value = lh_text_array(keys, n);
-
-	return lh_answer_pairs(n == 0 ? 0 : lh_run(&read_aliases, &value, NULL));
+	return run_read(&read_aliases, keys, n);
 }
 
 void
@@ -233,9 +244,7 @@ new_merges(List *named)
 static LhPairs
 merged_among(char *const *keys, int n)
 {
-	Datum		value = lh_text_array(keys, n);
-
-	return lh_answer_pairs(n == 0 ? 0 : lh_run(&read_merged, &value, NULL));
+	return run_read(&read_merged, keys, n);
 }
 
 /* Before the locks: leads that a group of lead rows concerns besides those whose rows they are. */

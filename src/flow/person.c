@@ -56,6 +56,8 @@ static LhStatement read_known = {
 	1, {TEXTARRAYOID}
 };
 
+static LhIndex leads_by_person = {"lead", "lead_person", 1, {"person_key"}};
+
 static LhStatement try_only_ones = {
 	"select l.lead_key from handoff.lead l where l.lead_key = any($1) order by l.lead_key collate \"C\" for update skip locked",
 	1, {TEXTARRAYOID}
@@ -187,9 +189,10 @@ lh_join_persons(LhBatch *batch, const LhSourceItems *group, const LhSourceRow *r
 		else if (becomes[i] != NULL)
 			keys[n++] = becomes[i];
 	}
+	n = lh_which_are_there(&leads_by_person, keys, lh_sort_unique(keys, n), keys);
 	if (n == 0)
 		return;
-	value = lh_text_array(keys, lh_sort_unique(keys, n));
+	value = lh_text_array(keys, n);
 	known = lh_answer_pairs(lh_run(&read_known, &value, NULL));
 	for (uint64 i = 0; i < known.n; i++)
 	{

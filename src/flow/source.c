@@ -28,6 +28,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -54,64 +55,85 @@ lh_source_is(const LhSource *source, const char *kind)
 
 /* Loading ------------------------------------------------------------------------------------ */
 
-static char *
-own_text(int col)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, col, &isnull);
+static LhIndex sources_by_name = {"source", "source_pkey", 1, {"name"}};
+static LhIndex all_sources = {"source", "source_pkey", 0};
+static LhIndex absences_by_source = {"absence", "absence_pkey", 1, {"source"}};
+static LhIndex merged_aliases = {"alias", "alias_merged", 0};
+static LhIndex all_accounts = {"account", "account_pkey", 0};
 
-	return isnull ? NULL : TextDatumGetCString(value);
+static bool
+has_text(const LhSearch *row, const char *column, const char *text)
+{
+	char	   *value = lh_search_text(row, column);
+	bool		same = value != NULL && strcmp(value, text) == 0;
+
+	if (value != NULL)
+		pfree(value);
+	return same;
+}
+
+/* Is there a row with that text in a column? */
+static bool
+any_has(LhIndex *rows, const char *column, const char *text)
+{
+	LhSearch	search;
+	bool		found = false;
+
+	lh_search_begin(&search, rows);
+	for (bool more = lh_search(&search, NULL); more && !found; more = lh_search_next(&search))
+		found = has_text(&search, column, text);
+	lh_search_end(&search);
+	return found;
+}
+
+static void
+take_source(LhSource *source, const LhSearch *row)
+{
+	Interval	none = {0};
+	Datum	   *keys;
+	bool		isnull;
+
+	source->name = lh_search_text(row, "name");
+	source->kind = lh_search_text(row, "kind");
+	source->schema_name = lh_search_text(row, "schema_name");
+	source->table_name = lh_search_text(row, "table_name");
+	deconstruct_array(DatumGetArrayTypePCopy(lh_search_get(row, "key_columns", &isnull)),
+					  TEXTOID, -1, false, TYPALIGN_INT, &keys, NULL, &source->nkeys);
+	source->key_columns = palloc_array(char *, source->nkeys);
+	for (int i = 0; i < source->nkeys; i++)
+		source->key_columns[i] = TextDatumGetCString(keys[i]);
+	source->key_prefix = lh_search_text(row, "key_prefix");
+	source->mapping = DatumGetJsonbPCopy(lh_search_get(row, "mapping", &isnull));
+	source->since = DatumGetTimestampTz(lh_search_get(row, "since", &isnull));
+	source->contract_name = lh_search_text(row, "contract");
+	source->key_indexed = DatumGetBool(lh_search_get(row, "key_indexed", &isnull));
+	source->attached_at = DatumGetTimestampTz(lh_search_get(row, "attached_at", &isnull));
+	source->polled = has_text(row, "capture", "poll");
+	source->delete_grace = DatumGetBool(DirectFunctionCall2(interval_gt, lh_search_get(row, "delete_grace", &isnull),
+															IntervalPGetDatum(&none)));
+	source->salesforce_ids = has_text(row, "id_format", "salesforce");
 }
 
 LhSource *
 lh_source_load(const char *name)
 {
-	static LhStatement statement = {
-		"select name, kind, schema_name, table_name, key_columns, key_prefix, mapping, since, contract, key_indexed, "
-		"attached_at, capture = 'poll', delete_grace > '0', "
-		"exists (select from handoff.absence where source = $1), id_format = 'salesforce', "
-		"exists (select from handoff.alias where kind = 'merged'), "
-		"exists (select from handoff.source where kind = 'account') or exists (select from handoff.account) "
-		"from handoff.source where name = $1",
-		1, {TEXTOID}
-	};
-	Datum		value = CStringGetTextDatum(name);
-	LhSource   *source;
-	HeapTuple	tuple;
-	TupleDesc	desc;
-	Datum	   *keys;
-	bool		isnull;
-	int			id;
+	Datum		key = CStringGetTextDatum(name);
+	LhSource   *source = NULL;
+	LhSearch	search;
 
-	if (lh_run(&statement, &value, NULL) == 0)
+	lh_search_begin(&search, &sources_by_name);
+	if (lh_search(&search, &key))
+	{
+		source = palloc0_object(LhSource);
+		take_source(source, &search);
+	}
+	lh_search_end(&search);
+	if (source == NULL)
 		return NULL;
-	tuple = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-	source = palloc0_object(LhSource);
-	source->name = own_text(1);
-	source->kind = own_text(2);
-	source->schema_name = own_text(3);
-	source->table_name = own_text(4);
-	deconstruct_array(DatumGetArrayTypePCopy(SPI_getbinval(tuple, desc, 5, &isnull)),
-					  TEXTOID, -1, false, TYPALIGN_INT, &keys, NULL, &source->nkeys);
-	source->key_columns = palloc_array(char *, source->nkeys);
-	for (int i = 0; i < source->nkeys; i++)
-		source->key_columns[i] = TextDatumGetCString(keys[i]);
-	source->key_prefix = own_text(6);
-	source->mapping = DatumGetJsonbPCopy(SPI_getbinval(tuple, desc, 7, &isnull));
-	source->since = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 8, &isnull));
-	source->contract_name = own_text(9);
-	source->key_indexed = DatumGetBool(SPI_getbinval(tuple, desc, 10, &isnull));
-	source->attached_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 11, &isnull));
-	source->polled = DatumGetBool(SPI_getbinval(tuple, desc, 12, &isnull));
-	source->delete_grace = DatumGetBool(SPI_getbinval(tuple, desc, 13, &isnull));
-	source->absences = DatumGetBool(SPI_getbinval(tuple, desc, 14, &isnull));
-	source->salesforce_ids = DatumGetBool(SPI_getbinval(tuple, desc, 15, &isnull));
-	source->merges = DatumGetBool(SPI_getbinval(tuple, desc, 16, &isnull));
-	source->accounts = DatumGetBool(SPI_getbinval(tuple, desc, 17, &isnull));
-
-	id = lh_contract_in_force(source->contract_name);
-	source->contract = id == 0 ? NULL : lh_contract(id);
+	source->absences = lh_is_there(&absences_by_source, &key);
+	source->merges = any_has(&merged_aliases, "kind", "merged");
+	source->accounts = any_has(&all_sources, "kind", "account") || lh_is_there(&all_accounts, NULL);
+	source->contract = lh_contract_in_force(source->contract_name);
 	return source;
 }
 
@@ -206,15 +228,22 @@ lh_source_lock(LhSource *source)
 
 /* Reading ------------------------------------------------------------------------------------ */
 
+/* Values of a key column, as the statement has them: one alone as it is. */
+static Datum
+key_values(char *const *parts, int n)
+{
+	return n == 1 ? CStringGetTextDatum(parts[0]) : lh_text_array(parts, n);
+}
+
 /* The key columns of raw keys, column by column. */
 static void
-split_keys(const LhSource *source, char *const *raw_keys, int n, Datum *arrays)
+split_keys(const LhSource *source, char *const *raw_keys, int n, Datum *values)
 {
 	char	  **parts = palloc_array(char *, Max(n, 1));
 
 	if (source->nkeys == 1)
 	{
-		arrays[0] = lh_text_array(raw_keys, n);
+		values[0] = key_values(raw_keys, n);
 		return;
 	}
 	for (int k = 0; k < source->nkeys; k++)
@@ -229,7 +258,7 @@ split_keys(const LhSource *source, char *const *raw_keys, int n, Datum *arrays)
 				elog(ERROR, "malformed key \"%s\" of source \"%s\"", raw_keys[i], source->name);
 			parts[i] = pnstrdup(part->val.string.val, part->val.string.len);
 		}
-		arrays[k] = lh_text_array(parts, n);
+		values[k] = key_values(parts, n);
 	}
 }
 
@@ -264,26 +293,26 @@ same_ids(const LhSource *source, LhType type, Datum value)
 	return lh_array(TEXTOID, ids, n);
 }
 
+/* The fields of an answer's row, whose columns have been taken apart. */
 static LhFields *
-read_fields(const LhSource *source, HeapTuple tuple, TupleDesc desc)
+read_fields(const LhSource *source, TupleDesc desc, const Datum *values, const bool *isnull)
 {
 	const LhFieldSet *set = lh_source_fields(source);
 	LhFields   *fields = lh_fields_create(set);
+	int			nfields = lh_source_nfields(source);
 
-	for (int i = 0; i < lh_source_nfields(source); i++)
+	for (int i = 0; i < nfields; i++)
 	{
-		LhType		type = set->fields[i].type;
-		bool		isnull;
-		Datum		value = SPI_getbinval(tuple, desc, LH_READ_FIRST_FIELD + i, &isnull);
-		int16		len;
-		bool		byval;
+		int			column = LH_READ_FIRST_FIELD + i - 1;
+		Form_pg_attribute att = TupleDescAttr(desc, column);
+		Datum		value;
 
-		if (isnull)
+		if (isnull[column])
 			continue;
-		get_typlenbyval(lh_type_oid(type), &len, &byval);
-		value = len == -1 ? PointerGetDatum(PG_DETOAST_DATUM_COPY(value)) : datumCopy(value, byval, len);
+		value = att->attlen == -1 ? PointerGetDatum(PG_DETOAST_DATUM_COPY(values[column])) :
+			datumCopy(values[column], att->attbyval, att->attlen);
 		if (source->salesforce_ids && is_key_field(set->fields[i].name))
-			value = same_ids(source, type, value);
+			value = same_ids(source, set->fields[i].type, value);
 		lh_fields_set(fields, i, value);
 	}
 	return fields;
@@ -313,51 +342,66 @@ counts_before(const LhSourceRow *a, const LhSourceRow *b)
 	return order > 0;
 }
 
-static TimestampTz
-time_column(HeapTuple tuple, TupleDesc desc, int col)
+/* The columns of an answer, row by row. */
+typedef struct Answer
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, col, &isnull);
+	TupleDesc	desc;
+	Datum	   *values;
+	bool	   *isnull;
+} Answer;
 
-	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+static TimestampTz
+time_column(const Answer *answer, int col)
+{
+	return answer->isnull[col - 1] ? DT_NOBEGIN : DatumGetTimestampTz(answer->values[col - 1]);
 }
 
 static bool
-bool_column(HeapTuple tuple, TupleDesc desc, int col, bool if_null)
+bool_column(const Answer *answer, int col, bool if_null)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, col, &isnull);
-
-	return isnull ? if_null : DatumGetBool(value);
+	return answer->isnull[col - 1] ? if_null : DatumGetBool(answer->values[col - 1]);
 }
 
 static void
-take_answer_row(const LhSource *source, HeapTuple tuple, TupleDesc desc, LhSourceRow *rows)
+take_answer_row(const LhSource *source, const Answer *answer, LhSourceRow *rows)
 {
-	bool		isnull;
-	LhSourceRow *row = &rows[DatumGetInt64(SPI_getbinval(tuple, desc, LH_READ_ORD, &isnull)) - 1];
+	LhSourceRow *row = &rows[DatumGetInt64(answer->values[LH_READ_ORD - 1]) - 1];
 	LhSourceRow fresh;
 
-	fresh.past = !bool_column(tuple, desc, LH_READ_CURRENT, true);
-	fresh.present = !fresh.past && !bool_column(tuple, desc, LH_READ_DELETED, false);
-	fresh.version = time_column(tuple, desc, LH_READ_VERSION);
-	fresh.loaded_at = time_column(tuple, desc, LH_READ_LOADED_AT);
-	fresh.row = read_fields(source, tuple, desc);
+	fresh.past = !bool_column(answer, LH_READ_CURRENT, true);
+	fresh.present = !fresh.past && !bool_column(answer, LH_READ_DELETED, false);
+	fresh.version = time_column(answer, LH_READ_VERSION);
+	fresh.loaded_at = time_column(answer, LH_READ_LOADED_AT);
+	fresh.row = read_fields(source, answer->desc, answer->values, answer->isnull);
 	if (row->row == NULL || counts_before(&fresh, row))
 		*row = fresh;
+}
+
+static void
+take_answer(const LhSource *source, LhSourceRow *rows)
+{
+	Answer		answer = {SPI_tuptable->tupdesc};
+
+	answer.values = palloc_array(Datum, answer.desc->natts);
+	answer.isnull = palloc_array(bool, answer.desc->natts);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		heap_deform_tuple(SPI_tuptable->vals[i], answer.desc, answer.values, answer.isnull);
+		take_answer_row(source, &answer, rows);
+	}
 }
 
 LhSourceRow *
 lh_source_read(LhSource *source, char *const *raw_keys, int n)
 {
 	LhSourceRow *rows = palloc0_array(LhSourceRow, Max(n, 1));
-	LhStatement *statement = lh_source_statement(source);
-	Datum		arrays[LH_MAX_PARAMS];
+	LhStatement *statement = lh_source_statement(source, n == 1);
+	Datum		values[LH_MAX_PARAMS];
 	Oid			save_userid;
 	int			save_sec_context;
 	int			guc_nest;
 
-	split_keys(source, raw_keys, n, arrays);
+	split_keys(source, raw_keys, n, values);
 	for (int i = 0; i < n; i++)
 		rows[i].version = DT_NOBEGIN;
 
@@ -365,12 +409,11 @@ lh_source_read(LhSource *source, char *const *raw_keys, int n)
 	SetUserIdAndSecContext(source->owner, save_sec_context | SECURITY_RESTRICTED_OPERATION);
 	guc_nest = NewGUCNestLevel();
 	lh_set_zone(source->contract->zone);	/* a time of day in text is meant there */
-	lh_run(statement, arrays, NULL);
+	lh_run(statement, values, NULL);
 	AtEOXact_GUC(false, guc_nest);	/* what his code has set, search_path say, ends here */
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 
-	for (uint64 i = 0; i < SPI_processed; i++)
-		take_answer_row(source, SPI_tuptable->vals[i], SPI_tuptable->tupdesc, rows);
+	take_answer(source, rows);
 	return rows;
 }
 

@@ -66,7 +66,7 @@ extern char *lh_source_id(const LhSource *source, const char *id);
 
 extern bool lh_source_is(const LhSource *source, const char *kind);
 
-/* source_sql.c: the statement that reads rows by key, one text[] a key column, and its columns. */
+/* source_sql.c: the statement that reads rows by key, one text[] a key column, or one row, a text; and its columns. */
 enum
 {
 	LH_READ_ORD = 1,
@@ -77,7 +77,7 @@ enum
 	LH_READ_FIRST_FIELD
 };
 
-extern LhStatement *lh_source_statement(const LhSource *source);
+extern LhStatement *lh_source_statement(const LhSource *source, bool one);
 extern const LhFieldSet *lh_source_fields(const LhSource *source);
 extern int	lh_source_nfields(const LhSource *source);
 

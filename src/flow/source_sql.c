@@ -82,26 +82,31 @@ key_type(const LhSource *source, Relation rel, const char *column)
 								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
 
+/* The columns of the answer, but for the first. */
+static void
+append_columns(StringInfo sql, const LhSource *source, Relation rel, List **missing)
+{
+	append_value(sql, source, rel, "deleted", BOOLOID, missing);
+	appendStringInfoString(sql, ", ");
+	append_value(sql, source, rel, "is_current", BOOLOID, missing);
+	appendStringInfoString(sql, ", ");
+	append_value(sql, source, rel, "version", TIMESTAMPTZOID, missing);
+	appendStringInfoString(sql, ", ");
+	append_value(sql, source, rel, "loaded_at", TIMESTAMPTZOID, missing);
+	for (int i = 0; i < lh_source_nfields(source); i++)
+		append_field(sql, source, rel, i, missing);
+}
+
+/* Rows by their keys, with the position of each key. */
 static char *
-build_statement(const LhSource *source, Relation rel, List **missing)
+build_for_many(const LhSource *source, Relation rel, const char *columns)
 {
 	StringInfoData sql;
 	StringInfoData keys;
 
 	initStringInfo(&sql);
 	initStringInfo(&keys);
-	appendStringInfoString(&sql, "select k.ord, ");
-	append_value(&sql, source, rel, "deleted", BOOLOID, missing);
-	appendStringInfoString(&sql, ", ");
-	append_value(&sql, source, rel, "is_current", BOOLOID, missing);
-	appendStringInfoString(&sql, ", ");
-	append_value(&sql, source, rel, "version", TIMESTAMPTZOID, missing);
-	appendStringInfoString(&sql, ", ");
-	append_value(&sql, source, rel, "loaded_at", TIMESTAMPTZOID, missing);
-	for (int i = 0; i < lh_source_nfields(source); i++)
-		append_field(&sql, source, rel, i, missing);
-
-	appendStringInfoString(&sql, " from unnest(");
+	appendStringInfo(&sql, "select k.ord, %s from unnest(", columns);
 	for (int i = 0; i < source->nkeys; i++)
 	{
 		appendStringInfo(&sql, "%s$%d::pg_catalog.text[]::%s[]", i == 0 ? "" : ", ", i + 1,
@@ -114,6 +119,22 @@ build_statement(const LhSource *source, Relation rel, List **missing)
 		appendStringInfo(&sql, "k%d, ", i + 1);
 	appendStringInfo(&sql, "ord) join %s t on %s",
 					 quote_qualified_identifier(source->schema_name, source->table_name), keys.data);
+	return sql.data;
+}
+
+/* The rows of one key: half of the work, and what is decided at commit is mostly one. */
+static char *
+build_for_one(const LhSource *source, Relation rel, const char *columns)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "select 1::pg_catalog.int8, %s from %s t where ", columns,
+					 quote_qualified_identifier(source->schema_name, source->table_name));
+	for (int i = 0; i < source->nkeys; i++)
+		appendStringInfo(&sql, "%st.%s = $%d::pg_catalog.text::%s", i == 0 ? "" : " and ",
+						 quote_identifier(source->key_columns[i]), i + 1,
+						 key_type(source, rel, source->key_columns[i]));
 	return sql.data;
 }
 
@@ -145,14 +166,14 @@ lh_source_select(const LhSource *source, Relation rel, const bool *asked)
 }
 
 /*
- * The statement of a source, with what it was built from: the source as attached, the contract's
+ * The statements of a source, with what they were built from: the source as attached, the contract's
  * fields, and the table as it was then (and the casts), of which the server tells us changes.
  */
 typedef struct ReadPlan
 {
 	char		name[NAMEDATALEN * 2 + 2];
-	char	   *sql;			/* NULL: none yet */
-	LhStatement statement;
+	LhStatement many;			/* no text: none yet */
+	LhStatement one;
 	TimestampTz attached_at;
 	int			contract_id;
 	Oid			relid;
@@ -199,24 +220,39 @@ make_read_plans(void)
 
 /* Take a new text for a source's statement; the plan stays if it is the same text. */
 static void
-renew_plan(ReadPlan *plan, const LhSource *source, const char *sql)
+renew(LhStatement *statement, const LhSource *source, Oid type, const char *sql)
 {
-	if (plan->sql != NULL && strcmp(plan->sql, sql) != 0)
+	if (statement->sql != NULL && strcmp(statement->sql, sql) != 0)
 	{
-		if (plan->statement.plan != NULL)
-			SPI_freeplan(plan->statement.plan);
-		pfree(plan->sql);
-		plan->sql = NULL;
+		if (statement->plan != NULL)
+			SPI_freeplan(statement->plan);
+		pfree(unconstify(char *, statement->sql));
+		statement->sql = NULL;
 	}
-	if (plan->sql == NULL)
+	if (statement->sql == NULL)
 	{
-		memset(&plan->statement, 0, sizeof(plan->statement));
-		plan->sql = MemoryContextStrdup(TopMemoryContext, sql);
-		plan->statement.sql = plan->sql;
-		plan->statement.nparams = source->nkeys;
+		memset(statement, 0, sizeof(*statement));
+		statement->sql = MemoryContextStrdup(TopMemoryContext, sql);
+		statement->nparams = source->nkeys;
 		for (int i = 0; i < source->nkeys; i++)
-			plan->statement.types[i] = TEXTARRAYOID;
+			statement->types[i] = type;
 	}
+}
+
+/* Make the statements anew; which mapped columns the table lacks. */
+static List *
+renew_plan(ReadPlan *plan, const LhSource *source)
+{
+	Relation	rel = relation_open(source->relid, NoLock);
+	List	   *missing = NIL;
+	StringInfoData columns;
+
+	initStringInfo(&columns);
+	append_columns(&columns, source, rel, &missing);
+	renew(&plan->many, source, TEXTARRAYOID, build_for_many(source, rel, columns.data));
+	renew(&plan->one, source, TEXTOID, build_for_one(source, rel, columns.data));
+	relation_close(rel, NoLock);
+	return missing;
 }
 
 /*
@@ -262,40 +298,51 @@ forget_columns(const LhSource *source)
 		lh_run(&statement, values, NULL);
 }
 
-LhStatement *
-lh_source_statement(const LhSource *source)
+/* Are a source's statements what they would be if they were made now? */
+static bool
+is_current(const ReadPlan *plan, const LhSource *source)
+{
+	return plan->many.sql != NULL && plan->one.sql != NULL && !plan->outdated && plan->relid == source->relid &&
+		plan->contract_id == source->contract->contract_id && plan->attached_at == source->attached_at;
+}
+
+static ReadPlan *
+plan_of(const char *source)
 {
 	char		name[sizeof(((ReadPlan *) NULL)->name)];
 	ReadPlan   *plan;
-	List	   *missing = NIL;
-	Relation	rel;
 	bool		found;
 
 	if (read_plans == NULL)
 		make_read_plans();
-	strlcpy(name, source->name, sizeof(name));
+	strlcpy(name, source, sizeof(name));
 	plan = hash_search(read_plans, name, HASH_ENTER, &found);
 	if (!found)
-		plan->sql = plan->missing = NULL;
-	if (found && plan->lacking)
-		forget_columns(source);
-	if (plan->sql != NULL && !plan->outdated && plan->relid == source->relid &&
-		plan->contract_id == source->contract->contract_id &&
-		plan->attached_at == source->attached_at)
-		return &plan->statement;
+		memset((char *) plan + sizeof(name), 0, sizeof(*plan) - sizeof(name));
+	return plan;
+}
 
-	/* a change that we learn of meanwhile counts, and so does an error */
-	plan->attached_at = DT_NOBEGIN;
-	plan->outdated = false;
-	plan->relid = source->relid;
-	rel = relation_open(source->relid, NoLock);
-	renew_plan(plan, source, build_statement(source, rel, &missing));
-	relation_close(rel, NoLock);
-	warn_of_missing(plan, source, missing);
-	plan->lacking = missing != NIL;
+LhStatement *
+lh_source_statement(const LhSource *source, bool one)
+{
+	ReadPlan   *plan = plan_of(source->name);
+	List	   *missing;
+
 	if (plan->lacking)
 		forget_columns(source);
-	plan->contract_id = source->contract->contract_id;
-	plan->attached_at = source->attached_at;
-	return &plan->statement;
+	if (!is_current(plan, source))
+	{
+		/* a change that we learn of meanwhile counts, and so does an error */
+		plan->attached_at = DT_NOBEGIN;
+		plan->outdated = false;
+		plan->relid = source->relid;
+		missing = renew_plan(plan, source);
+		warn_of_missing(plan, source, missing);
+		plan->lacking = missing != NIL;
+		if (plan->lacking)
+			forget_columns(source);
+		plan->contract_id = source->contract->contract_id;
+		plan->attached_at = source->attached_at;
+	}
+	return one ? &plan->one : &plan->many;
 }
