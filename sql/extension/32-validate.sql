@@ -422,6 +422,16 @@ as $$
                       join handoff.stage s on s.contract_id = x.contract_id and s.name = any (x.stages) and s.owner = 'sales'
                       where x.contract_id = $1)
     union all
+    select 'error', format('sla "%s"', s.name), format('has scope assignment, which metric %s has not', s.metric),
+           'Scope assignment is for accept and first_touch; the others begin anew by themselves. Leave scope out.'
+    from handoff.sla s
+    where s.contract_id = $1 and s.scope = 'assignment' and s.metric not in ('accept', 'first_touch')
+    union all
+    select 'error', format('sla "%s"', s.name), 'counts business time and its target has months',
+           'Open time has no months: give days, each the open time of one date, and hours.'
+    from handoff.sla s
+    where s.contract_id = $1 and s.clock = 'business' and extract(month from s.target) + extract(year from s.target) <> 0
+    union all
     select 'warning', format('sla "%s"', s.name), 'counts business time and the contract names no calendar',
            'Reps and pools without a calendar of their own have no business time: set contract.calendar.'
     from handoff.sla s

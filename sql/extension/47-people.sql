@@ -47,6 +47,51 @@ $$;
 comment on function handoff.set_limits(text, int, int, int) is
     'Sets the most leads that pools give a rep in a day, a week (from Monday) and a month of the reporting zone; NULL: no limit. What routes name directly is not limited. Errors: 42704 (no such rep), 22023 (below 0).';
 
+create function handoff.set_hours(rep text, schedule text default null, calendar text default null, zone text default null)
+    returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform handoff.need_rep(rep);
+    if calendar is not null then
+        perform handoff.need_calendar(calendar);
+    end if;
+    -- fails here, not at the first lead, if this server doesn't know the zone
+    perform handoff.is_open(schedule::handoff.schedule, clock_timestamp());
+    perform handoff.is_open(('closed @ ' || zone)::handoff.schedule, clock_timestamp());
+    perform handoff.change_rep(rep, jsonb_build_object('schedule', schedule, 'calendar', calendar, 'zone', zone));
+end
+$$;
+comment on function handoff.set_hours(text, text, text, text) is
+    'Says when a rep works: weekly hours of his own, with the exceptions of a calendar; else by that calendar, else by his pool''s or the contract''s, whose hours are meant in his time zone if one is given. Clocks of his that run are planned anew by the next tick. Errors: 42704 (no such rep, calendar), 22P02 (schedule), 22023 (a zone that the server doesn''t know).';
+
+create function handoff.set_pool_hours(pool text, calendar text default null, respect_schedule boolean default true) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old jsonb;
+    new jsonb;
+begin
+    perform handoff.need_pool(pool);
+    if calendar is not null then
+        perform handoff.need_calendar(calendar);
+    end if;
+    perform handoff.lock_group(array[pool]);
+    select to_jsonb(p) into old from handoff.pool p where p.pool = set_pool_hours.pool for update;
+    update handoff.pool p set calendar = set_pool_hours.calendar, respect_schedule = set_pool_hours.respect_schedule
+    where p.pool = set_pool_hours.pool
+      and (p.calendar, p.respect_schedule) is distinct from (set_pool_hours.calendar, set_pool_hours.respect_schedule)
+    returning to_jsonb(p) into new;
+    if found then
+        perform handoff.log_operation('pool', pool, old, new);
+    end if;
+end
+$$;
+comment on function handoff.set_pool_hours(text, text, boolean) is
+    'Gives a pool the calendar of those of its members who have no hours of their own (NULL: the contract''s), and says whether they get leads only in their hours, or shortly before. Clocks that run are planned anew by the next tick. Error 42704: no such pool, calendar.';
+
 create function handoff.add_away(
     rep       text,
     away_from timestamptz,
@@ -181,6 +226,8 @@ comment on function handoff.pool_room(text, timestamptz) is
 
 revoke all on function handoff.need_active_rep(text) from public;
 revoke all on function handoff.activate_rep(text) from public;
+revoke all on function handoff.set_hours(text, text, text, text) from public;
+revoke all on function handoff.set_pool_hours(text, text, boolean) from public;
 revoke all on function handoff.set_limits(text, int, int, int) from public;
 revoke all on function handoff.add_away(text, timestamptz, timestamptz, text, boolean, text) from public;
 revoke all on function handoff.remove_away(text, timestamptz) from public;

@@ -96,7 +96,7 @@ as $$
                when 'joined' then format('joins handoff %s of lead %s, the same person', e.detail ->> 'of_handoff', e.detail ->> 'lead')
                when 'collision' then format('the same person as lead %s, whose handoff %s %s: %s', e.detail ->> 'lead', e.detail ->> 'of_handoff',
                                             coalesce(e.detail ->> 'of_rep' || ' has or had', 'nobody has'), e.detail ->> 'action')
-               when 'reengaged' then format('%s a sign of life%s', coalesce(format('lead %s, the same person, gives', e.detail ->> 'lead'), 'gives'),
+               when 'reengaged' then format('%s a sign of life%s', coalesce('lead ' || (e.detail ->> 'lead') || ', the same person, gives', 'gives'),
                                             coalesce(': ' || nullif((select string_agg(s, ', ') from jsonb_array_elements_text(e.detail -> 'signals') s), ''), ''))
                when 'released' then format('no longer held: %s', e.detail ->> 'code')
                when 'blocked' then format('lacks %s', (select string_agg(f, ', ') from jsonb_array_elements_text(e.detail -> 'fields') f))

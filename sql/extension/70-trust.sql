@@ -327,6 +327,14 @@ begin
     join handoff.clock k on k.lead_key = l.lead_key and k.handoff_no = 0 and k.kind = 'stage_age' and k.name = s.name
     where s.max_age is not null and l.deleted_at is null and k.due_at <> d.due_at
     union all
+    -- 9 and of SLA clocks (a sample), once a tick has seen what changed
+    select 9, 'error', format('lead "%s": SLA "%s" of handoff %s is due %s, not %s', k.lead_key, k.name, k.handoff_no, k.planned, k.due_at),
+           'Have calendars, reps or pools been changed past the functions made for it, or the server''s time-zone data? Run handoff.replan(), then handoff.tick().'
+    from handoff.misplanned(1000) k
+    where not exists (select from handoff.operation_log o, handoff.meta m
+                      where o.at > m.people_seen and o.object in ('calendar', 'calendar_exception', 'rep', 'pool'))
+      and not exists (select from handoff.inbox i join handoff.lead l on l.lead_key = k.lead_key and (i.source, i.raw_key) = (l.source, l.raw_key))
+    union all
     -- 9 and accounts that were found are those that would be found now, as far as nothing waits (a sample)
     select 9, 'error', format('lead "%s" belongs to account %s by %s; it would be matched to %s now', l.lead_key, coalesce(l.account_key, 'none'),
                               coalesce(l.account_method, 'nothing'), coalesce(m.account_key, 'none')),
@@ -504,7 +512,7 @@ begin
         execute format('grant select on all tables in schema handoff to %I', role_name);
         execute format('grant insert on handoff.inbox to %I', role_name);
         execute format('grant update on handoff.delivery to %I', role_name);
-        execute format('grant update (paused_at) on handoff.meta to %I', role_name);
+        execute format('grant update (paused_at, people_seen) on handoff.meta to %I', role_name);
         execute format('grant update (paused_at, deletes_held_at, leavers_held_at) on handoff.source to %I', role_name);
         execute format('grant update (leaving_since) on handoff.crm_user to %I', role_name);
         execute format('grant delete on handoff.absence to %I', role_name);
@@ -514,7 +522,7 @@ begin
         select p.oid from pg_proc p
         where p.pronamespace = 'handoff'::regnamespace
           and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
-                  tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,
+                  tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
                   release_leavers,forget_leavers,lease,ack,nack,
                   act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype

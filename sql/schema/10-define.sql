@@ -377,7 +377,7 @@ comment on column handoff.sla.name is 'Name shown with the clock.';
 comment on column handoff.sla.ord is 'Order within leg and metric.';
 comment on column handoff.sla.leg is 'Leg whose handoffs are clocked.';
 comment on column handoff.sla.metric is 'accept (handed to accepted or rejected), first_touch (handed to first human touch), next_touch, response (signal to next human touch), decision (accepted to outcome) or meeting_held.';
-comment on column handoff.sla.scope is 'lead: the buyer''s wait, runs on through reassignment; assignment: starts afresh for each owner.';
+comment on column handoff.sla.scope is 'lead: the buyer''s wait, runs on through reassignment; assignment: starts afresh for each owner, for metrics accept and first_touch.';
 comment on column handoff.sla.criteria is 'Which leads; over lead fields, when the clock starts.';
 comment on column handoff.sla.target is 'Time allowed: business time or elapsed time, as clock says.';
 comment on column handoff.sla.clock is 'business (open hours of the rep''s, else the pool''s, else the contract''s calendar) or elapsed (wall time).';

@@ -419,6 +419,8 @@ extern void lh_start_response(LhDecision *decision, LhLeadHandoff *handoff);
 extern void lh_judge_slas(LhDecision *decision);
 extern bool lh_sla_paused(const LhSlaClock *clock);
 
+extern TimestampTz lh_sla_due(const LhSlaClock *clock);	/* as it is now; LH_NOT_YET: never */
+
 /* The due time moved by an offset, negative or not, in the clock's own time; LH_NOT_YET: never. */
 extern TimestampTz lh_sla_moment(const LhSlaClock *clock, const Interval *offset);
 

@@ -29,7 +29,7 @@ lh_ask_hours(LhHoursAsked *asked, const LhContract *contract, const LhLead *lead
 	{
 		const LhSlaClock *clock = lfirst(lc);
 
-		if (clock->rep != NULL && clock->stopped_at == LH_NOT_YET)
+		if (clock->rep != NULL)
 			ask_for(asked, clock->rep, clock->pool);
 	}
 	if (contract->owner_slas && open != NULL && open->h.rep != NULL)
@@ -87,7 +87,6 @@ lh_give_hours(LhHoursAsked *asked, const LhContract *contract, LhLead *lead, LhI
 	{
 		LhSlaClock *clock = lfirst(lc);
 
-		if (clock->stopped_at == LH_NOT_YET)
-			clock->hours = hours_of(asked, clock->rep, clock->pool, contract->calendar);
+		clock->hours = hours_of(asked, clock->rep, clock->pool, contract->calendar);
 	}
 }

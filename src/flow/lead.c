@@ -172,28 +172,37 @@ next_heats(Reader *reader, LhHeat **heats)
 	return n;
 }
 
-static void
-next_pauses(Reader *reader, LhSlaClock *clock)
+int
+lh_pauses_from_multirange(MultirangeType *value, LhPause **pauses)
 {
-	bool		isnull;
-	Datum		value = lh_get(reader->row, ++reader->col, &isnull);
 	TypeCacheEntry *cache = lookup_type_cache(TSTZRANGEOID, TYPECACHE_RANGE_INFO);
 	RangeType **ranges;
+	int			n;
 
-	if (isnull)
-		return;
-	multirange_deserialize(cache, DatumGetMultirangeTypeP(value), &clock->npauses, &ranges);
-	clock->pauses = palloc_array(LhPause, clock->npauses);
-	for (int i = 0; i < clock->npauses; i++)
+	multirange_deserialize(cache, value, &n, &ranges);
+	*pauses = palloc_array(LhPause, Max(n, 1));
+	for (int i = 0; i < n; i++)
 	{
 		RangeBound	from;
 		RangeBound	to;
 		bool		empty;
 
 		range_deserialize(cache, ranges[i], &from, &to, &empty);
-		clock->pauses[i].from = DatumGetTimestampTz(from.val);
-		clock->pauses[i].to = to.infinite ? LH_NOT_YET : DatumGetTimestampTz(to.val);
+		(*pauses)[i].from = DatumGetTimestampTz(from.val);
+		(*pauses)[i].to = to.infinite ? LH_NOT_YET : DatumGetTimestampTz(to.val);
 	}
+	return n;
+}
+
+/* NULL: there are none. */
+static void
+next_pauses(Reader *reader, LhSlaClock *clock)
+{
+	bool		isnull;
+	Datum		value = lh_get(reader->row, ++reader->col, &isnull);
+
+	if (!isnull)
+		clock->npauses = lh_pauses_from_multirange(DatumGetMultirangeTypeP(value), &clock->pauses);
 }
 
 /* Leads -------------------------------------------------------------------------------------- */

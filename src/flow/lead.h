@@ -8,6 +8,7 @@
 
 #include "flow/decide.h"
 #include "route/people.h"
+#include "utils/multirangetypes.h"
 
 typedef enum LhLock
 {
@@ -24,6 +25,8 @@ extern int	lh_leads_read(char *const *lead_keys, int n, LhLock lock, LhLead **le
 
 /* Keys among those given that have a row, as seen by a new statement. */
 extern int	lh_leads_existing(char *const *lead_keys, int n, char **existing);	/* in their order */
+
+extern int	lh_pauses_from_multirange(MultirangeType *value, LhPause **pauses);	/* how many */
 
 /* Give a lead its fields, under the contract that is to decide it. */
 extern void lh_lead_bind(LhLead *lead, const LhContract *contract);

@@ -180,10 +180,17 @@ pause_or_resume(LhDecision *decision, LhSlaClock *clock)
 	note_pause(decision, clock, stands_still ? "paused" : "resumed");
 }
 
+/* A pause that goes on has taken nothing yet. */
+TimestampTz
+lh_sla_due(const LhSlaClock *clock)
+{
+	return due_with_pauses(clock, DT_NOBEGIN);
+}
+
 static void
 plan(LhSlaClock *clock)
 {
-	TimestampTz due = due_with_pauses(clock, DT_NOBEGIN);
+	TimestampTz due = lh_sla_due(clock);
 
 	if (due == clock->due_at)
 		return;

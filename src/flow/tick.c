@@ -90,6 +90,16 @@ static LhStatement waiting_handoffs = {
 	3, {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID}
 };
 
+/* Clocks that run, where calendars, reps or pools have changed, or somebody asks for it: see handoff.misplanned(). */
+static LhStatement misplanned_clocks = {
+	"select distinct k.lead_key, l.source, l.raw_key, '{}'::text[] from handoff.misplanned() k "
+	"join handoff.lead l on l.lead_key = k.lead_key "
+	"where (select m.people_seen = '-infinity' or exists (select from handoff.operation_log o where o.at > m.people_seen "
+	"and o.object in ('calendar', 'calendar_exception', 'rep', 'pool')) from handoff.meta m) "
+	"and l.source = any($2) and $1 is not null order by k.lead_key limit $3",
+	3, {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID}
+};
+
 /* What those have who have left, or are away and want it given to others. */
 static LhStatement orphaned_handoffs = {
 	"select a.lead_key, l.source, l.raw_key, '{}'::text[] from handoff.rep r "
@@ -196,18 +206,28 @@ all_changes_until(void)
 	return nwriters > 0 ? DT_NOBEGIN : before;
 }
 
-/* Seek owners for the handoffs that have none or lose theirs, once a tick; until when all changes were seen. */
-static TimestampTz
+/* Plan clocks anew whose hours have changed; false: not all could be. */
+static bool
+run_misplanned(TimestampTz now, int batch_size, LhDrainResult *result)
+{
+	LhDrainResult round = {0};
+	int			limit = batch_size * MOST_BATCHES;
+	int			n = run_named(&misplanned_clocks, now, limit, batch_size, &round);
+
+	result->quarantined += round.quarantined;
+	return n < limit && round.waiting == 0;
+}
+
+/* Seek owners for the handoffs that have none or lose theirs, once a tick. */
+static void
 run_waiting(TimestampTz now, int batch_size, LhDrainResult *result)
 {
-	TimestampTz people_seen = all_changes_until();
 	LhDrainResult round = {0};
 
 	run_named(&orphaned_handoffs, now, batch_size * MOST_BATCHES, batch_size, &round);
 	run_named(&waiting_handoffs, now, batch_size * MOST_BATCHES, batch_size, &round);
 	result->waiting += round.waiting;
 	result->quarantined += round.quarantined;
-	return people_seen;
 }
 
 /* The inbox once more, after something was put into it. */
@@ -295,6 +315,7 @@ lh_tick(PG_FUNCTION_ARGS)
 	TimestampTz stop = GetCurrentTimestamp() + TICK_SECONDS * USECS_PER_SEC;
 	LhDrainResult result = {0};
 	TimestampTz people_seen;
+	bool		all_planned;
 	int64		due;
 	TupleDesc	desc;
 	LhWorld		world;
@@ -325,9 +346,11 @@ lh_tick(PG_FUNCTION_ARGS)
 	SPI_connect();
 	keep_freed_memory();
 	run_inbox(now, batch_size, stop, &result);
+	people_seen = all_changes_until();
+	all_planned = run_misplanned(now, batch_size, &result);
 	due = run_clocks(now, batch_size, stop, &result);
-	people_seen = run_waiting(now, batch_size, &result);
-	beat(now, people_seen);
+	run_waiting(now, batch_size, &result);
+	beat(now, all_planned ? people_seen : DT_NOBEGIN);
 	lh_run(&check_sources, NULL, NULL);
 	SPI_finish();
 	lh_leave(&world);

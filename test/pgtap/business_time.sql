@@ -9,7 +9,7 @@ select (:'cases' = '' or :'calendars' = '' or :'peer_cases' = '' or :'peer_calen
 
 begin;
 set local timezone = 'UTC';
-select plan(15);
+select plan(16);
 \set QUIET 1
 set client_min_messages = warning;
 select handoff.teardown(true);
@@ -111,6 +111,11 @@ select is_empty($$
     )
     select * from (select distinct on (n) * from due order by n, round desc) d where due is not null and found <> due
 $$, 'due when the target is worked, pauses left out');
+select is_empty($$
+    select * from paused
+    where due is not null and due is distinct from
+          handoff.clock_due(at, make_interval(mins => target), true, calendar, null, null, (select coalesce(range_agg(r), '{}') from unnest(pauses) r), 'UTC')
+$$, 'and so is a clock');
 select is_empty($$
     select * from paused
     where worked is not null and pg_temp.worked(calendar, at, done, pauses) is distinct from make_interval(mins => worked)
