@@ -16,7 +16,7 @@ select handoff.teardown(true);
 select handoff.setup();
 
 \if :absent
-select skip('LH_DATA has no oracle', 15);
+select skip('LH_DATA has no oracle', 16);
 \else
 
 -- their calendars: week {day: [[from, to], ..]}, holidays, date_overrides and breaks {date: [[from, to], ..]}
