@@ -90,7 +90,7 @@ create table handoff.clock (
     verdict    text check (verdict in ('met', 'missed', 'void')),
     business_seconds numeric,
     pauses     tstzmultirange not null default '{}',
-    paused     boolean not null generated always as (upper_inf(pauses)) stored,
+    paused     boolean not null default false,
     next_step  int not null default 1,
     next_at    timestamptz,
     primary key (lead_key, handoff_no, kind, name, n)

@@ -414,19 +414,19 @@ static LhStatement write_assignments = {
 
 static LhStatement write_slas = {
 	"insert into handoff.clock (lead_key, handoff_no, kind, name, n, rep, pool, started_at, due_at, stopped_at, verdict, "
-	"business_seconds, pauses, next_step, next_at) "
+	"business_seconds, pauses, paused, next_step, next_at) "
 	"select u.lead_key, u.handoff_no, 'sla', u.name, u.n, u.rep, u.pool, u.started_at, u.due_at, u.stopped_at, u.verdict, "
-	"u.time_run / 1000000.0, coalesce(u.pauses, '{}')::tstzmultirange, u.next_step, u.next_at "
-	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
-	"as u(lead_key, handoff_no, name, n, rep, pool, started_at, due_at, stopped_at, verdict, time_run, pauses, next_step, next_at) "
+	"u.time_run / 1000000.0, coalesce(u.pauses, '{}')::tstzmultirange, u.paused, u.next_step, u.next_at "
+	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) "
+	"as u(lead_key, handoff_no, name, n, rep, pool, started_at, due_at, stopped_at, verdict, time_run, pauses, paused, next_step, next_at) "
 	"on conflict (lead_key, handoff_no, kind, name, n) do update "
 	"set started_at = excluded.started_at, due_at = excluded.due_at, stopped_at = excluded.stopped_at, "
 	"verdict = excluded.verdict, business_seconds = excluded.business_seconds, pauses = excluded.pauses, "
-	"next_step = excluded.next_step, next_at = excluded.next_at",
-	14,
+	"paused = excluded.paused, next_step = excluded.next_step, next_at = excluded.next_at",
+	15,
 	{
 		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, BOOLARRAYOID, INT4ARRAYOID,
 		TIMESTAMPTZARRAYOID
 	}
 };
@@ -508,6 +508,7 @@ add_slas(LhRows *slas, const LhBatchLead *slot)
 		put_text(&row, clock->verdict);
 		put(&row, Int64GetDatum(clock->time_run), clock->stopped_at == LH_NOT_YET);
 		put_pauses(&row, clock);
+		put(&row, BoolGetDatum(lh_sla_paused(clock)), false);
 		put_int(&row, clock->next_step);
 		put_time_unless(&row, clock->next_at, LH_NOT_YET);
 		add(slas, &row);

@@ -141,7 +141,7 @@ begin
         t := case when pg_temp.p(sla.i, 1, 50) then sla.handed_at
                   else timestamptz '2026-07-01 12:00+00' - pg_temp.u(sla.i, 2) * interval '30 hours' end;
         closed := case when pg_temp.p(sla.i, 3, 40) then t + pg_temp.u(sla.i, 4) * interval '48 hours' end;
-        insert into handoff.clock (lead_key, handoff_no, kind, name, n, started_at, due_at, stopped_at, verdict, pauses)
+        insert into handoff.clock (lead_key, handoff_no, kind, name, n, started_at, due_at, stopped_at, verdict, pauses, paused)
         values (sla.lead_key, sla.handoff_no, 'sla', sla.name, sla.n, t,
                 case sla.i % 10 when 0 then timestamptz '2026-07-01 12:00+00' + (sla.i % 3) * (timestamptz '2026-07-01 12:00+00' - t) / 3
                                 else t + interval '24 hours' end,
@@ -149,7 +149,8 @@ begin
                 case when closed is null then case when sla.i % 12 = 0 then 'missed' end
                      when sla.i % 6 = 0 then 'void'
                      when sla.i % 6 > 1 then case when closed > t + interval '24 hours' then 'missed' else 'met' end end,
-                case when pg_temp.p(sla.i, 5, 15) then tstzmultirange(tstzrange(t, null)) else '{}' end);
+                case when pg_temp.p(sla.i, 5, 15) then tstzmultirange(tstzrange(t, null)) else '{}' end,
+                pg_temp.p(sla.i, 5, 15));
     end loop;
     -- what is no SLA clock of a handoff counts nowhere
     insert into handoff.clock (lead_key, handoff_no, kind, name, started_at, due_at)
