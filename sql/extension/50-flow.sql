@@ -110,6 +110,9 @@ as $$
                when 'qualified' then concat_ws(': ', 'qualified for the next leg', e.detail ->> 'note')
                when 'rerouted' then concat_ws(': ', format('%s gives it away, %s', e.detail ->> 'rep', e.detail ->> 'code'), e.detail ->> 'note')
                when 'taken_away' then concat_ws(': ', format('taken from %s, %s', e.detail ->> 'rep', e.detail ->> 'why'), e.detail ->> 'note')
+               when 'escalated' then concat_ws(', ', format('step %s of SLA %s: %s', e.detail ->> 'step', e.detail ->> 'sla',
+                                                            concat_ws(' ', e.detail ->> 'action', e.detail ->> 'recipient')),
+                                               case when e.detail ? 'sync_late' then 'without word from the sources' end)
                when 'closed' then concat_ws(': ', format('handoff %s ended, %s', e.detail ->> 'handoff', e.detail -> 'set' ->> 'outcome'),
                                             e.detail -> 'set' ->> 'code', e.detail -> 'set' ->> 'note')
                when 'recycled' then format('comes back %s, path %s', coalesce(e.detail -> 'set' ->> 'recycle_due_at', 'with a signal'),

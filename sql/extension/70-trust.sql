@@ -293,12 +293,45 @@ begin
                         and t.from_stage = e.detail ->> 'from' and t.to_stage = e.detail ->> 'to'
                         and t.event = e.detail ->> 'event')
     union all
+    -- 6 each step of escalation that was done is an event, and the other way round
+    select 6, 'error', format('lead "%s", handoff %s: step %s of "%s" is %s', coalesce(d.lead_key, e.lead_key), coalesce(d.handoff_no, e.handoff_no),
+                              coalesce(d.step, e.step), coalesce(d.name, e.name),
+                              case when e.lead_key is null then 'done without an event' else 'an event and not done' end),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from (select * from handoff.escalation_done where skipped is null) d
+    full join (select v.lead_key, x.handoff as handoff_no, x.sla as name, x.n, x.step
+               from handoff.event v, jsonb_to_record(v.detail) x (handoff int, sla text, n int, step int)
+               where v.type = 'escalated') e
+        on (e.lead_key, e.handoff_no, e.name, e.n, e.step) = (d.lead_key, d.handoff_no, d.name, d.n, d.step)
+    where d.lead_key is null or e.lead_key is null
+    union all
+    -- 6 and those that were due when the last tick looked have been taken, but for leads that it could not decide
+    select 6, 'warning', format('%s clocks wait for escalation since %s', count(*), min(c.next_at)),
+           'Are their leads in quarantine, their sources paused? Is handoff.tick() called?'
+    from handoff.clock c
+    join handoff.meta m on c.next_at <= m.tick_now - interval '10 minutes'
+    where c.kind = 'sla'
+    having count(*) > 0
+    union all
+    -- 8 nothing was escalated of what had ended, stood still or is erased
+    select 8, 'error', format('lead "%s", handoff %s: step %s of "%s" was done at %s, %s', d.lead_key, d.handoff_no, d.step, d.name, d.at,
+                              case when h.lead_key is null then 'and there is no such handoff'
+                                   when h.closed_at < d.at then format('and it had ended at %s', h.closed_at)
+                                   else 'while its clock stood still' end),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.escalation_done d
+    left join handoff.handoff h on h.lead_key = d.lead_key and h.handoff_no = d.handoff_no
+    left join handoff.clock c on (c.lead_key, c.handoff_no, c.kind, c.name, c.n) = (d.lead_key, d.handoff_no, 'sla', d.name, d.n)
+    where d.skipped is null
+      and (h.lead_key is null or h.closed_at < d.at
+           or exists (select from unnest(c.pauses) p where lower(p) < d.at and (upper_inf(p) or d.at < upper(p))))
+    union all
     -- 7 outbox rows = events that demand one
     select 7, 'error', format('lead "%s", event %s (%s): %s message in the outbox', coalesce(e.lead_key, o.lead_key),
                               coalesce(e.seq, o.seq), coalesce(e.type, o.type), case when o.seq is null then 'no' else 'an unasked' end),
            'Somebody wrote to the tables of schema handoff by hand.'
     from (select lead_key, seq, type from handoff.event
-          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'blocked', 'reengaged')
+          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'blocked', 'reengaged', 'escalated')
              or type = 'collision' and detail ->> 'action' = 'notify'
              or type = 'closed' and detail -> 'set' ->> 'outcome' <> 'next_leg'
              or type = 'violation' and detail ->> 'action' = 'hold') e

@@ -27,7 +27,6 @@ create table handoff.lead (
     booked_at      timestamptz,
     trigger        text not null,
     trigger_at     timestamptz not null,
-    seen_at        timestamptz,
     version        timestamptz,
     blocked_since  timestamptz,
     blocked_fields text[],
@@ -79,7 +78,6 @@ comment on column handoff.lead.folded_at is 'Time of the newest activity that gr
 comment on column handoff.lead.booked_at is 'Newest booking of a meeting among its activities; NULL: none.';
 comment on column handoff.lead.trigger is 'What the newest input was: row, activity, review, contract.';
 comment on column handoff.lead.trigger_at is 'Time of the newest input: the activity''s time, else the row''s version, else its capture.';
-comment on column handoff.lead.seen_at is 'When that input was captured (clock time); of a touch recorded by API its now. NULL: not known.';
 comment on column handoff.lead.version is 'Newest version time seen of the source row, if one is mapped. Older rows are ignored.';
 comment on column handoff.lead.blocked_since is 'Since when only missing or invalid fields keep it from its next stage.';
 comment on column handoff.lead.blocked_fields is 'Those fields, in order of name.';
@@ -157,6 +155,8 @@ create table handoff.activity (
 );
 create index activity_lead_at on handoff.activity (lead_key, at);
 create index activity_source_key on handoff.activity (source, activity_key);
+-- how far a source has told what happened: the newest that had happened when it was taken in
+create index activity_newest on handoff.activity (source, at) where taken_at >= at;
 comment on table handoff.activity is 'What a lead did and what was done with it, one row an activity; kept also before its lead is known.';
 comment on column handoff.activity.lead_key is 'Lead it belongs to.';
 comment on column handoff.activity.source is 'handoff.source.name it came from.';

@@ -39,7 +39,7 @@ comment on column handoff.outbox.n is 'Number among the events of that log entry
 comment on column handoff.outbox.id is 'Key of the event for its receivers: the same at every delivery, so that a repeated one can be dropped.';
 comment on column handoff.outbox.aggregatetype is 'Kind of thing it is about: lead.';
 comment on column handoff.outbox.aggregateid is 'Key of that thing: the lead''s key.';
-comment on column handoff.outbox.type is 'handoff.created, handoff.assigned, handoff.unassigned, lead.blocked or handoff.disposed.';
+comment on column handoff.outbox.type is 'handoff.created, handoff.assigned, handoff.unassigned, handoff.disposed, lead.blocked ..: docs/notify.md lists them.';
 comment on column handoff.outbox.payload is 'What a receiver needs to act on it, with the brief; by type in docs/notify.md.';
 comment on column handoff.outbox.created_at is 'When it happened: the decision''s now.';
 comment on column handoff.outbox.expires_at is 'From when it is not worth sending any more; NULL: always worth it.';

@@ -129,7 +129,6 @@ create table handoff.handoff (
     segment           text,
     trigger           text not null,
     trigger_at        timestamptz not null,
-    seen_at           timestamptz,
     handed_at         timestamptz not null,
     incomplete        boolean not null,
     route             text,
@@ -137,6 +136,8 @@ create table handoff.handoff (
     rep               text,
     assigned_at       timestamptz,
     assignments       int not null,
+    hops              int not null default 0,
+    fallback_at       timestamptz,
     unassigned_reason text,
     delivered_at      timestamptz,
     touches           int not null,
@@ -182,7 +183,6 @@ comment on column handoff.handoff.score is 'Its score at that moment, in points.
 comment on column handoff.handoff.segment is 'Its derived field segment at that moment; NULL: none.';
 comment on column handoff.handoff.trigger is 'What qualified it: row, activity, review, contract, manual.';
 comment on column handoff.handoff.trigger_at is 'Time of that input: where speed-to-lead begins.';
-comment on column handoff.handoff.seen_at is 'When that input was captured (clock time); of a cycle that began by itself, when it began; not after handed_at. NULL: not known.';
 comment on column handoff.handoff.handed_at is 'When the leg was passed (the decision''s now). The cohort of the handoff in KPIs.';
 comment on column handoff.handoff.incomplete is 'Handed over although required fields were missing, after the longest wait.';
 comment on column handoff.handoff.route is 'Route that found the present owner; while nobody has it, the one it waits for (NULL: all were passed over).';
@@ -190,6 +190,8 @@ comment on column handoff.handoff.pool is 'Pool that the present owner was picke
 comment on column handoff.handoff.rep is 'Present owner, after closing the last one; NULL: nobody.';
 comment on column handoff.handoff.assigned_at is 'When the first owner was found.';
 comment on column handoff.handoff.assignments is 'How many owners it has had.';
+comment on column handoff.handoff.hops is 'How many owners have lost it because they let it lie (escalation, action reassign).';
+comment on column handoff.handoff.fallback_at is 'When escalation gave it to the last route of its leg, the only one that counts for it from then on; NULL: it didn''t.';
 comment on column handoff.handoff.unassigned_reason is 'Why nobody has it: code of the last obstacle (docs/route.md); NULL: somebody has.';
 comment on column handoff.handoff.delivered_at is 'When the news of the assignment was first acknowledged by a destination.';
 comment on column handoff.handoff.touches is 'Human touches since handed_at (two-way contacts included).';
@@ -239,13 +241,41 @@ comment on table handoff.assignment is 'One row an owner that a handoff has had.
 comment on column handoff.assignment.lead_key is 'Lead.';
 comment on column handoff.assignment.handoff_no is 'Handoff of the lead.';
 comment on column handoff.assignment.n is 'Number within the handoff, from 1.';
-comment on column handoff.assignment.route is 'Route that found the rep; or in its place how he was named: returned, manual, claim, crm, booked_host, rep_left, away.';
+comment on column handoff.assignment.route is 'Route that found the rep; or in its place how he was named: returned, manual, claim, crm, booked_host, booked, rep_left, away.';
 comment on column handoff.assignment.pool is 'Pool he was picked from; NULL: not from a pool.';
 comment on column handoff.assignment.rep is 'Rep.';
-comment on column handoff.assignment.reason is 'Why a rep was sought: handoff, reroute (not mine), returned (AE to SDR), manual, claim, crm (another owner there), rep_left, away.';
+comment on column handoff.assignment.reason is 'Why a rep was sought: handoff, reroute (not mine), returned (AE to SDR), manual, claim, crm (another owner there), rep_left, away, booked (he hosts the meeting), silence (the owner before let it lie), fallback (by escalation).';
 comment on column handoff.assignment.at is 'When he got it.';
 comment on column handoff.assignment.ended_at is 'When he lost it or the handoff closed; NULL: he has it.';
 comment on column handoff.assignment.known_to_crm is 'The CRM has named him as the owner since: what was written back has returned.';
 comment on column handoff.assignment.turn_returned is 'His turn in the pool was given back.';
 comment on column handoff.assignment.end_reason is 'Why it ended: closed (the handoff did), or why another rep was sought, as in reason; NULL: he has it.';
 comment on column handoff.assignment.passed_over is 'Routes and candidates that were passed over, each with a coded reason: {"routes": {name: code}, "reps": {rep: code}}; in contracts with routes to territories also which row of a map was found: {"territories": {route: {"map", "key", "row"}}}.';
+
+create table handoff.escalation_done (
+    lead_key   text not null,
+    handoff_no int not null,
+    name       text not null,
+    n          int not null,
+    step       int not null,
+    action     text not null,
+    recipient  text,
+    skipped    text,
+    due_at     timestamptz not null,
+    at         timestamptz not null,
+    sync_late  boolean not null,
+    primary key (lead_key, handoff_no, name, n, step),
+    constraint escalation_done_action check (action in ('remind', 'notify', 'reassign', 'fallback', 'recycle'))
+);
+comment on table handoff.escalation_done is 'Steps of escalation whose turn has come, one row a clock and step: each once. What was done is an event escalated too.';
+comment on column handoff.escalation_done.lead_key is 'Lead.';
+comment on column handoff.escalation_done.handoff_no is 'Handoff of the lead.';
+comment on column handoff.escalation_done.name is 'SLA whose clock it was.';
+comment on column handoff.escalation_done.n is 'Number of that clock.';
+comment on column handoff.escalation_done.step is 'Number of the step within the SLA.';
+comment on column handoff.escalation_done.action is 'What was done: remind, notify, reassign, fallback (also a reassign beyond max_hops), recycle.';
+comment on column handoff.escalation_done.recipient is 'Rep or address that was told; of an action that takes the lead away, from whom. NULL: nobody.';
+comment on column handoff.escalation_done.skipped is 'Why nothing was done: criteria (not true then), no_owner, last_route (it is there already), or the rule against recycling it; NULL: it was done.';
+comment on column handoff.escalation_done.due_at is 'The step''s moment.';
+comment on column handoff.escalation_done.at is 'When it was done or passed over (p_now of that decision).';
+comment on column handoff.escalation_done.sync_late is 'The lead was taken away though the sources of activities had not told what was done up to the step''s moment: sync_wait was over.';

@@ -303,11 +303,11 @@ give(LhAssign *assign, LhSeeker *seeker, const LhChoice *choice)
 /* One seeker --------------------------------------------------------------------------------- */
 
 static LhStatement read_given_away = {
-	"select rep from handoff.assignment where lead_key = $1 and handoff_no = $2 and end_reason = 'reroute'",
+	"select rep from handoff.assignment where lead_key = $1 and handoff_no = $2 and end_reason in ('reroute', 'silence', 'fallback')",
 	2, {TEXTOID, INT4OID}
 };
 
-/* Who has had it and said that it isn't his is not asked again. */
+/* Who has had it, and said that it isn't his or let it lie, is not asked again. */
 static void
 find_excluded(LhSeeker *seeker)
 {

@@ -61,7 +61,7 @@ typedef struct LhSeeker
 	LhJson		routes;			/* passed over: name -> code */
 	LhJson		reps;
 	LhJson		territories;	/* name of a route to a map -> the row it found; if the contract has any */
-	LhTexts		excluded;		/* reps who had it and said that it isn't theirs */
+	LhTexts		excluded;		/* reps who had it, and said that it isn't theirs or let it lie */
 
 	/* of the last route that could not take it */
 	const char *reason;

@@ -21,6 +21,7 @@
  * by name.
  */
 #include "flow/batch.h"
+#include "flow/escalate.h"
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -257,7 +258,6 @@ lock_leads(LhBatch *batch, char **keys, int n)
 	{
 		batch->leads[i].input.version = DT_NOBEGIN;
 		batch->leads[i].input.activity_at = batch->activity_at == 0 ? DT_NOBEGIN : batch->activity_at;
-		batch->leads[i].input.activity_seen_at = batch->now;
 		batch->leads[i].input.changed_since = batch->activity_at == 0 ? DT_NOEND : batch->activity_at;
 		batch->leads[i].input.action = batch->action;
 	}
@@ -480,6 +480,7 @@ decide_all(LhBatch *batch)
 	lh_batch_accounts(batch);
 	lh_batch_persons(batch);
 	find_hours(batch);
+	lh_batch_recipients(batch);
 	foreach(lc, contracts)
 		n += need_activities(batch, lfirst(lc), keys + n, since + n);
 	if (n == 0)
@@ -511,6 +512,7 @@ judge_anew(LhBatch *batch)
 			continue;
 		lh_set_zone(slot->contract->zone);
 		lh_judge_slas(&slot->decision);
+		lh_plan_steps(&slot->decision);
 	}
 }
 
@@ -531,6 +533,7 @@ lh_batch_run(LhBatch *batch)
 	lh_batch_assign(batch);
 	judge_anew(batch);
 	lh_batch_apply(batch);
+	lh_batch_escalated(batch);
 	lh_queue_persons(batch);
 	lh_batch_notify(batch);
 }

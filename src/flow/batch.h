@@ -10,6 +10,7 @@
  *		merge.c		leads that are one
  *		account.c	what leads know of their accounts
  *		match.c		which account a lead belongs to, if its CRM names none
+ *		recipients.c	whom escalation tells, and what the sources know
  *		owner.c		who loses a handoff: to another owner in the CRM, or because he has left
  *		person.c	leads of one person
  *		assign.c	who gets the handoffs that seek an owner
@@ -140,6 +141,9 @@ extern void lh_confirm_leavers(TimestampTz now);
 /* match.c: what input.found is, of the leads whose account the CRM doesn't name */
 extern void lh_batch_match(LhBatch *batch);
 
+/* recipients.c: what steps of escalation have to know, for the leads of which one may be due */
+extern void lh_batch_recipients(LhBatch *batch);
+
 /* owner.c */
 extern void lh_batch_owners(LhBatch *batch);
 
@@ -157,6 +161,9 @@ extern void lh_batch_assign(LhBatch *batch);
 
 /* apply.c */
 extern void lh_batch_apply(LhBatch *batch);
+
+/* escalated.c */
+extern void lh_batch_escalated(LhBatch *batch);
 
 /* notify.c */
 extern void lh_batch_notify(LhBatch *batch);

@@ -12,6 +12,7 @@
  * Event times never go back within a lead: if now is earlier than the lead's last decision (the clock
  * was set back), that decision's time is taken.
  */
+#include "flow/escalate.h"
 #include "flow/journey.h"
 
 #include "catalog/pg_type.h"
@@ -44,6 +45,7 @@ lh_decision_event(LhDecision *decision, const char *type, const char *leg,
 	event->leg = leg;
 	event->actor = actor;
 	event->detail = detail;
+	event->expires_at = LH_NOT_YET;
 	decision->effects->events = lappend(decision->effects->events, event);
 	decision->effects->changed = true;
 	decision->lead->decided_at = decision->now; /* owners are found after lh_decide() */
@@ -417,6 +419,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	{
 		judge_activities(&decision);
 		lh_judge_slas(&decision);
+		lh_escalate(&decision);
 		if (effects->changed)
 			lead->decided_at = decision.now;
 		return decision;
@@ -426,7 +429,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	if (decision.restored)
 		resume(&decision);
 	if (input->activity_at != DT_NOBEGIN)
-		lh_take_newest(lead, "activity", input->activity_at, input->activity_seen_at);
+		lh_take_newest(lead, "activity", input->activity_at);
 
 	judge_activities(&decision);
 	lh_worked(&decision);
@@ -436,6 +439,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	keep_score(&decision);
 	lh_journey(&decision);
 	lh_judge_slas(&decision);
+	lh_escalate(&decision);
 
 	lh_set_clock(&decision, LH_CLOCK_REVIEW, "", decision.valid_until);
 	if (effects->changed)

@@ -55,8 +55,9 @@ typedef struct LhSlaClock
 	int			npauses;
 	LhPause    *pauses;			/* by time */
 	int64		time_run;		/* open time until it stopped, in microseconds */
-	int			next_step;		/* of its escalation */
+	int			next_step;		/* of its escalation: none before that number is to come */
 	TimestampTz next_at;		/* when tick() is to look at it; LH_NOT_YET: need not */
+	bool		step_waits;		/* the step that is due waits until next_at */
 
 	const LhSla *sla;			/* NULL: this version has none of that name */
 	LhCalendar *hours;			/* whose open time it counts; NULL: all time is */
@@ -95,12 +96,33 @@ typedef struct LhLeadHandoff
 /* Why an owner loses a handoff that goes on. */
 typedef struct LhRelease
 {
-	const char *why;			/* reroute, manual, claim, crm, rep_left, away */
+	const char *why;			/* reroute, manual, claim, crm, rep_left, away, booked, silence, fallback */
 	const char *prefer;			/* the rep to ask first; NULL: nobody */
 	const char *code;			/* of a disposition; NULL: none */
 	const char *note;
 	const char *actor;
 } LhRelease;
+
+/* Somebody whom a step of escalation tells. */
+typedef struct LhRecipient
+{
+	const char *name;			/* as the contract says: owner, manager, pool_lead, or whom it names */
+	const char *to;				/* rep or address; NULL: nobody */
+	LhCalendar *hours;			/* NULL: any time */
+} LhRecipient;
+
+/* A step of escalation whose turn has come. */
+typedef struct LhStepTaken
+{
+	const LhSlaClock *clock;
+	int			step;
+	LhStepAction action;		/* what was done: at the limit of hops a reassign is a fallback */
+	const char *recipient;		/* told, or from whom it was taken; NULL: nobody */
+	const char *skipped;		/* why it was passed over; NULL: it was done */
+	TimestampTz due_at;			/* its moment */
+	TimestampTz at;
+	bool		sync_late;		/* sources had not told enough by then */
+} LhStepTaken;
 
 /* An opportunity that the lead stands behind. */
 typedef struct LhOpportunity
@@ -218,7 +240,6 @@ typedef struct LhLead
 	TimestampTz intent_since;	/* activities up to then give no intent; DT_NOBEGIN: all do */
 	char	   *trigger;
 	TimestampTz trigger_at;
-	TimestampTz seen_at;		/* when that was captured; LH_NOT_YET: it isn't known */
 	TimestampTz version;		/* DT_NOBEGIN: none seen */
 	TimestampTz blocked_since;	/* DT_NOEND: not blocked */
 	int			nblocked;
@@ -263,7 +284,6 @@ typedef struct LhInput
 	int			nactivities;
 	LhActivity *activities;
 	TimestampTz activity_at;	/* newest that is new to this decision; DT_NOBEGIN: none */
-	TimestampTz activity_seen_at;	/* when that one was captured */
 	TimestampTz changed_since;	/* earliest that is new, changed or gone; DT_NOEND: none is */
 
 	int			nopportunities;
@@ -281,6 +301,12 @@ typedef struct LhInput
 	LhCalendar *hours;			/* of the contract; NULL: all time counts */
 	LhCalendar *owner_hours;	/* of who has the open handoff; read only if the contract asks for it */
 
+	/* for steps of escalation, read if some are due; see recipients.c */
+	bool		recipients_read;
+	int			nrecipients;
+	const LhRecipient *recipients;
+	TimestampTz activities_known_to;	/* sources have told what was done up to then; LH_NOT_YET: there are none */
+
 	bool		clock_due[LH_NCLOCKS];
 	const LhAction *action;		/* NULL: none */
 } LhInput;
@@ -294,6 +320,7 @@ typedef struct LhEvent
 	const char *actor;
 	Jsonb	   *detail;
 	const char *notify;			/* type of the message for the outside; NULL: none */
+	TimestampTz expires_at;		/* from when that is not worth sending; LH_NOT_YET: it always is */
 	LhLeadHandoff *handoff;		/* that it is about; NULL: none */
 } LhEvent;
 
@@ -312,6 +339,7 @@ typedef struct LhEffects
 	bool		changed;		/* the lead's row must be written */
 	List	   *events;			/* of LhEvent * */
 	List	   *stays;			/* of LhStay * */
+	List	   *steps;			/* of LhStepTaken * */
 	const char *brings_to;		/* lead with whose handoff it has something new for; NULL: none */
 } LhEffects;
 
@@ -360,7 +388,7 @@ extern void lh_set_account_fields(LhDecision *decision);
 
 /* take.c: what is new about the lead itself; false: there is nothing to decide any more */
 extern bool lh_take_row(LhDecision *decision);
-extern void lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at, TimestampTz seen_at);
+extern void lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at);
 
 /* crm_status.c: is the lead where that status of the CRM says it is? */
 extern bool lh_status_says_what_is(const LhDecision *decision, const char *value);

@@ -238,7 +238,7 @@ static LhStatement enter_quarantine = {
 
 static LhStatement postpone_clocks = {
 	"update handoff.clock set next_at = $2 + interval '1 hour' "
-	"where lead_key = $1 and handoff_no = 0 and next_at <= $2",
+	"where lead_key = $1 and next_at <= $2",
 	2, {TEXTOID, TIMESTAMPTZOID}
 };
 

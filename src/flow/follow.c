@@ -393,6 +393,20 @@ lh_match_routes(LhSeeker *seeker)
 			seeker->matches[seeker->nmatches++] = seeker->matches[m];
 }
 
+/* Escalation has given it to the last route of its leg: the others don't count any more. */
+static bool
+counts_no_more(const LhSeeker *seeker, int leg, int route)
+{
+	const LhContract *contract = seeker->slot->contract;
+
+	if (seeker->handoff->h.fallback_at == LH_NOT_YET)
+		return false;
+	for (int i = route + 1; i < contract->route.n; i++)
+		if (contract->routes[i].leg == leg)
+			return true;
+	return false;
+}
+
 bool
 lh_follow_routes(LhAssign *assign, LhSeeker *seeker, LhChoice *choice)
 {
@@ -410,6 +424,11 @@ lh_follow_routes(LhAssign *assign, LhSeeker *seeker, LhChoice *choice)
 
 		note_no_match(seeker, leg, next, seeker->matches[m]);
 		next = seeker->matches[m] + 1;
+		if (counts_no_more(seeker, leg, seeker->matches[m]))
+		{
+			lh_json_text(&seeker->routes, route->name, "escalated");
+			continue;
+		}
 		seeker->retry_at = DT_NOEND;
 		choice->rep = target_of(assign, seeker, route, &crew, &reason);
 		choice->route = route->name;

@@ -527,10 +527,9 @@ act(Journey *journey, const LhAction *action)
 		lh_act(journey, action);
 }
 
-void
-lh_journey(LhDecision *decision)
+static Journey
+begin_journey(LhDecision *decision)
 {
-	bool		was_held = decision->lead->gate_code != NULL || decision->lead->nblocked > 0;
 	Journey		journey = {
 		.decision = decision,
 		.visited = palloc0_array(bool, decision->contract->nstages),
@@ -542,6 +541,44 @@ lh_journey(LhDecision *decision)
 	};
 
 	journey.visited[decision->stage] = true;
+	return journey;
+}
+
+static LhAction
+recycle_by(const LhDisposition *disposition)
+{
+	LhAction	action = {
+		.kind = LH_DO_DISPOSE,.name = "escalation",.outcome = disposition->outcome,.code = disposition->code,
+		.actor = "contract",.until = LH_NOT_YET
+	};
+
+	return action;
+}
+
+const LhRefusal *
+lh_may_give_up(LhDecision *decision, const LhDisposition *disposition)
+{
+	Journey		journey = begin_journey(decision);
+	LhAction	action = recycle_by(disposition);
+
+	return lh_may_act(&journey, &action, true);
+}
+
+void
+lh_give_up(LhDecision *decision, const LhDisposition *disposition)
+{
+	Journey		journey = begin_journey(decision);
+	LhAction	action = recycle_by(disposition);
+
+	lh_act(&journey, &action);
+}
+
+void
+lh_journey(LhDecision *decision)
+{
+	bool		was_held = decision->lead->gate_code != NULL || decision->lead->nblocked > 0;
+	Journey		journey = begin_journey(decision);
+
 	give_way(&journey);
 	lh_follow_reengagement(&journey);
 	act(&journey, decision->input->action);

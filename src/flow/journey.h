@@ -47,6 +47,10 @@ extern void lh_enter_first_stage(LhDecision *decision);
 extern void lh_start_stage_age(LhDecision *decision, TimestampTz since);
 extern void lh_journey(LhDecision *decision);
 
+/* The contract recycles a lead that nobody works, by a disposition: what is against it (NULL: nothing)?  Do it. */
+extern const LhRefusal *lh_may_give_up(LhDecision *decision, const LhDisposition *disposition);
+extern void lh_give_up(LhDecision *decision, const LhDisposition *disposition);
+
 /* The disposition of that code and outcome; one that ended by age counts as never answered; or NULL. */
 extern const LhDisposition *lh_disposition_of(const LhContract *contract, const char *code,
 											  const char *outcome);

@@ -16,10 +16,10 @@
 #include "utils/timestamp.h"
 
 static LhStatement write_outbox = {
-	"insert into handoff.outbox (lead_key, seq, n, aggregatetype, aggregateid, type, payload, created_at) "
-	"select o.lead_key, o.seq, 1, 'lead', o.lead_key, o.type, o.payload, o.created_at "
-	"from unnest($1, $2, $3, $4, $5) as o (lead_key, seq, type, payload, created_at)",
-	5, {TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID}
+	"insert into handoff.outbox (lead_key, seq, n, aggregatetype, aggregateid, type, payload, created_at, expires_at) "
+	"select o.lead_key, o.seq, 1, 'lead', o.lead_key, o.type, o.payload, o.created_at, o.expires_at "
+	"from unnest($1, $2, $3, $4, $5, $6) as o (lead_key, seq, type, payload, created_at, expires_at)",
+	6, {TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 static LhStatement write_deliveries = {
@@ -107,8 +107,10 @@ brief(const LhBatchLead *slot, const LhEvent *event)
 		lh_json_texts(&json, "blocked_fields", lead->blocked_fields, lead->nblocked);
 	if (event->handoff != NULL)
 		add_handoff(&json, slot, &event->handoff->h);
-	if (strcmp(event->type, "collision") == 0 || strcmp(event->type, "reengaged") == 0)
-		lh_json_jsonb(&json, "about", event->detail);	/* another lead of the person */
+	/* another lead of the person; a step of escalation */
+	if (strcmp(event->type, "collision") == 0 || strcmp(event->type, "reengaged") == 0 ||
+		strcmp(event->type, "escalated") == 0)
+		lh_json_jsonb(&json, "about", event->detail);
 	add_actions(&json, &slot->input);
 	return lh_json_end(&json);
 }
@@ -129,7 +131,8 @@ lh_batch_notify(LhBatch *batch)
 		foreach(lc, slot->decide ? slot->effects.events : NIL)
 		{
 			const LhEvent *event = lfirst(lc);
-			Datum		values[5];
+			Datum		values[6];
+			bool		isnull[6] = {false, false, false, false, false, event->expires_at == LH_NOT_YET};
 
 			if (event->notify == NULL)
 				continue;
@@ -139,7 +142,8 @@ lh_batch_notify(LhBatch *batch)
 			lh_rows_add(&deliveries, values, NULL);
 			values[3] = JsonbPGetDatum(brief(slot, event));
 			values[4] = TimestampTzGetDatum(event->at);
-			lh_rows_add(&outbox, values, NULL);
+			values[5] = TimestampTzGetDatum(event->expires_at);
+			lh_rows_add(&outbox, values, isnull);
 		}
 	}
 	lh_rows_flush(&outbox);

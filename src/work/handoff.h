@@ -34,7 +34,6 @@ typedef struct LhHandoff
 	char	   *segment;
 	char	   *trigger;
 	TimestampTz trigger_at;
-	TimestampTz seen_at;
 	TimestampTz handed_at;
 	bool		incomplete;
 	char	   *route;
@@ -42,6 +41,8 @@ typedef struct LhHandoff
 	char	   *rep;
 	TimestampTz assigned_at;
 	int64		assignments;
+	int64		hops;
+	TimestampTz fallback_at;
 	char	   *unassigned_reason;
 	TimestampTz delivered_at;
 	int64		touches;

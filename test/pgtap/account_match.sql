@@ -10,6 +10,7 @@ do $$ begin
     end if;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
+    delete from handoff.escalation;
     insert into handoff.route (contract_id, leg, name, ord, criteria, target_kind)
     values (1, 'mql_to_sdr', 'owner_of_account', 5, 'account_method in (''crm'', ''email_domain'', ''web_domain'')', 'account_owner');
     perform handoff.add_rep('ana', 'Ana', 'sdr');

@@ -10,6 +10,7 @@ do $$ begin
     end if;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
+    delete from handoff.escalation;
     update handoff.disposition set on_violation = 'revert' where code = 'no_response';
     update handoff.disposition set on_violation = 'hold' where code = 'timing';
     insert into handoff.crm_status (contract_id, value, ord, code, stages)

@@ -10,6 +10,7 @@ do $$ begin
     end if;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
+    delete from handoff.escalation;
     perform handoff.add_rep('ana', 'Ana', 'sdr', crm_id => '005A');
     perform handoff.add_rep('ben', 'Ben', 'sdr', crm_id => '005B');
     perform handoff.add_rep('eva', 'Eva', 'ae', crm_id => '005E');

@@ -10,6 +10,7 @@ do $$ begin
     end if;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
+    delete from handoff.escalation;
     perform handoff.add_rep('ana', 'Ana', 'sdr');
     perform handoff.add_rep('zoe', 'Zoe', 'fallback');
     perform handoff.publish();

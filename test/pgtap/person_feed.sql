@@ -38,7 +38,7 @@ begin
     delete from crm.lead;
     delete from crm.act;
     foreach tab in array array['inbox', 'wake', 'absence', 'quarantine', 'lead', 'event', 'stage_history', 'activity', 'clock',
-                               'handoff', 'assignment', 'outbox', 'delivery'] loop
+                               'handoff', 'assignment', 'escalation_done', 'outbox', 'delivery'] loop
         execute format('delete from handoff.%I', tab);
     end loop;
 end

@@ -227,7 +227,7 @@ sub run_cases
 			set client_min_messages = error;
 			select handoff.detach(name) from handoff.source;
 			delete from handoff.lead; delete from handoff.event; delete from handoff.stage_history; delete from handoff.handoff; delete from handoff.clock;
-			delete from handoff.assignment; delete from handoff.outbox;
+			delete from handoff.assignment; delete from handoff.escalation_done; delete from handoff.outbox;
 			drop schema if exists crm cascade;
 			drop schema if exists attic cascade;
 			create schema crm authorization tool;
