@@ -34,6 +34,7 @@
 #define ERRCODE_LH_LEAVERS_HELD		MAKE_SQLSTATE('L','H','0','2','4')	/* too many reps gone at once */
 #define ERRCODE_LH_SETUP			MAKE_SQLSTATE('L','H','0','3','0')	/* setup() missing or outdated */
 #define ERRCODE_LH_WRONG_INSTANCE	MAKE_SQLSTATE('L','H','0','3','1')	/* a copy does not act */
+#define ERRCODE_LH_JOBS				MAKE_SQLSTATE('L','H','0','3','2')	/* jobs can't be scheduled so */
 #define ERRCODE_LH_UNKNOWN_LEAD		MAKE_SQLSTATE('L','H','0','4','0')	/* no such lead */
 #define ERRCODE_LH_NOT_ALLOWED		MAKE_SQLSTATE('L','H','0','4','1')	/* the contract forbids it */
 #define ERRCODE_LH_DEADLINE			MAKE_SQLSTATE('L','H','0','5','0')	/* inline drain ran out of time */

@@ -40,6 +40,9 @@ begin
             using errcode = 'LH030',
                   hint = 'If you mean it: SELECT handoff.teardown(really => true).';
     end if;
+    if to_regclass('handoff.meta') is not null then
+        perform handoff.unschedule_jobs();
+    end if;
     if to_regclass('handoff.source') is not null then
         perform handoff.detach(name) from handoff.source;
     end if;
@@ -55,5 +58,5 @@ begin
     end if;
 end
 $$;
-comment on function handoff.teardown(boolean) is 'Drops every table and view that setup() made, with all data, and the capture triggers on synced tables. Error LH030 unless really is true.';
+comment on function handoff.teardown(boolean) is 'Drops every table and view that setup() made, with all data, the capture triggers on synced tables and the jobs of schedule_jobs(). Errors: LH030 unless really is true, LH032 (the jobs run as another role, and the caller is no superuser).';
 revoke all on function handoff.teardown(boolean) from public;

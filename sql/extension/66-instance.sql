@@ -34,28 +34,6 @@ $$;
 comment on function handoff.adopt_instance() is
     'Makes this database the one that acts: after a restore, a renaming or an upgrade with a new system identifier. What has become due since the copy was made happens with the next tick(), and messages that the origin may have sent by now can be leased: see that the origin is at rest. Logged. Safe to repeat.';
 
-create function handoff.job_faults()
-    returns table (severity text, what text, hint text)
-    language sql stable
-    set search_path = pg_catalog, pg_temp
-as $$
-    select 'error', format('this is a copy: the tables belong to database "%s" of system %s', m.database_name, m.system_identifier),
-           'Nothing is decided, escalated or delivered here by itself. If it is to be: SELECT handoff.adopt_instance().'
-    from handoff.meta m
-    where (m.system_identifier, m.database_name) <> (handoff.system_identifier(), current_database())
-    union all
-    select 'warning', 'lead_handoff.enabled is off', 'Nothing is decided, escalated or delivered by itself where it is.'
-    where not current_setting('lead_handoff.enabled')::boolean
-    union all
-    select 'warning', format('the clock went back: the newest tick was at %s, when time had been worked off up to %s', m.tick_last, m.tick_now),
-           'What becomes due happens in the order of the clock as it is; events are never dated before those of the same lead.'
-    from handoff.meta m
-    where m.tick_last < m.tick_now - interval '1 minute'
-$$;
-comment on function handoff.job_faults() is
-    'What keeps handoff.tick() and handoff.maintain() from being done as they should be. Internal to doctor() and schedule_status().';
-
-revoke all on function handoff.job_faults() from public;
 revoke all on function handoff.system_identifier() from public;
 revoke all on function handoff.acts_here(text) from public;
 revoke all on function handoff.adopt_instance() from public;

@@ -330,13 +330,13 @@ begin
     select 7, 'error', format('lead "%s", event %s (%s): %s message in the outbox', coalesce(e.lead_key, o.lead_key),
                               coalesce(e.seq, o.seq), coalesce(e.type, o.type), case when o.seq is null then 'no' else 'an unasked' end),
            'Somebody wrote to the tables of schema handoff by hand.'
-    from (select lead_key, seq, type from handoff.event
+    from (select lead_key, seq, type, at from handoff.event
           where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'blocked', 'reengaged', 'escalated')
              or type = 'collision' and detail ->> 'action' = 'notify'
              or type = 'closed' and detail -> 'set' ->> 'outcome' <> 'next_leg'
              or type = 'violation' and detail ->> 'action' = 'hold') e
     full join handoff.outbox o on o.lead_key = e.lead_key and o.seq = e.seq
-    where e.seq is null or o.seq is null
+    where e.seq is null or o.seq is null and e.at > (select m.outbox_purged_to from handoff.meta m)
     union all
     -- 7 and so are violations
     select 7, 'error', format('lead "%s", event %s: %s', coalesce(e.lead_key, v.lead_key), coalesce(e.seq, v.seq),
@@ -385,6 +385,17 @@ begin
            'Somebody wrote to the tables of schema handoff by hand.'
     from (select e.lead_key, e.seq, e.at < lag(e.at) over (partition by e.lead_key order by e.seq) as back from handoff.event e) b
     where b.back
+    union all
+    -- 11 who waits, waits for two ticks at most, once ticks are scheduled
+    select 11, 'error', format('%s rows wait in the inbox, the oldest since %s', count(*), min(i.at)),
+           'Is handoff.tick() called (see handoff.schedule_status()), and do tables or leads stay locked?'
+    from handoff.meta m
+    cross join handoff.inbox i
+    join handoff.source s on s.name = i.source
+    where m.jobs_since is not null and m.paused_at is null and s.paused_at is null
+      and (select count(*) from handoff.contract c where c.status = 'published' and c.name = coalesce(s.contract, c.name)) = 1
+    group by m.jobs_every, m.jobs_since
+    having greatest(min(i.at), m.jobs_since, handoff.up_since()) < clock_timestamp() - 2 * greatest(m.jobs_every, interval '1 minute')
     union all
     -- 12 every source has its enabled triggers on the table of that name
     select 12, 'error', format('source "%s": %s', s.name, f.fault),
@@ -545,7 +556,7 @@ begin
         execute format('grant select on all tables in schema handoff to %I', role_name);
         execute format('grant insert on handoff.inbox to %I', role_name);
         execute format('grant update on handoff.delivery to %I', role_name);
-        execute format('grant update (paused_at, people_seen) on handoff.meta to %I', role_name);
+        execute format('grant update (paused_at, people_seen, jobs_by, jobs_role, jobs_every, jobs_maintain_at, jobs_since) on handoff.meta to %I', role_name);
         execute format('grant update (paused_at, deletes_held_at, leavers_held_at) on handoff.source to %I', role_name);
         execute format('grant update (leaving_since) on handoff.crm_user to %I', role_name);
         execute format('grant delete on handoff.absence to %I', role_name);
@@ -556,6 +567,7 @@ begin
         where p.pronamespace = 'handoff'::regnamespace
           and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
                   tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
+                  maintain,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
                   release_leavers,forget_leavers,lease,ack,nack,
                   act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype

@@ -10,7 +10,16 @@ create table handoff.meta (
     tick_now       timestamptz,
     tick_last      timestamptz,
     tick_clock     timestamptz,
-    people_seen    timestamptz not null default '-infinity'
+    people_seen    timestamptz not null default '-infinity',
+    maintain_clock timestamptz,
+    outbox_purged_to timestamptz not null default '-infinity',
+    jobs_by        text check (jobs_by in ('pg_cron', 'other')),
+    jobs_role      text,
+    jobs_every     interval,
+    jobs_maintain_at time,
+    jobs_since     timestamptz,
+    constraint meta_jobs check ((jobs_by is null) = (jobs_since is null) and (jobs_by is null) = (jobs_every is null)
+                                and (jobs_by is not distinct from 'pg_cron') = (jobs_role is not null))
 );
 comment on table handoff.meta is 'One row: the version of the tables and the state of the extension as a whole.';
 comment on column handoff.meta.id is 'Always true: there is one row.';
@@ -23,3 +32,19 @@ comment on column handoff.meta.tick_now is 'The latest p_now of all ticks: how f
 comment on column handoff.meta.tick_last is 'The p_now of the newest tick; earlier than tick_now: the clock went back.';
 comment on column handoff.meta.tick_clock is 'Wall-clock time of the newest tick: the heartbeat.';
 comment on column handoff.meta.people_seen is 'Changes of people, pools and territories up to then (clock time) have been acted upon: waiting handoffs were tried again.';
+comment on column handoff.meta.maintain_clock is 'Wall-clock time of the newest handoff.maintain().';
+comment on column handoff.meta.outbox_purged_to is 'Messages of events up to then may have been purged from the outbox.';
+comment on column handoff.meta.jobs_by is 'Who calls handoff.tick() and handoff.maintain(): pg_cron, by jobs of handoff.schedule_jobs(), or other, something outside; NULL: nothing was scheduled.';
+comment on column handoff.meta.jobs_role is 'Role as which pg_cron runs the jobs; NULL: it runs none.';
+comment on column handoff.meta.jobs_every is 'How often tick() is to be called.';
+comment on column handoff.meta.jobs_maintain_at is 'Time of day of maintain(), in GMT or cron.timezone; NULL: not by pg_cron.';
+comment on column handoff.meta.jobs_since is 'When it was scheduled (clock time).';
+
+create table handoff.retention (
+    what text primary key check (what in ('activity', 'delivery', 'outbox', 'job_run')),
+    keep interval check (keep >= interval '1 day')
+);
+insert into handoff.retention values ('activity', null), ('delivery', '90 days'), ('outbox', null), ('job_run', '7 days');
+comment on table handoff.retention is 'How long what grows is kept before handoff.maintain() deletes it; one row each, to be updated.';
+comment on column handoff.retention.what is 'activity: activities that no decision needs any more, by handoff.purge_activities(). delivery: deliveries that are done or dead. outbox: messages that nobody waits for, with their deliveries. job_run: what pg_cron noted of our jobs.';
+comment on column handoff.retention.keep is 'How long, at least a day; NULL: for ever.';

@@ -84,7 +84,11 @@ for my $path (@documents)
 }
 
 # The first session is the one that make demo runs
-my ($session) = slurp('demo/session.sql') =~ /^--[^\n]*\n\n(.*)/s;
-ok(index(slurp('README.md'), "```sql\n$session```\n") >= 0, 'README.md shows demo/session.sql');
+for my $shown ([ 'README.md', 'demo/session.sql' ], [ 'README.md', 'demo/jobs.sql' ], [ 'docs/jobs.md', 'demo/jobs.sql' ])
+{
+	my ($document, $file) = @$shown;
+	my ($session) = slurp($file) =~ /^--[^\n]*\n\n(.*)/s;
+	ok(index(slurp($document), "```sql\n$session```\n") >= 0, "$document shows $file");
+}
 
 done_testing();
