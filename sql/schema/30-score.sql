@@ -27,6 +27,7 @@ create table handoff.lead (
     booked_at      timestamptz,
     trigger        text not null,
     trigger_at     timestamptz not null,
+    seen_at        timestamptz,
     version        timestamptz,
     blocked_since  timestamptz,
     blocked_fields text[],
@@ -78,6 +79,7 @@ comment on column handoff.lead.folded_at is 'Time of the newest activity that gr
 comment on column handoff.lead.booked_at is 'Newest booking of a meeting among its activities; NULL: none.';
 comment on column handoff.lead.trigger is 'What the newest input was: row, activity, review, contract.';
 comment on column handoff.lead.trigger_at is 'Time of the newest input: the activity''s time, else the row''s version, else its capture.';
+comment on column handoff.lead.seen_at is 'When that input was captured (clock time); of a touch recorded by API its now. NULL: not known.';
 comment on column handoff.lead.version is 'Newest version time seen of the source row, if one is mapped. Older rows are ignored.';
 comment on column handoff.lead.blocked_since is 'Since when only missing or invalid fields keep it from its next stage.';
 comment on column handoff.lead.blocked_fields is 'Those fields, in order of name.';

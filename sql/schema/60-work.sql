@@ -129,6 +129,7 @@ create table handoff.handoff (
     segment           text,
     trigger           text not null,
     trigger_at        timestamptz not null,
+    seen_at           timestamptz,
     handed_at         timestamptz not null,
     incomplete        boolean not null,
     route             text,
@@ -183,6 +184,7 @@ comment on column handoff.handoff.score is 'Its score at that moment, in points.
 comment on column handoff.handoff.segment is 'Its derived field segment at that moment; NULL: none.';
 comment on column handoff.handoff.trigger is 'What qualified it: row, activity, review, contract, manual.';
 comment on column handoff.handoff.trigger_at is 'Time of that input: where speed-to-lead begins.';
+comment on column handoff.handoff.seen_at is 'When that input was captured (clock time); of a cycle that began by itself, when it began; not after handed_at. NULL: not known.';
 comment on column handoff.handoff.handed_at is 'When the leg was passed (the decision''s now). The cohort of the handoff in KPIs.';
 comment on column handoff.handoff.incomplete is 'Handed over although required fields were missing, after the longest wait.';
 comment on column handoff.handoff.route is 'Route that found the present owner; while nobody has it, the one it waits for (NULL: all were passed over).';

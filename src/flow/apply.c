@@ -20,14 +20,14 @@
 
 #define LEAD_COLUMNS \
 	"lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, fit, " \
-	"half_life, score, band, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, version, blocked_since, gate_code, " \
+	"half_life, score, band, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, seen_at, version, blocked_since, gate_code, " \
 	"duplicate_of, duplicate_handoff, duplicate_at, " \
 	"first_seen_at, decided_at, deleted_at, last_seq, handoffs, intent, group_heat, signals, blocked_fields, " \
 	"account_method, account_match, match_keys"
 
 #define LEAD_ROWS \
 	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, " \
-	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38) as u(" LEAD_COLUMNS ")"
+	"$21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39) as u(" LEAD_COLUMNS ")"
 
 #define LEAD_TYPES \
 	{ \
@@ -35,7 +35,7 @@
 		TIMESTAMPTZARRAYOID, JSONBARRAYOID, INT8ARRAYOID, \
 		INTERVALARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, \
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, \
-		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, \
+		TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, \
 		TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, \
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT4ARRAYOID, \
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TEXTARRAYOID \
@@ -45,12 +45,12 @@
 static LhStatement insert_leads = {
 	"insert into handoff.lead (" LEAD_COLUMNS ") "
 	"select u.lead_key, u.source, u.raw_key, u.person_key, u.account_key, u.contract_id, u.stage, u.stage_since, "
-	"u.fields, u.fit, u.half_life, u.score, u.band, u.cycle, u.cycle_since, u.intent_since, u.folded_at, u.booked_at, u.trigger, u.trigger_at, u.version, "
+	"u.fields, u.fit, u.half_life, u.score, u.band, u.cycle, u.cycle_since, u.intent_since, u.folded_at, u.booked_at, u.trigger, u.trigger_at, u.seen_at, u.version, "
 	"u.blocked_since, u.gate_code, u.duplicate_of, u.duplicate_handoff, u.duplicate_at, u.first_seen_at, u.decided_at, u.deleted_at, u.last_seq, u.handoffs, "
 	"u.intent::handoff.heat, u.group_heat::handoff.heat[], u.signals::text[], u.blocked_fields::text[], "
 	"u.account_method, u.account_match, u.match_keys::text[] "
 	LEAD_ROWS,
-	38, LEAD_TYPES, .plain = true
+	39, LEAD_TYPES, .plain = true
 };
 
 static LhStatement update_leads = {
@@ -58,14 +58,14 @@ static LhStatement update_leads = {
 	"source = u.source, raw_key = u.raw_key, person_key = u.person_key, account_key = u.account_key, "
 	"contract_id = u.contract_id, stage = u.stage, stage_since = u.stage_since, fields = u.fields, fit = u.fit, "
 	"half_life = u.half_life, score = u.score, band = u.band, cycle = u.cycle, cycle_since = u.cycle_since, "
-	"intent_since = u.intent_since, folded_at = u.folded_at, booked_at = u.booked_at, trigger = u.trigger, trigger_at = u.trigger_at, version = u.version, "
+	"intent_since = u.intent_since, folded_at = u.folded_at, booked_at = u.booked_at, trigger = u.trigger, trigger_at = u.trigger_at, seen_at = u.seen_at, version = u.version, "
 	"blocked_since = u.blocked_since, gate_code = u.gate_code, duplicate_of = u.duplicate_of, "
 	"duplicate_handoff = u.duplicate_handoff, duplicate_at = u.duplicate_at, decided_at = u.decided_at, "
 	"deleted_at = u.deleted_at, last_seq = u.last_seq, handoffs = u.handoffs, intent = u.intent::handoff.heat, "
 	"group_heat = u.group_heat::handoff.heat[], signals = u.signals::text[], blocked_fields = u.blocked_fields::text[], "
 	"account_method = u.account_method, account_match = u.account_match, match_keys = u.match_keys::text[] "
 	LEAD_ROWS " where l.lead_key = u.lead_key",
-	38, LEAD_TYPES
+	39, LEAD_TYPES
 };
 
 /* One row of parameters, filled from left to right. */
@@ -165,6 +165,7 @@ add_lead(LhRows *rows, const LhLead *lead, const LhContract *contract)
 	put_time_unless(&row, lead->booked_at, DT_NOBEGIN);
 	put_text(&row, lead->trigger);
 	put_time(&row, lead->trigger_at);
+	put_time_unless(&row, lead->seen_at, LH_NOT_YET);
 	put_time_unless(&row, lead->version, DT_NOBEGIN);
 	put_time_unless(&row, lead->blocked_since, DT_NOEND);
 	put_text(&row, lead->gate_code);
@@ -376,7 +377,7 @@ add_clocks(LhRows *written, const LhBatchLead *slot)
 
 #define HANDOFF_COLUMNS \
 	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, trigger, " \
-	"trigger_at, handed_at, incomplete, route, pool, rep, assigned_at, assignments, hops, fallback_at, unassigned_reason, delivered_at, " \
+	"trigger_at, seen_at, handed_at, incomplete, route, pool, rep, assigned_at, assignments, hops, fallback_at, unassigned_reason, delivered_at, " \
 	"touches, contacts, channels, first_touch_at, first_touch_business_seconds, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
 	"accepted_how, qualified_at, disposed_at, outcome, code, note, recycle_due_at, closed_at, signal_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
 

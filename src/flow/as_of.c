@@ -67,6 +67,7 @@ lh_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead)
 	/* never earlier than the source's: whether it was too old to pass a leg is not logged */
 	lead->trigger = "row";
 	lead->trigger_at = as_of;
+	lead->seen_at = as_of;
 
 	n = lh_run(&read_folded_handoffs, values, NULL);
 	for (int i = 0; i < n; i++)

@@ -258,6 +258,7 @@ lock_leads(LhBatch *batch, char **keys, int n)
 	{
 		batch->leads[i].input.version = DT_NOBEGIN;
 		batch->leads[i].input.activity_at = batch->activity_at == 0 ? DT_NOBEGIN : batch->activity_at;
+		batch->leads[i].input.activity_seen_at = batch->now;
 		batch->leads[i].input.changed_since = batch->activity_at == 0 ? DT_NOEND : batch->activity_at;
 		batch->leads[i].input.action = batch->action;
 	}

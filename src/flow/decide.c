@@ -429,7 +429,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	if (decision.restored)
 		resume(&decision);
 	if (input->activity_at != DT_NOBEGIN)
-		lh_take_newest(lead, "activity", input->activity_at);
+		lh_take_newest(lead, "activity", input->activity_at, input->activity_seen_at);
 
 	judge_activities(&decision);
 	lh_worked(&decision);

@@ -240,6 +240,7 @@ typedef struct LhLead
 	TimestampTz intent_since;	/* activities up to then give no intent; DT_NOBEGIN: all do */
 	char	   *trigger;
 	TimestampTz trigger_at;
+	TimestampTz seen_at;		/* when that was captured; LH_NOT_YET: it isn't known */
 	TimestampTz version;		/* DT_NOBEGIN: none seen */
 	TimestampTz blocked_since;	/* DT_NOEND: not blocked */
 	int			nblocked;
@@ -284,6 +285,7 @@ typedef struct LhInput
 	int			nactivities;
 	LhActivity *activities;
 	TimestampTz activity_at;	/* newest that is new to this decision; DT_NOBEGIN: none */
+	TimestampTz activity_seen_at;	/* when that one was captured */
 	TimestampTz changed_since;	/* earliest that is new, changed or gone; DT_NOEND: none is */
 
 	int			nopportunities;
@@ -388,7 +390,7 @@ extern void lh_set_account_fields(LhDecision *decision);
 
 /* take.c: what is new about the lead itself; false: there is nothing to decide any more */
 extern bool lh_take_row(LhDecision *decision);
-extern void lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at);
+extern void lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at, TimestampTz seen_at);
 
 /* crm_status.c: is the lead where that status of the CRM says it is? */
 extern bool lh_status_says_what_is(const LhDecision *decision, const char *value);

@@ -163,6 +163,9 @@ lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *
 	h->segment = lh_get_text_field(decision, "segment");
 	h->trigger = lead->trigger;
 	h->trigger_at = Max(lead->trigger_at, lead->cycle_since);
+	h->seen_at = lead->trigger_at >= lead->cycle_since ? lead->seen_at : lead->cycle_since;
+	if (h->seen_at != LH_NOT_YET)
+		h->seen_at = Min(h->seen_at, decision->now);	/* what is replayed was captured after its now */
 	h->handed_at = decision->now;
 	h->incomplete = incomplete;
 	h->booked_at = leg == 0 ? booked_before(decision) : LH_NOT_YET;

@@ -111,7 +111,7 @@ static LhStatement upsert_activities = {
 	"on conflict (lead_key, source, activity_key) do update "
 	"set at = excluded.at, fields = excluded.fields, contract_id = null "
 	"where (a.at, a.fields) is distinct from (excluded.at, excluded.fields) "
-	"returning a.lead_key, a.at, a.activity_key",
+	"returning a.lead_key, a.at, a.seen_at, a.activity_key",
 	7,
 	{
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
@@ -154,7 +154,11 @@ take_changed(LhBatch *batch, uint64 n)
 		if (slot == NULL)
 			continue;
 		slot->decide = slot->decide || slot->exists;
-		slot->input.activity_at = Max(slot->input.activity_at, at);
+		if (at > slot->input.activity_at)
+		{
+			slot->input.activity_at = at;
+			slot->input.activity_seen_at = lh_get_time(i, 3, DT_NOBEGIN);
+		}
 	}
 }
 
@@ -170,7 +174,7 @@ take_changed_activities(LhBatch *batch, uint64 n, const LhPairs *held)
 
 		if (slot == NULL)
 			continue;
-		if (held != NULL && lh_pair_value(held, lh_get_text(i, 3)) != NULL)
+		if (held != NULL && lh_pair_value(held, lh_get_text(i, 4)) != NULL)
 			at = DT_NOBEGIN;	/* it may have been earlier */
 		slot->input.changed_since = Min(slot->input.changed_since, at);
 	}

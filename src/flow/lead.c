@@ -19,7 +19,7 @@
 
 #define LEAD_COLUMNS \
 	"select lead_key, source, raw_key, person_key, account_key, contract_id, stage, stage_since, fields, " \
-	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, version, " \
+	"fit, intent, group_heat, score, band, signals, cycle, cycle_since, intent_since, folded_at, booked_at, trigger, trigger_at, seen_at, version, " \
 	"blocked_since, blocked_fields, gate_code, duplicate_of, duplicate_handoff, duplicate_at, first_seen_at, decided_at, deleted_at, last_seq, handoffs, purged_to, " \
 	"account_method, account_match, match_keys " \
 	"from handoff.lead where lead_key = any($1) order by lead_key collate \"C\""
@@ -264,6 +264,7 @@ take_lead(LhLead *lead, uint64 row, bool *has_handoffs, bool *is_purged)
 	lead->booked_at = next_time(&reader, DT_NOBEGIN);
 	lead->trigger = next_text(&reader);
 	lead->trigger_at = next_time(&reader, DT_NOBEGIN);
+	lead->seen_at = next_time(&reader, LH_NOT_YET);
 	lead->version = next_time(&reader, DT_NOBEGIN);
 	lead->blocked_since = next_time(&reader, DT_NOEND);
 	lead->nblocked = next_texts(&reader, &lead->blocked_fields);

@@ -13,12 +13,13 @@
 #include "utils/timestamp.h"
 
 void
-lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at)
+lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at, TimestampTz seen_at)
 {
 	if (lead->trigger == NULL || at > lead->trigger_at)
 	{
 		lead->trigger = pstrdup(trigger);
 		lead->trigger_at = at;
+		lead->seen_at = seen_at;
 	}
 }
 
@@ -285,7 +286,7 @@ lh_take_row(LhDecision *decision)
 	take_version(decision);
 	if (!lead->exists)
 	{
-		lh_take_newest(lead, "row", row_time(decision));
+		lh_take_newest(lead, "row", row_time(decision), input->seen_at);
 		create_lead(decision);
 		return true;
 	}
@@ -299,6 +300,6 @@ lh_take_row(LhDecision *decision)
 	lh_take_account(decision);
 	decision->crm_status = input->crm_status;
 	if (news || decision->restored)
-		lh_take_newest(lead, "row", row_time(decision));
+		lh_take_newest(lead, "row", row_time(decision), input->seen_at);
 	return true;
 }

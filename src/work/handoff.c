@@ -38,6 +38,7 @@ static const HandoffColumn columns[] = {
 	COLUMN(segment, LH_TEXT),
 	COLUMN(trigger, LH_TEXT),
 	COLUMN(trigger_at, LH_TIMESTAMPTZ),
+	COLUMN(seen_at, LH_TIMESTAMPTZ),
 	COLUMN(handed_at, LH_TIMESTAMPTZ),
 	COLUMN(incomplete, LH_BOOLEAN),
 	COLUMN(route, LH_TEXT),

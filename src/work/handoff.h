@@ -34,6 +34,7 @@ typedef struct LhHandoff
 	char	   *segment;
 	char	   *trigger;
 	TimestampTz trigger_at;
+	TimestampTz seen_at;
 	TimestampTz handed_at;
 	bool		incomplete;
 	char	   *route;

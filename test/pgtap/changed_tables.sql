@@ -25,7 +25,7 @@ create function pg_temp.comes(variadic keys text[]) returns bigint language plpg
 end $$;
 -- a lead without what must differ between leads
 create function pg_temp.state(key text) returns jsonb language sql as $$
-    select to_jsonb(l) - array['lead_key', 'raw_key', 'person_key', 'fields', 'first_seen_at', 'region', 'free', 'token']
+    select to_jsonb(l) - array['lead_key', 'raw_key', 'person_key', 'fields', 'first_seen_at', 'seen_at', 'region', 'free', 'token']
     from handoff.lead l where lead_key = key
 $$;
 create function pg_temp.broken() returns setof text language sql as $$

@@ -244,6 +244,8 @@ select throws_ok($$ select handoff.hand_over('j', 'mql_to_sdr', 'met at a fair',
 do $$ begin perform pg_temp.comes('k'); end $$;
 select results_eq($$ select origin, band, fit, intent, score, segment, trigger, trigger_at, handed_at, incomplete, contract_id from handoff.handoff where lead_key = 'k' $$,
     $$ values ('contract', 'A', 80::bigint, 40::numeric, 120::bigint, 'mid_market', 'activity', timestamptz '2026-03-02 09:00', timestamptz '2026-03-02 09:00', false, 1) $$, 'as it was at that moment');
+select results_eq($$ select h.lead_key, h.seen_at = h.handed_at, l.seen_at = a.seen_at from handoff.handoff h join handoff.lead l using (lead_key) join handoff.activity a using (lead_key)
+                     where lead_key = 'k' and a.at = h.trigger_at $$, $$ values ('k', true, true) $$, 'when its trigger was seen, not after it was handed over');
 -- set by hand: the open handoff is withdrawn
 select is(handoff.set_stage('k', 'nurture', 'a partner', p_now => '2026-03-02 12:00'), 'nurture', 'an override');
 select results_eq($$ select outcome, closed_at from handoff.handoff where lead_key = 'k' $$, $$ values ('withdrawn', timestamptz '2026-03-02 12:00') $$, 'ends it as withdrawn');
