@@ -10,6 +10,9 @@ do $$ begin
     end if;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
+    -- elapsed time, acceptance and first touch only
+    delete from handoff.sla where metric not in ('accept', 'first_touch');
+    update handoff.sla set clock = 'elapsed', target = case when metric = 'accept' or name = 'ae_first_touch' then interval '24 hours' else target end;
     delete from handoff.escalation;
     perform handoff.add_rep('ana', 'Ana', 'sdr');
     perform handoff.add_rep('ben', 'Ben', 'sdr');

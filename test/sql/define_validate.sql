@@ -11,6 +11,9 @@ do $$ begin
     end if;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
+    -- elapsed time, acceptance and first touch only
+    delete from handoff.sla where metric not in ('accept', 'first_touch');
+    update handoff.sla set clock = 'elapsed', target = case when metric = 'accept' or name = 'ae_first_touch' then interval '24 hours' else target end;
 end $$;
 insert into handoff.rep (rep, name) values ('ana', 'Ana');
 insert into handoff.pool_member (pool, rep) values ('sdr', 'ana'), ('ae', 'ana'), ('fallback', 'ana');
