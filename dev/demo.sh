@@ -66,13 +66,13 @@ for day in 2026-02-01 2026-03-01 2026-04-01 2026-05-01 2026-06-01 2026-07-01; do
 done
 demo_psql -c "alter database demo set lead_handoff.view_time = '2026-07-01 00:00:00+00'" -c 'analyze'
 
-say "who calls tick() from now on"
-# in one transaction: the demo's time stands still at its last day, for the jobs as for the views
-{ cat demo/jobs.sql; echo 'alter role handoff_jobs in database demo set lead_handoff.enabled = off;'; } |
-    demo_psql -1 -e -f - 2>&1 | fold -s -w 120
-
 demo_psql <demo/check.sql
 demo_psql <demo/show.sql
+
+say "who calls tick() from now on"
+# in one transaction: the demo's time stands still at its last day, for the jobs as for the views
+{ cat demo/jobs.sql; echo 'alter database demo set lead_handoff.enabled = off;'; } |
+    demo_psql -1 -e -f - 2>&1 | fold -s -w 120
 say "done in $SECONDS seconds"
 
 trap - EXIT
@@ -84,8 +84,8 @@ The server is still running, for you to look around:
 
     $connect
 
-pg_cron calls handoff.tick() there every minute, as role handoff_jobs, for which lead_handoff.enabled is off: time
-stands still at the demo's last day. See select * from handoff.schedule_status();
+pg_cron calls handoff.tick() there every minute, which does nothing: lead_handoff.enabled is off in that database, so that
+time stands still at the demo's last day. Try  set lead_handoff.enabled = on; select * from handoff.tick('2026-07-02');
 
 and keeps running until
 

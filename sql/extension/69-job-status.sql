@@ -37,11 +37,13 @@ as $$
     )
     select 'tick', 'error', format('tick() was last called at %s', coalesce(b.tick_clock::text, 'no time')),
            format('It is to be called every %s by %s. See handoff.schedule_status().', b.jobs_every, case b.jobs_by when 'other' then 'something outside' else b.jobs_by end)
-    from beat b where b.jobs_since is not null and b.ticked < clock_timestamp() - b.patience
+    from beat b
+    where b.jobs_since is not null and b.ticked < clock_timestamp() - b.patience and current_setting('lead_handoff.enabled')::boolean
     union all
     select 'maintain', 'warning', format('maintain() was last called at %s', coalesce(b.maintain_clock::text, 'no time')),
            'It is to be called once a day. See handoff.schedule_status().'
-    from beat b where b.jobs_since is not null and b.maintained < clock_timestamp() - interval '49 hours'
+    from beat b
+    where b.jobs_since is not null and b.maintained < clock_timestamp() - interval '49 hours' and current_setting('lead_handoff.enabled')::boolean
     union all
     select 'tick', 'error', format('the clock was set back: the newest tick() was called at %s, which is to come', b.tick_clock),
            'pg_cron starts no job by the minute until the clock has passed that. A restart of the server has it begin now.'

@@ -392,7 +392,7 @@ begin
     from handoff.meta m
     cross join handoff.inbox i
     join handoff.source s on s.name = i.source
-    where m.jobs_since is not null and m.paused_at is null and s.paused_at is null
+    where m.jobs_since is not null and m.paused_at is null and s.paused_at is null and current_setting('lead_handoff.enabled')::boolean
       and (select count(*) from handoff.contract c where c.status = 'published' and c.name = coalesce(s.contract, c.name)) = 1
     group by m.jobs_every, m.jobs_since
     having greatest(min(i.at), m.jobs_since, handoff.up_since()) < clock_timestamp() - 2 * greatest(m.jobs_every, interval '1 minute')

@@ -140,6 +140,10 @@ create function pg_temp.short() returns setof text language sql as $$ select reg
 update handoff.meta set jobs_since = pg_temp.ago('1 year'), tick_clock = pg_temp.ago('8 minutes'), tick_last = tick_now, maintain_clock = pg_temp.ago('1 day');
 select is_empty('select pg_temp.short()', 'a server that has just been started has not missed a call');
 create or replace function handoff.up_since() returns timestamptz language sql set search_path = pg_catalog, pg_temp as $$ select '-infinity'::timestamptz $$;
+set local lead_handoff.enabled = off;
+select set_eq('select pg_temp.faults()', array['warning: lead_handoff.enabled is off'], 'calls that would do nothing are not missed');
+select is_empty('select pg_temp.waiting()', '.. nor does a row wait for them');
+set local lead_handoff.enabled = on;
 select set_eq('select pg_temp.short()', array['error: tick() was last called'], 'three calls missed');
 select set_eq('select pg_temp.waiting()', array['1 rows wait in the inbox, the oldest'], '.. and a row waits');
 select is((select faults from handoff.schedule_status() where job = 'tick'), array(select what from handoff.doctor() where invariant = 13), 'schedule_status() has it');

@@ -141,6 +141,13 @@ pg('dump again', 'pg_dump', '-Fc', '-f', $dump, '-d', 'origin');
 pg('restore over it', 'pg_restore', '--exit-on-error', '--clean', '--if-exists', '-d', 'whole', $dump);
 is_whole('whole', 'cleaned');
 
+# What a physical clone is started with: all is captured, nothing done.
+is(join('|', run_as($node, 'origin', undef, q(set lead_handoff.enabled = off; insert into crm."Lead" values ('off', 'off@x', '500');
+		select count(*) from handoff.inbox where raw_key = 'off'; select count(*) from handoff.wake; select claimed from handoff.tick();))),
+	"1\n0\n0|psql:<stdin>:2: NOTICE:  tick() does nothing: lead_handoff.enabled is off", 'switched off: captured, not decided');
+is($node->safe_psql('origin', q(select decided > 0 from handoff.tick(); select stage from handoff.lead where lead_key = 'off')), "t\nmql", '.. until it is on again');
+$before = checksums($node, 'origin');
+
 # The extension can't be dropped under its tables.
 my ($out, $err) = run_as($node, 'origin', undef, 'drop extension lead_handoff');
 like($err, qr/cannot drop extension lead_handoff because other objects depend on it/, 'drop extension is refused');
