@@ -107,6 +107,16 @@ create table demo.deal (
 );
 comment on table demo.deal is 'Demo: deals that AEs open, with the end that they will find.';
 
+create table demo.hold (
+    lead_key   text not null,
+    handoff_no int not null,
+    n          int not null,
+    from_at    timestamptz not null,
+    to_at      timestamptz not null,
+    primary key (lead_key, handoff_no, n)
+);
+comment on table demo.hold is 'Demo: leads that a rep puts on hold in the CRM for a week or two, since nobody is there.';
+
 -- How likely somebody answers a call.
 create function demo.answers(interest text) returns double precision
     language sql immutable parallel safe
@@ -206,6 +216,12 @@ begin
           and e.interest = p.interest and e.reached = t.reached
     ) c
     where p.is_new and p.pool = 'sdr' and not p.ignored;
+
+    -- a few are out of office, which the first mail tells
+    insert into demo.hold
+    select p.lead_key, p.handoff_no, p.n, demo.at_work(p.looks_at + interval '20 hours'), demo.at_work(p.looks_at + interval '8 days')
+    from demo.play p
+    where p.is_new and not p.ignored and p.interest in ('buyer', 'later', 'silent') and demo.chance('on hold', p.key) < 0.08;
 
     -- AEs return what is not ready, or meet the lead
     insert into demo.touch
@@ -339,6 +355,17 @@ begin
     from crm."Opportunity" o
     join demo.deal d on d.opportunity_key = o."Id"
     where o._airbyte_extracted_at > since and o._airbyte_extracted_at <= p_now and not o."IsClosed";
+
+    -- on hold, and back to work, while he has it
+    update crm."Lead" l
+    set "Status" = case when h.to_at <= p_now then 'Working - Contacted' else 'On Hold' end,
+        "SystemModstamp" = greatest(l."SystemModstamp", case when h.to_at <= p_now then h.to_at else h.from_at end),
+        _airbyte_extracted_at = p_now
+    from demo.hold h
+    join handoff.handoff o on o.lead_key = h.lead_key and o.handoff_no = h.handoff_no and o.assignments = h.n
+        and o.closed_at is null and o.accepted_at is not null
+    where l."Id" = h.lead_key and not l."IsConverted"
+      and (h.from_at > since and h.from_at <= p_now or h.to_at > since and h.to_at <= p_now);
 
     -- the CRM converts the lead with its opportunity
     update crm."Lead" l

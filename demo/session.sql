@@ -22,6 +22,12 @@ from (values
     ('luca',  'Luca',  'ae',  '0055e0000000014AAA')
 ) r (rep, name, pool, crm_id);
 
+select handoff.set_pool_lead('sdr', 'ana');   -- whom escalations tell
+select handoff.set_pool_lead('ae', 'iris');
+select count(handoff.add_exception('office_berlin', day, 'closed', note => holiday)) as holidays
+from (values (date '2026-01-01', 'New Year'), ('2026-04-03', 'Good Friday'), ('2026-04-06', 'Easter Monday'),
+             ('2026-05-01', 'Labour Day'), ('2026-05-14', 'Ascension Day'), ('2026-05-25', 'Whit Monday')) h (day, holiday);
+
 select severity, object, message from handoff.validate();
 select handoff.publish();                     -- in force from now on
 

@@ -53,6 +53,38 @@ select leg, pool, handed, touched, within_1h, within_24h,
 from handoff.speed_to_lead
 order by leg, pool;
 
+\echo == promises kept, in business time: the clocks of handoff.fact_clock
+select leg, metric, count(*) as clocks,
+       count(*) filter (where verdict = 'met') as met,
+       count(*) filter (where verdict = 'missed') as missed,
+       count(*) filter (where verdict = 'void') as void,
+       round(count(*) filter (where verdict = 'met')::numeric / nullif(count(*) filter (where verdict in ('met', 'missed')), 0), 3) as attainment
+from handoff.fact_clock
+where counted
+group by leg, metric
+order by leg, array_position(array['accept', 'first_touch', 'next_touch', 'response', 'decision', 'meeting_held'], metric);
+
+\echo == what was done about those that were late: handoff.escalation_done
+select name as sla, step, action, count(*) filter (where skipped is null) as done, count(skipped) as passed_over, count(distinct recipient) as told
+from handoff.escalation_done
+group by name, step, action
+order by name, step;
+
+\echo == from whom leads were taken since nothing was done
+select rep, count(*) as assignments, count(*) filter (where end_reason in ('silence', 'fallback')) as taken_away
+from handoff.assignment
+group by rep
+having count(*) filter (where end_reason in ('silence', 'fallback')) > 0
+order by taken_away desc, rep;
+
+\echo == clocks that stood still while the lead was on hold
+select name as sla, count(*) as clocks, round(avg(extract(epoch from p.paused) / 86400)::numeric, 1) as days
+from handoff.clock k
+cross join lateral (select sum(coalesce(upper(r), k.stopped_at, handoff.view_time()) - lower(r)) as paused from unnest(k.pauses) r) p
+where p.paused is not null
+group by name
+order by name;
+
 \echo == why they are rejected: handoff.rejection_reason
 select leg, outcome, code, rejection_rate as rate, rejection_rate_num as handoffs
 from handoff.rejection_reason
@@ -74,13 +106,25 @@ order by count(*) between 12 and 24 desc,
          l.lead_key
 limit 1 \gset
 
-\echo == what happened to one of them: select * from handoff.history( :'lead_key' )
+\echo == what happened to it: select * from handoff.history( :'lead_key' )
 select seq, to_char(at, 'YYYY-MM-DD HH24:MI') as at, type, what from handoff.history(:'lead_key');
 
 \echo == why it stands where it stands: select * from handoff.explain( :'lead_key' )
 select step, name, points, left(criteria, 50) as criteria, note
 from handoff.explain(:'lead_key')
 where result and step <> 'activity';
+
+-- one that was taken from somebody, and what became of it
+select h.lead_key
+from handoff.handoff h
+join handoff.event e on e.lead_key = h.lead_key
+where h.hops > 0
+group by h.lead_key, h.handoff_no
+order by bool_or(e.type = 'paused') desc, bool_or(h.qualified_at is not null) desc, count(*), h.lead_key
+limit 1 \gset
+
+\echo == one that was taken from a rep who let it lie: select * from handoff.history( :'lead_key' )
+select seq, to_char(at, 'YYYY-MM-DD HH24:MI') as at, type, what from handoff.history(:'lead_key');
 
 \echo == is everything as it should be: select * from handoff.doctor()
 select * from handoff.doctor();

@@ -288,7 +288,8 @@ begin
     end if;
     update handoff.rep r
     set active = new.active, capacity = new.capacity, max_per_day = new.max_per_day, max_per_week = new.max_per_week,
-        max_per_month = new.max_per_month, schedule = new.schedule, calendar = new.calendar, zone = new.zone
+        max_per_month = new.max_per_month, schedule = new.schedule, calendar = new.calendar, zone = new.zone,
+        manager = new.manager
     where r.rep = change_rep.rep;
     perform handoff.log_operation('rep', rep, to_jsonb(old), to_jsonb(new));
 end

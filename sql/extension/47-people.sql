@@ -92,6 +92,44 @@ $$;
 comment on function handoff.set_pool_hours(text, text, boolean) is
     'Gives a pool the calendar of those of its members who have no hours of their own (NULL: the contract''s), and says whether they get leads only in their hours, or shortly before. Clocks that run are planned anew by the next tick. Error 42704: no such pool, calendar.';
 
+create function handoff.set_manager(rep text, manager text default null) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if rep = manager then
+        raise exception 'rep "%" can''t be his own manager', rep using errcode = '22023';
+    end if;
+    perform handoff.change_rep(rep, jsonb_build_object('manager', manager));
+end
+$$;
+comment on function handoff.set_manager(text, text) is
+    'Says whom escalations tell about a rep, and who gets what he has worked on when he leaves: a rep, or an address. NULL: nobody, the lead of his pool is told. The CRM''s users say it too: who is a user gets the CRM''s manager with the next change there. Errors: 42704 (no such rep), 22023 (himself).';
+
+create function handoff.set_pool_lead(pool text, rep text default null) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old jsonb;
+    new jsonb;
+begin
+    perform handoff.need_pool(pool);
+    if rep is not null then
+        perform handoff.need_rep(rep);
+    end if;
+    select to_jsonb(p) into old from handoff.pool p where p.pool = set_pool_lead.pool for update;
+    update handoff.pool p set lead_rep = set_pool_lead.rep
+    where p.pool = set_pool_lead.pool and p.lead_rep is distinct from set_pool_lead.rep
+    returning to_jsonb(p) into new;
+    if found then
+        perform handoff.log_operation('pool', pool, old, new);
+    end if;
+end
+$$;
+comment on function handoff.set_pool_lead(text, text) is
+    'Says who leads a pool: whom escalations to pool_lead tell, and those to managers of reps who have none. NULL: nobody. Error 42704: no such pool, rep.';
+
 create function handoff.add_away(
     rep       text,
     away_from timestamptz,
@@ -228,6 +266,8 @@ revoke all on function handoff.need_active_rep(text) from public;
 revoke all on function handoff.activate_rep(text) from public;
 revoke all on function handoff.set_hours(text, text, text, text) from public;
 revoke all on function handoff.set_pool_hours(text, text, boolean) from public;
+revoke all on function handoff.set_manager(text, text) from public;
+revoke all on function handoff.set_pool_lead(text, text) from public;
 revoke all on function handoff.set_limits(text, int, int, int) from public;
 revoke all on function handoff.add_away(text, timestamptz, timestamptz, text, boolean, text) from public;
 revoke all on function handoff.remove_away(text, timestamptz) from public;

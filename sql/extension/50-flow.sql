@@ -103,8 +103,8 @@ as $$
                when 'unblocked' then 'nothing is lacking any more'
                when 'handoff' then format('handoff %s by %s, triggered by %s', e.detail ->> 'handoff', e.detail -> 'set' ->> 'origin',
                                           e.detail -> 'set' ->> 'trigger')
-               when 'assigned' then format('to %s, route %s%s', e.detail -> 'set' ->> 'rep', e.detail -> 'set' ->> 'route',
-                                           coalesce(' from pool ' || (e.detail -> 'set' ->> 'pool'), ''))
+               when 'assigned' then format('to %s%s%s', e.detail -> 'set' ->> 'rep', ', route ' || (e.detail -> 'set' ->> 'route'),
+                                           ' from pool ' || (e.detail -> 'set' ->> 'pool'))
                when 'unassigned' then format('nobody can take it: %s', e.detail -> 'set' ->> 'unassigned_reason')
                when 'accepted' then format('accepted: %s', e.detail -> 'set' ->> 'accepted_how')
                when 'qualified' then concat_ws(': ', 'qualified for the next leg', e.detail ->> 'note')

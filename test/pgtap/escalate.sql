@@ -330,5 +330,18 @@ select results_eq($$ select pg_temp.after('delete from handoff.handoff where lea
               ('error 8 lead "q", handoff 1: step 2 of "sdr_first_touch_hot" was done at 2026-03-02 14:00:00+00, and there is no such handoff') $$, 'of what is not there');
 select is_empty($$ select pg_temp.broken() $$, 'and nothing otherwise');
 
+-- Who is told: by the functions made for it
+select throws_ok($$ select handoff.set_manager('ana', 'ana') $$, '22023', null, 'nobody is his own manager');
+select throws_ok($$ select handoff.set_manager('nobody', 'ana') $$, '42704', null, 'no such rep');
+select throws_ok($$ select handoff.set_pool_lead('sdr', 'nobody') $$, '42704', null, 'no such lead');
+select throws_ok($$ select handoff.set_pool_lead('nothing', 'ana') $$, '42704', null, 'no such pool');
+do $$ begin
+    perform handoff.set_manager('ana', 'vp@ourselves.example');
+    perform handoff.set_pool_lead('sdr', 'ben');
+    perform handoff.set_pool_lead('sdr', 'ben');
+end $$;
+select is((select manager from handoff.rep where rep = 'ana') || ' ' || (select lead_rep from handoff.pool where pool = 'sdr'), 'vp@ourselves.example ben', 'a manager, a lead');
+select is((select count(*) from handoff.operation_log where object = 'pool' and name = 'sdr' and new ->> 'lead_rep' = 'ben'), 1::bigint, 'logged, once');
+
 select * from finish();
 rollback;

@@ -28,6 +28,8 @@ run_file($_, 'set demo.leads = 600;') foreach sort glob("$demo/[0-9]*.sql");
 run_file("$demo/session.sql", 'set lead_handoff.inline_limit = 0;');
 $node->safe_psql('demo', q(call demo.run('2026-07-01', '12 hours')));
 $node->safe_psql('demo', q(alter database demo set lead_handoff.view_time = '2026-07-01 00:00:00+00'));
+# a link whose lead the last tick had in hands already waits for the next one
+$node->safe_psql('demo', q(select handoff.tick('2026-07-01')));
 run_file("$demo/check.sql");
 
 my $counts = $node->safe_psql('demo', 'select what, truth, extension from demo.check_counts');
@@ -40,6 +42,14 @@ cmp_ok(scalar(split(/\n/, $counts)), '>=', 5, 'several things were counted');
 # nurture takes three cycles without an answer, which not every half year of so few leads has
 is($node->safe_psql('demo', q(select string_agg(stage, ' ' order by position) from handoff.journey where entered = 0 and stage <> 'nurture')),
 	'', 'every stage was entered');
+is($node->safe_psql('demo', q(select string_agg(distinct action, ' ' order by action) from handoff.escalation_done where skipped is null)),
+	'fallback notify reassign remind', 'what was late was escalated');
+cmp_ok($node->safe_psql('demo', q(select count(*) from handoff.assignment where end_reason = 'silence')), '>', 0, 'leads went from who let them lie to others');
+cmp_ok($node->safe_psql('demo', q(select count(*) from handoff.clock where pauses <> '{}')), '>', 0, 'clocks stood still');
+is($node->safe_psql('demo', q(select count(*) from handoff.fact_clock where metric = 'accept' and due_at is not null
+		and not handoff.is_open('mon-fri 09:00-17:00 @ Europe/Berlin'::handoff.schedule, due_at - interval '1 microsecond'))),
+	'0', 'no clock of a rep is due outside his hours');
+is($node->safe_psql('demo', q(select count(*) from handoff.misplanned())), '0', 'and all are due by the hours as they are');
 is($node->safe_psql('demo', q(select count(*) from handoff.quarantine)), '0', 'nothing is in quarantine');
 is($node->safe_psql('demo', q(select count(*) from handoff.inbox)), '0', 'nothing waits');
 is($node->safe_psql('demo', q(select what from handoff.doctor() where severity = 'error')), '', 'the doctor is content');
