@@ -4,6 +4,7 @@
  * The fuzz targets in SQL: what make test replays the corpus with, and what shows a finding again.
  */
 #include "fuzz.h"
+#include "../../src/compat.h"
 
 #include "fmgr.h"
 #include "utils/builtins.h"
