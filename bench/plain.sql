@@ -35,7 +35,8 @@ begin
     for tab in select bench.lead_tables() loop
         for doc in execute format('select to_jsonb(t) from handoff.%I t where lead_key = $1', tab) using lead_key loop
             return next format('insert into bench.plain_%s values (%s);', tab,
-                (select string_agg(case when a.attname = 'rep' and new_rep is not null then new_rep
+                (select string_agg(case when a.attgenerated <> '' then 'default'
+                                  when a.attname = 'rep' and new_rep is not null then new_rep
                                   else bench.constant(a.attname, doc -> a.attname, format_type(a.atttypid, a.atttypmod)) end, ', ' order by a.attnum)
                  from pg_attribute a where a.attrelid = ('handoff.' || tab)::regclass and a.attnum > 0 and not a.attisdropped));
         end loop;

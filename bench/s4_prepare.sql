@@ -34,10 +34,14 @@ $$;
 
 create procedure bench.write_floor() language plpgsql as $$
 declare
-    tab text;
+    tab     text;
+    columns text;
 begin
     for tab in select bench.lead_tables() loop
-        execute format('insert into bench.floor_%1$s select * from bench.written_%1$s', tab);
+        select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into columns
+        from pg_attribute a
+        where a.attrelid = ('bench.floor_' || tab)::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
+        execute format('insert into bench.floor_%1$s (%2$s) select %2$s from bench.written_%1$s', tab, columns);
     end loop;
 end
 $$;

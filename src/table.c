@@ -5,7 +5,7 @@
  *
  * Nothing that the server would do for us is left out.  Relations are locked as a statement would lock
  * them, CHECK and NOT NULL are asked, indexes written, and a search has the snapshot that a statement would
- * have.  What only the executor can do (triggers, rules, forced row security, generated columns) makes
+ * have.  What only the executor can do (triggers, rules, forced row security) makes
  * a table one that is written by statements: lh_table_is_plain().
  */
 #include "table.h"
@@ -21,6 +21,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
@@ -411,6 +412,8 @@ find_default(LhTarget *target, Relation rel, int column)
 	target->fill_isnull[column - 1] = true;
 	if (att->attisdropped)
 		return true;
+	if (att->attgenerated != '\0')
+		return att->attgenerated == ATTRIBUTE_GENERATED_STORED;	/* insert_some() */
 	if (att->attidentity != '\0' || get_typtype(att->atttypid) == TYPTYPE_DOMAIN)
 		return false;
 	if (!att->atthasdef)
@@ -429,7 +432,6 @@ is_plain(LhTarget *target, Relation rel, const char *names, int nparams, const O
 {
 	if (rel->rd_rel->relkind != RELKIND_RELATION || rel->trigdesc != NULL || rel->rd_rules != NULL ||
 		rel->rd_rel->relforcerowsecurity || rel->rd_rel->relispartition ||
-		(rel->rd_att->constr != NULL && rel->rd_att->constr->has_generated_stored) ||
 		!find_columns(target, rel, names, nparams, types))
 		return false;
 	for (int column = 1; column <= target->desc->natts; column++)
@@ -528,12 +530,15 @@ static void
 insert_some(ResultRelInfo *target, EState *estate, TupleTableSlot **slots, HeapTuple *rows, int n)
 {
 	Relation	rel = target->ri_RelationDesc;
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
 
 	for (int i = 0; i < n; i++)
 	{
 		ExecStoreHeapTuple(rows[i], slots[i], false);
 		slots[i]->tts_tableOid = RelationGetRelid(rel);
-		if (rel->rd_att->constr != NULL)
+		if (constr != NULL && constr->has_generated_stored)
+			ExecComputeStoredGenerated(target, estate, slots[i], CMD_INSERT);
+		if (constr != NULL)
 			ExecConstraints(target, slots[i], estate);
 	}
 	table_multi_insert(rel, slots, n, GetCurrentCommandId(true), 0, NULL);

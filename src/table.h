@@ -75,7 +75,7 @@ typedef struct LhTarget LhTarget;
 
 /*
  * The table is locked for writing till the transaction ends.  False: only the executor can do what somebody wants
- * of it (triggers, rules, forced row security, generated columns, a default that is another one each time).
+ * of it (triggers, rules, forced row security, a default that is another one each time).
  */
 extern bool lh_target_open(LhTarget **target, const char *sql, int nparams, const Oid *types);
 
