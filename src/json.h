@@ -15,14 +15,34 @@
 #include "lead_handoff.h"
 #include "utils/jsonb.h"
 
+#define LH_JSON_DEPTH	4
+
+/* A key and its value; what they point to must stay until the object is written. */
+typedef struct LhJsonPair
+{
+	const char *key;
+	int			length;			/* of the key */
+	JsonbValue	value;
+} LhJsonPair;
+
 typedef struct LhJson
 {
-	JsonbParseState *state;
-	MemoryContext mcxt;			/* of what the builder needs until lh_json_end() */
+	int			n;
+	int			room;
+	LhJsonPair *pairs;
+	int			depth;			/* objects that are open within the object */
+	struct
+	{
+		const char *key;
+		int			first;		/* of its pairs */
+	}			open[LH_JSON_DEPTH];
 } LhJson;
 
 extern void lh_json_begin(LhJson *json);
 extern Jsonb *lh_json_end(LhJson *json);
+
+/* The object of pairs that are in the order of jsonb: shorter keys first, those of one length by their bytes, none twice. */
+extern Jsonb *lh_json_write(const LhJsonPair *const *pairs, int n);
 
 extern void lh_json_text(LhJson *json, const char *key, const char *value);
 extern void lh_json_int(LhJson *json, const char *key, int64 value);

@@ -9,6 +9,7 @@
 #include "rules/fields.h"
 
 #include "catalog/pg_type.h"
+#include "json.h"
 #include "rules/literal.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -33,6 +34,7 @@ text_array_to_json(JsonbValue *out, ArrayType *array)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue	element;
+	Jsonb	   *document;
 	Datum	   *items;
 	bool	   *nulls;
 	int			nitems;
@@ -48,7 +50,10 @@ text_array_to_json(JsonbValue *out, ArrayType *array)
 						   VARSIZE_ANY_EXHDR(DatumGetPointer(items[i])));
 		pushJsonbValue(&state, WJB_ELEM, &element);
 	}
-	*out = *pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	document = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+	out->type = jbvBinary;
+	out->val.binary.data = &document->root;
+	out->val.binary.len = VARSIZE(document) - VARHDRSZ;
 }
 
 /* The value may point into the datum. */
@@ -133,37 +138,30 @@ json_order(LhFieldSet *set)
 	return set->json_order;
 }
 
-/*
- * An object whose pairs are in order is what PostgreSQL's builder ends with: it is made directly, without
- * pushing, copying and sorting key by key.
- */
 Jsonb *
 lh_fields_to_jsonb(const LhFields *row, int first, int last)
 {
-	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext, "lead_handoff json", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext save = MemoryContextSwitchTo(mcxt);
 	const int  *order = json_order(unconstify(LhFieldSet *, row->set));
-	JsonbValue	object = {.type = jbvObject};
-	Jsonb	   *built;
+	LhJsonPair *pairs = palloc_array(LhJsonPair, Max(last - first, 1));
+	const LhJsonPair **sorted = palloc_array(const LhJsonPair *, Max(last - first, 1));
+	int			n = 0;
 	Jsonb	   *result;
 
-	object.val.object.pairs = palloc_array(JsonbPair, Max(last - first, 1));
 	for (int k = 0; k < row->set->nfields; k++)
 	{
 		int			i = order[k];
-		JsonbPair  *pair = &object.val.object.pairs[object.val.object.nPairs];
 
 		if (i < first || i >= last || row->isnull[i])
 			continue;
-		string_to_json(&pair->key, row->set->fields[i].name, strlen(row->set->fields[i].name));
-		lh_value_to_json(&pair->value, row->set->fields[i].type, row->values[i]);
-		pair->order = object.val.object.nPairs++;
+		pairs[n].key = row->set->fields[i].name;
+		pairs[n].length = strlen(row->set->fields[i].name);
+		lh_value_to_json(&pairs[n].value, row->set->fields[i].type, row->values[i]);
+		sorted[n] = &pairs[n];
+		n++;
 	}
-	built = JsonbValueToJsonb(&object);
-	MemoryContextSwitchTo(save);
-	result = palloc(VARSIZE(built));
-	memcpy(result, built, VARSIZE(built));
-	MemoryContextDelete(mcxt);
+	result = lh_json_write(sorted, n);
+	pfree(sorted);
+	pfree(pairs);
 	return result;
 }
 
