@@ -21,6 +21,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -235,6 +236,60 @@ lh_rows_flush(LhRows *rows)
 		done = run_rows(rows);
 	rows->n = 0;
 	return done;
+}
+
+void
+lh_put(LhRow *row, Datum value, bool isnull)
+{
+	row->values[row->n] = value;
+	row->isnull[row->n++] = isnull;
+}
+
+void
+lh_put_text(LhRow *row, const char *text)
+{
+	lh_put(row, lh_text_datum(text), text == NULL);
+}
+
+void
+lh_put_int(LhRow *row, int value)
+{
+	lh_put(row, Int32GetDatum(value), false);
+}
+
+void
+lh_put_bigint(LhRow *row, int64 value)
+{
+	lh_put(row, Int64GetDatum(value), false);
+}
+
+void
+lh_put_time(LhRow *row, TimestampTz value)
+{
+	lh_put(row, TimestampTzGetDatum(value), false);
+}
+
+void
+lh_put_time_unless(LhRow *row, TimestampTz value, TimestampTz none)
+{
+	lh_put(row, TimestampTzGetDatum(value), value == none);
+}
+
+/* The text form of a text[]; none is NULL if null_if_empty. */
+void
+lh_put_texts(LhRow *row, char *const *texts, int n, bool null_if_empty)
+{
+	if (n == 0 && null_if_empty)
+		lh_put(row, (Datum) 0, true);
+	else
+		lh_put_text(row, n == 0 ? "{}" : OidOutputFunctionCall(F_ARRAY_OUT, lh_text_array(texts, n)));
+}
+
+void
+lh_rows_put(LhRows *rows, const LhRow *row)
+{
+	Assert(row->n == rows->statement->nparams);
+	lh_rows_add(rows, row->values, row->isnull);
 }
 
 /* Arrays ------------------------------------------------------------------------------------- */

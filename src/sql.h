@@ -12,7 +12,7 @@
 #include "table.h"
 #include "utils/jsonb.h"
 
-#define LH_MAX_PARAMS	40
+#define LH_MAX_PARAMS	60
 
 /*
  * A statement with its plan, kept for the session.  Declare it static; name every relation with its
@@ -74,6 +74,23 @@ typedef struct LhRows
 extern void lh_rows_begin(LhRows *rows, LhStatement *statement);
 extern void lh_rows_add(LhRows *rows, const Datum *values, const bool *isnull);
 extern uint64 lh_rows_flush(LhRows *rows);	/* runs the statement if there are rows, then empties */
+
+/* One row of parameters, filled from left to right. */
+typedef struct LhRow
+{
+	int			n;
+	Datum		values[LH_MAX_PARAMS];
+	bool		isnull[LH_MAX_PARAMS];
+} LhRow;
+
+extern void lh_put(LhRow *row, Datum value, bool isnull);
+extern void lh_put_text(LhRow *row, const char *text);
+extern void lh_put_int(LhRow *row, int value);
+extern void lh_put_bigint(LhRow *row, int64 value);
+extern void lh_put_time(LhRow *row, TimestampTz value);
+extern void lh_put_time_unless(LhRow *row, TimestampTz value, TimestampTz none);
+extern void lh_put_texts(LhRow *row, char *const *texts, int n, bool null_if_empty);	/* as text */
+extern void lh_rows_put(LhRows *rows, const LhRow *row);
 
 extern Datum lh_array(Oid type, Datum *values, int n);
 extern Datum lh_time_array(const TimestampTz *times, int n);

@@ -68,123 +68,61 @@ static LhStatement update_leads = {
 	39, LEAD_TYPES
 };
 
-/* One row of parameters, filled from left to right. */
-typedef struct RowBuilder
-{
-	int			n;
-	Datum		values[LH_MAX_PARAMS];
-	bool		isnull[LH_MAX_PARAMS];
-} RowBuilder;
-
 static void
-put(RowBuilder *row, Datum value, bool isnull)
-{
-	row->values[row->n] = value;
-	row->isnull[row->n++] = isnull;
-}
-
-static void
-put_text(RowBuilder *row, const char *text)
-{
-	put(row, lh_text_datum(text), text == NULL);
-}
-
-static void
-put_int(RowBuilder *row, int value)
-{
-	put(row, Int32GetDatum(value), false);
-}
-
-static void
-put_bigint(RowBuilder *row, int64 value)
-{
-	put(row, Int64GetDatum(value), false);
-}
-
-static void
-put_time(RowBuilder *row, TimestampTz value)
-{
-	put(row, TimestampTzGetDatum(value), false);
-}
-
-static void
-put_time_unless(RowBuilder *row, TimestampTz value, TimestampTz none)
-{
-	put(row, TimestampTzGetDatum(value), value == none);
-}
-
-/* The text form of a text[]; none is NULL if null_if_empty. */
-static void
-put_texts(RowBuilder *row, char *const *texts, int n, bool null_if_empty)
-{
-	if (n == 0 && null_if_empty)
-		put(row, (Datum) 0, true);
-	else
-		put_text(row, OidOutputFunctionCall(F_ARRAY_OUT, lh_text_array(texts, n)));
-}
-
-static void
-put_heats(RowBuilder *row, const LhHeat *heats, int n)
+put_heats(LhRow *row, const LhHeat *heats, int n)
 {
 	char	  **texts = palloc_array(char *, Max(n, 1));
 
 	for (int i = 0; i < n; i++)
 		texts[i] = lh_heat_text(heats[i]);
-	put_texts(row, texts, n, false);
-}
-
-static void
-add(LhRows *rows, RowBuilder *row)
-{
-	Assert(row->n == rows->statement->nparams);
-	lh_rows_add(rows, row->values, row->isnull);
+	lh_put_texts(row, texts, n, false);
 }
 
 static void
 add_lead(LhRows *rows, const LhLead *lead, const LhContract *contract)
 {
-	RowBuilder	row = {0};
+	LhRow		row = {0};
 
-	put_text(&row, lead->lead_key);
-	put_text(&row, lead->source);
-	put_text(&row, lead->raw_key);
-	put_text(&row, lead->person_key);
-	put_text(&row, lead->account_key);
-	put_int(&row, lead->contract_id);
-	put_text(&row, lead->stage);
-	put_time(&row, lead->stage_since);
-	put(&row, JsonbPGetDatum(lead->fields), false);
-	put_bigint(&row, lead->fit);
-	put(&row, IntervalPGetDatum(contract->half_life_interval), contract->half_life_interval == NULL);
-	put_bigint(&row, lead->score);
-	put_text(&row, lead->band);
-	put_int(&row, lead->cycle);
-	put_time(&row, lead->cycle_since);
-	put_time(&row, lead->intent_since);
-	put_time_unless(&row, lead->fold.at, DT_NOEND);
-	put_time_unless(&row, lead->booked_at, DT_NOBEGIN);
-	put_text(&row, lead->trigger);
-	put_time(&row, lead->trigger_at);
-	put_time_unless(&row, lead->seen_at, LH_NOT_YET);
-	put_time_unless(&row, lead->version, DT_NOBEGIN);
-	put_time_unless(&row, lead->blocked_since, DT_NOEND);
-	put_text(&row, lead->gate_code);
-	put_text(&row, lead->duplicate_of);
-	put(&row, Int32GetDatum((int32) lead->duplicate_handoff), lead->duplicate_of == NULL);
-	put_time_unless(&row, lead->duplicate_at, DT_NOBEGIN);
-	put_time(&row, lead->first_seen_at);
-	put_time(&row, lead->decided_at);
-	put_time_unless(&row, lead->deleted_at, DT_NOEND);
-	put_bigint(&row, lead->last_seq);
-	put_int(&row, list_length(lead->handoffs));
-	put_text(&row, lh_heat_text(lead->intent));
+	lh_put_text(&row, lead->lead_key);
+	lh_put_text(&row, lead->source);
+	lh_put_text(&row, lead->raw_key);
+	lh_put_text(&row, lead->person_key);
+	lh_put_text(&row, lead->account_key);
+	lh_put_int(&row, lead->contract_id);
+	lh_put_text(&row, lead->stage);
+	lh_put_time(&row, lead->stage_since);
+	lh_put(&row, JsonbPGetDatum(lead->fields), false);
+	lh_put_bigint(&row, lead->fit);
+	lh_put(&row, IntervalPGetDatum(contract->half_life_interval), contract->half_life_interval == NULL);
+	lh_put_bigint(&row, lead->score);
+	lh_put_text(&row, lead->band);
+	lh_put_int(&row, lead->cycle);
+	lh_put_time(&row, lead->cycle_since);
+	lh_put_time(&row, lead->intent_since);
+	lh_put_time_unless(&row, lead->fold.at, DT_NOEND);
+	lh_put_time_unless(&row, lead->booked_at, DT_NOBEGIN);
+	lh_put_text(&row, lead->trigger);
+	lh_put_time(&row, lead->trigger_at);
+	lh_put_time_unless(&row, lead->seen_at, LH_NOT_YET);
+	lh_put_time_unless(&row, lead->version, DT_NOBEGIN);
+	lh_put_time_unless(&row, lead->blocked_since, DT_NOEND);
+	lh_put_text(&row, lead->gate_code);
+	lh_put_text(&row, lead->duplicate_of);
+	lh_put(&row, Int32GetDatum((int32) lead->duplicate_handoff), lead->duplicate_of == NULL);
+	lh_put_time_unless(&row, lead->duplicate_at, DT_NOBEGIN);
+	lh_put_time(&row, lead->first_seen_at);
+	lh_put_time(&row, lead->decided_at);
+	lh_put_time_unless(&row, lead->deleted_at, DT_NOEND);
+	lh_put_bigint(&row, lead->last_seq);
+	lh_put_int(&row, list_length(lead->handoffs));
+	lh_put_text(&row, lh_heat_text(lead->intent));
 	put_heats(&row, lead->fold.heats, lead->ngroups);
-	put_texts(&row, lead->signals, lead->nsignals, false);
-	put_texts(&row, lead->blocked_fields, lead->nblocked, true);
-	put_text(&row, lead->account_method);
-	put(&row, lead->account_match == NULL ? (Datum) 0 : JsonbPGetDatum(lead->account_match), lead->account_match == NULL);
-	put_texts(&row, lead->match_keys, lead->nmatch_keys, true);
-	add(rows, &row);
+	lh_put_texts(&row, lead->signals, lead->nsignals, false);
+	lh_put_texts(&row, lead->blocked_fields, lead->nblocked, true);
+	lh_put_text(&row, lead->account_method);
+	lh_put(&row, lead->account_match == NULL ? (Datum) 0 : JsonbPGetDatum(lead->account_match), lead->account_match == NULL);
+	lh_put_texts(&row, lead->match_keys, lead->nmatch_keys, true);
+	lh_rows_put(rows, &row);
 }
 
 /* Events and stays --------------------------------------------------------------------------- */
@@ -232,15 +170,15 @@ static LhStatement write_violations = {
 static void
 add_violation(LhRows *rows, const LhBatchLead *slot, const LhEvent *event)
 {
-	RowBuilder	row = {0};
+	LhRow		row = {0};
 
 	if (strcmp(event->type, "violation") != 0)
 		return;
-	put_text(&row, slot->lead_key);
-	put_bigint(&row, event->seq);
-	put_time(&row, event->at);
-	put(&row, JsonbPGetDatum(event->detail), false);
-	add(rows, &row);
+	lh_put_text(&row, slot->lead_key);
+	lh_put_bigint(&row, event->seq);
+	lh_put_time(&row, event->at);
+	lh_put(&row, JsonbPGetDatum(event->detail), false);
+	lh_rows_put(rows, &row);
 }
 
 static void
@@ -251,19 +189,19 @@ add_events(LhRows *rows, LhRows *violations, const LhBatchLead *slot, TimestampT
 	foreach(lc, slot->effects.events)
 	{
 		const LhEvent *event = lfirst(lc);
-		RowBuilder	row = {0};
+		LhRow		row = {0};
 
-		put_text(&row, slot->lead_key);
-		put_bigint(&row, event->seq);
-		put_time(&row, event->at);
-		put_time(&row, recorded_at);
-		put_text(&row, event->type);
-		put_int(&row, slot->lead.contract_id);
-		put_int(&row, slot->lead.cycle);
-		put_text(&row, event->leg);
-		put_text(&row, event->actor);
-		put(&row, JsonbPGetDatum(event->detail), false);
-		add(rows, &row);
+		lh_put_text(&row, slot->lead_key);
+		lh_put_bigint(&row, event->seq);
+		lh_put_time(&row, event->at);
+		lh_put_time(&row, recorded_at);
+		lh_put_text(&row, event->type);
+		lh_put_int(&row, slot->lead.contract_id);
+		lh_put_int(&row, slot->lead.cycle);
+		lh_put_text(&row, event->leg);
+		lh_put_text(&row, event->actor);
+		lh_put(&row, JsonbPGetDatum(event->detail), false);
+		lh_rows_put(rows, &row);
 		add_violation(violations, slot, event);
 	}
 }
@@ -279,23 +217,23 @@ add_stays(LhRows *ended, LhRows *begun, const LhBatchLead *slot)
 		const LhStay *stay = lfirst(lc);
 		const LhStay *following = lnext(slot->effects.stays, lc) == NULL ? NULL :
 			lfirst(lnext(slot->effects.stays, lc));
-		RowBuilder	row = {0};
+		LhRow		row = {0};
 
-		put_text(&row, slot->lead_key);
+		lh_put_text(&row, slot->lead_key);
 		if (slot->exists && lc == list_head(slot->effects.stays))
 		{
-			RowBuilder	end = row;
+			LhRow		end = row;
 
-			put_time(&end, stay->entered_at);
-			add(ended, &end);
+			lh_put_time(&end, stay->entered_at);
+			lh_rows_put(ended, &end);
 		}
-		put_bigint(&row, stay->seq);
-		put_text(&row, stay->stage);
-		put_text(&row, stay->owner);
-		put_time(&row, stay->entered_at);
-		put_time_unless(&row, following == NULL ? DT_NOEND : following->entered_at, DT_NOEND);
-		put(&row, BoolGetDatum(stay->consistent), false);
-		add(begun, &row);
+		lh_put_bigint(&row, stay->seq);
+		lh_put_text(&row, stay->stage);
+		lh_put_text(&row, stay->owner);
+		lh_put_time(&row, stay->entered_at);
+		lh_put_time_unless(&row, following == NULL ? DT_NOEND : following->entered_at, DT_NOEND);
+		lh_put(&row, BoolGetDatum(stay->consistent), false);
+		lh_rows_put(begun, &row);
 	}
 }
 
@@ -358,163 +296,22 @@ add_clocks(LhRows *written, const LhBatchLead *slot)
 	{
 		const LhClock *before = &slot->clocks_before[k];
 		const LhClock *clock = &slot->lead.clocks[k];
-		RowBuilder	row = {0};
+		LhRow		row = {0};
 
 		if (clock->due_at == DT_NOEND ||
 			(before->due_at == clock->due_at && strcmp(before->name, clock->name) == 0))
 			continue;
-		put_text(&row, slot->lead_key);
-		put_text(&row, lh_clock_kind(k));
-		put_text(&row, clock->name);
-		put_time(&row, clock->started_at);
-		put_time(&row, clock->due_at);
-		put_time(&row, clock->due_at);
-		add(written, &row);
+		lh_put_text(&row, slot->lead_key);
+		lh_put_text(&row, lh_clock_kind(k));
+		lh_put_text(&row, clock->name);
+		lh_put_time(&row, clock->started_at);
+		lh_put_time(&row, clock->due_at);
+		lh_put_time(&row, clock->due_at);
+		lh_rows_put(written, &row);
 	}
 }
 
-/* Handoffs ----------------------------------------------------------------------------------- */
-
-#define HANDOFF_COLUMNS \
-	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, trigger, " \
-	"trigger_at, seen_at, handed_at, incomplete, route, pool, rep, assigned_at, assignments, hops, fallback_at, unassigned_reason, delivered_at, " \
-	"touches, contacts, channels, first_touch_at, first_touch_business_seconds, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
-	"accepted_how, qualified_at, disposed_at, outcome, code, note, recycle_due_at, closed_at, signal_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
-
-static LhStatement write_handoffs = {
-	"insert into handoff.handoff (" HANDOFF_COLUMNS ") "
-	"select " HANDOFF_COLUMNS " from unnest($1) as u(doc) "
-	"cross join lateral jsonb_populate_record(null::handoff.handoff, u.doc) "
-	"on conflict (lead_key, handoff_no) do update set "
-	"cycle = excluded.cycle, route = excluded.route, pool = excluded.pool, rep = excluded.rep, "
-	"assigned_at = excluded.assigned_at, assignments = excluded.assignments, hops = excluded.hops, fallback_at = excluded.fallback_at, "
-	"unassigned_reason = excluded.unassigned_reason, delivered_at = excluded.delivered_at, "
-	"touches = excluded.touches, contacts = excluded.contacts, channels = excluded.channels, "
-	"first_touch_at = excluded.first_touch_at, first_touch_business_seconds = excluded.first_touch_business_seconds, first_contact_at = excluded.first_contact_at, "
-	"booked_at = excluded.booked_at, meeting_held_at = excluded.meeting_held_at, no_show = excluded.no_show, "
-	"accepted_at = excluded.accepted_at, accepted_how = excluded.accepted_how, qualified_at = excluded.qualified_at, "
-	"disposed_at = excluded.disposed_at, outcome = excluded.outcome, code = excluded.code, note = excluded.note, "
-	"recycle_due_at = excluded.recycle_due_at, closed_at = excluded.closed_at, signal_at = excluded.signal_at, reengaged_at = excluded.reengaged_at, "
-	"joined_activities = excluded.joined_activities, "
-	"opportunity_at = excluded.opportunity_at, won_at = excluded.won_at, lost_at = excluded.lost_at",
-	1, {JSONBARRAYOID}
-};
-
-static LhStatement write_assignments = {
-	"insert into handoff.assignment (lead_key, handoff_no, n, route, pool, rep, reason, at, passed_over, known_to_crm) "
-	"select u.lead_key, u.handoff_no, u.n, u.route, u.pool, u.rep, u.reason, u.at, u.passed_over, u.known_to_crm "
-	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
-	"as u(lead_key, handoff_no, n, route, pool, rep, reason, at, passed_over, known_to_crm)",
-	10,
-	{
-		TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-		TIMESTAMPTZARRAYOID, JSONBARRAYOID, BOOLARRAYOID
-	},
-	.plain = true
-};
-
-static LhStatement write_slas = {
-	"insert into handoff.clock (lead_key, handoff_no, kind, name, n, rep, pool, started_at, due_at, stopped_at, verdict, "
-	"business_seconds, pauses, paused, next_step, next_at) "
-	"select u.lead_key, u.handoff_no, 'sla', u.name, u.n, u.rep, u.pool, u.started_at, u.due_at, u.stopped_at, u.verdict, "
-	"u.time_run / 1000000.0, coalesce(u.pauses, '{}')::tstzmultirange, u.paused, u.next_step, u.next_at "
-	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) "
-	"as u(lead_key, handoff_no, name, n, rep, pool, started_at, due_at, stopped_at, verdict, time_run, pauses, paused, next_step, next_at) "
-	"on conflict (lead_key, handoff_no, kind, name, n) do update "
-	"set started_at = excluded.started_at, due_at = excluded.due_at, stopped_at = excluded.stopped_at, "
-	"verdict = excluded.verdict, business_seconds = excluded.business_seconds, pauses = excluded.pauses, "
-	"paused = excluded.paused, next_step = excluded.next_step, next_at = excluded.next_at",
-	15,
-	{
-		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, BOOLARRAYOID, INT4ARRAYOID,
-		TIMESTAMPTZARRAYOID
-	}
-};
-
-static void
-add_handoffs(LhRows *handoffs, LhRows *assignments, const LhBatchLead *slot)
-{
-	ListCell   *lc;
-
-	foreach(lc, slot->lead.handoffs)
-	{
-		const LhLeadHandoff *handoff = lfirst(lc);
-		const LhAssignment *assignment = handoff->assignment;
-		Datum		doc;
-		RowBuilder	row = {0};
-
-		if (handoff->is_new || !lh_handoff_equal(&handoff->h, &handoff->stored))
-		{
-			doc = JsonbPGetDatum(lh_handoff_to_jsonb(&handoff->h, slot->lead_key));
-			lh_rows_add(handoffs, &doc, NULL);
-		}
-		if (assignment == NULL)
-			continue;
-		put_text(&row, slot->lead_key);
-		put_int(&row, handoff->h.handoff_no);
-		put_int(&row, assignment->n);
-		put_text(&row, assignment->route);
-		put_text(&row, assignment->pool);
-		put_text(&row, assignment->rep);
-		put_text(&row, assignment->reason);
-		put_time(&row, assignment->at);
-		put(&row, JsonbPGetDatum(assignment->passed_over), false);
-		put(&row, BoolGetDatum(assignment->known_to_crm), false);
-		add(assignments, &row);
-	}
-}
-
-/* As text, {["from","to"),["from",)}; none is NULL. */
-static void
-put_pauses(RowBuilder *row, const LhSlaClock *clock)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (int i = 0; i < clock->npauses; i++)
-	{
-		const LhPause *pause = &clock->pauses[i];
-
-		appendStringInfo(&text, "%s[\"%s\",", i == 0 ? "{" : ",", timestamptz_to_str(pause->from));
-		if (pause->to != LH_NOT_YET)
-			appendStringInfo(&text, "\"%s\"", timestamptz_to_str(pause->to));
-		appendStringInfoChar(&text, ')');
-	}
-	appendStringInfoChar(&text, '}');
-	put_text(row, clock->npauses == 0 ? NULL : text.data);
-}
-
-static void
-add_slas(LhRows *slas, const LhBatchLead *slot)
-{
-	ListCell   *lc;
-
-	foreach(lc, slot->lead.slas)
-	{
-		const LhSlaClock *clock = lfirst(lc);
-		RowBuilder	row = {0};
-
-		if (!clock->changed)
-			continue;
-		put_text(&row, slot->lead_key);
-		put_int(&row, clock->handoff_no);
-		put_text(&row, clock->name);
-		put_int(&row, clock->n);
-		put_text(&row, clock->rep);
-		put_text(&row, clock->pool);
-		put_time(&row, clock->started_at);
-		put_time_unless(&row, clock->due_at, LH_NOT_YET);
-		put_time_unless(&row, clock->stopped_at, LH_NOT_YET);
-		put_text(&row, clock->verdict);
-		put(&row, Int64GetDatum(clock->time_run), clock->stopped_at == LH_NOT_YET);
-		put_pauses(&row, clock);
-		put(&row, BoolGetDatum(lh_sla_paused(clock)), false);
-		put_int(&row, clock->next_step);
-		put_time_unless(&row, clock->next_at, LH_NOT_YET);
-		add(slas, &row);
-	}
-}
+/* Leads that wait ---------------------------------------------------------------------------- */
 
 /* A lead that is free again is decided anew, with a fresh row, by the version in force. */
 static LhStatement requeue = {
@@ -603,20 +400,20 @@ add_judgements(LhRows *rows, const LhBatchLead *slot)
 	{
 		const LhActivity *activity = &slot->input.activities[i];
 		int			n;
-		RowBuilder	row = {0};
+		LhRow		row = {0};
 
 		if (activity->means == NULL)
 			continue;			/* the decision ended before it came to activities */
 		n = meanings_of(contract, activity, meanings);
 		if (same_judgement(contract, activity, meanings, n))
 			continue;
-		put_text(&row, slot->lead_key);
-		put_text(&row, activity->source);
-		put_text(&row, activity->key);
-		put_texts(&row, meanings, n, false);
-		put_int(&row, activity->points);
-		put_int(&row, contract->contract_id);
-		add(rows, &row);
+		lh_put_text(&row, slot->lead_key);
+		lh_put_text(&row, activity->source);
+		lh_put_text(&row, activity->key);
+		lh_put_texts(&row, meanings, n, false);
+		lh_put_int(&row, activity->points);
+		lh_put_int(&row, contract->contract_id);
+		lh_rows_put(rows, &row);
 	}
 }
 
@@ -644,9 +441,7 @@ lh_batch_apply(LhBatch *batch)
 	LhRows		clocks;
 	LhRows		new_clocks;
 	LhRows		judgements;
-	LhRows		handoffs;
-	LhRows		assignments;
-	LhRows		slas;
+	LhHandoffRows handoffs;
 	TimestampTz recorded_at = GetCurrentTimestamp();
 	MemoryContext batch_mcxt = CurrentMemoryContext;
 	MemoryContext lead_mcxt = AllocSetContextCreate(batch_mcxt, "lead_handoff rows of a lead",
@@ -661,9 +456,7 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_begin(&clocks, &write_clocks);
 	lh_rows_begin(&new_clocks, &insert_clocks);
 	lh_rows_begin(&judgements, &judge_activities);
-	lh_rows_begin(&handoffs, &write_handoffs);
-	lh_rows_begin(&assignments, &write_assignments);
-	lh_rows_begin(&slas, &write_slas);
+	lh_handoff_rows_begin(&handoffs);
 	for (int i = 0; i < batch->nleads; i++)
 	{
 		const LhBatchLead *slot = &batch->leads[i];
@@ -678,8 +471,7 @@ lh_batch_apply(LhBatch *batch)
 		add_stays(&stays_ended, &stays_begun, slot);
 		add_clocks(slot->exists ? &clocks : &new_clocks, slot);
 		add_judgements(&judgements, slot);
-		add_handoffs(&handoffs, &assignments, slot);
-		add_slas(&slas, slot);
+		lh_handoff_rows_add(&handoffs, slot);
 	}
 	MemoryContextSwitchTo(batch_mcxt);
 	MemoryContextDelete(lead_mcxt);
@@ -694,8 +486,6 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_flush(&clocks);
 	lh_rows_flush(&new_clocks);
 	lh_rows_flush(&judgements);
-	lh_rows_flush(&handoffs);
-	lh_rows_flush(&assignments);
-	lh_rows_flush(&slas);
+	lh_handoff_rows_flush(&handoffs);
 	requeue_outdated(batch, recorded_at);
 }

@@ -14,7 +14,7 @@
  *		owner.c		who loses a handoff: to another owner in the CRM, or because he has left
  *		person.c	leads of one person
  *		assign.c	who gets the handoffs that seek an owner
- *		apply.c		effects become rows
+ *		apply.c		effects become rows; apply_handoff.c: those of handoffs
  */
 #ifndef LH_BATCH_H
 #define LH_BATCH_H
@@ -164,6 +164,20 @@ extern void lh_batch_apply(LhBatch *batch);
 
 /* escalated.c */
 extern void lh_batch_escalated(LhBatch *batch);
+
+/* apply_handoff.c */
+typedef struct LhHandoffRows
+{
+	LhRows		new_handoffs;
+	LhRows		handoffs;
+	LhRows		assignments;
+	LhRows		new_slas;
+	LhRows		slas;
+} LhHandoffRows;
+
+extern void lh_handoff_rows_begin(LhHandoffRows *rows);
+extern void lh_handoff_rows_add(LhHandoffRows *rows, const LhBatchLead *slot);
+extern void lh_handoff_rows_flush(LhHandoffRows *rows);
 
 /* notify.c */
 extern void lh_batch_notify(LhBatch *batch);

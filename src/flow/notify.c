@@ -13,14 +13,22 @@
 #include "json.h"
 #include "sql.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
 static LhStatement write_outbox = {
-	"insert into handoff.outbox (lead_key, seq, n, aggregatetype, aggregateid, type, payload, created_at, expires_at) "
-	"select o.lead_key, o.seq, 1, 'lead', o.lead_key, o.type, o.payload, o.created_at, o.expires_at "
-	"from unnest($1, $2, $3, $4, $5, $6) as o (lead_key, seq, type, payload, created_at, expires_at)",
-	6, {TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+	"insert into handoff.outbox (lead_key, aggregateid, seq, type, payload, created_at, expires_at, id) "
+	"select o.lead_key, o.aggregateid, o.seq, o.type, o.payload, o.created_at, o.expires_at, o.id "
+	"from unnest($1, $2, $3, $4, $5, $6, $7, $8) as o (lead_key, aggregateid, seq, type, payload, created_at, expires_at, id)",
+	8,
+	{
+		TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID, UUIDARRAYOID
+	},
+	.plain = true
 };
+
+static LhIndex subscriptions = {"subscription", "subscription_pkey", 0};
 
 static LhStatement write_deliveries = {
 	"insert into handoff.delivery (lead_key, seq, n, destination) "
@@ -115,6 +123,33 @@ brief(const LhBatchLead *slot, const LhEvent *event)
 	return lh_json_end(&json);
 }
 
+static void
+add_message(LhRows *outbox, const LhBatchLead *slot, const LhEvent *event)
+{
+	LhRow		row = {0};
+
+	lh_put_text(&row, slot->lead_key);
+	lh_put_text(&row, slot->lead_key);
+	lh_put_bigint(&row, event->seq);
+	lh_put_text(&row, event->notify);
+	lh_put(&row, JsonbPGetDatum(brief(slot, event)), false);
+	lh_put_time(&row, event->at);
+	lh_put_time_unless(&row, event->expires_at, LH_NOT_YET);
+	lh_put(&row, OidFunctionCall0(F_GEN_RANDOM_UUID), false);
+	lh_rows_put(outbox, &row);
+}
+
+static void
+add_delivery(LhRows *deliveries, const LhBatchLead *slot, const LhEvent *event)
+{
+	LhRow		row = {0};
+
+	lh_put_text(&row, slot->lead_key);
+	lh_put_bigint(&row, event->seq);
+	lh_put_text(&row, event->notify);
+	lh_rows_put(deliveries, &row);
+}
+
 void
 lh_batch_notify(LhBatch *batch)
 {
@@ -131,21 +166,14 @@ lh_batch_notify(LhBatch *batch)
 		foreach(lc, slot->decide ? slot->effects.events : NIL)
 		{
 			const LhEvent *event = lfirst(lc);
-			Datum		values[6];
-			bool		isnull[6] = {false, false, false, false, false, event->expires_at == LH_NOT_YET};
 
 			if (event->notify == NULL)
 				continue;
-			values[0] = CStringGetTextDatum(slot->lead_key);
-			values[1] = Int64GetDatum(event->seq);
-			values[2] = CStringGetTextDatum(event->notify);
-			lh_rows_add(&deliveries, values, NULL);
-			values[3] = JsonbPGetDatum(brief(slot, event));
-			values[4] = TimestampTzGetDatum(event->at);
-			values[5] = TimestampTzGetDatum(event->expires_at);
-			lh_rows_add(&outbox, values, isnull);
+			add_message(&outbox, slot, event);
+			add_delivery(&deliveries, slot, event);
 		}
 	}
 	lh_rows_flush(&outbox);
-	lh_rows_flush(&deliveries);
+	if (deliveries.n > 0 && lh_is_there(&subscriptions, NULL))
+		lh_rows_flush(&deliveries);
 }

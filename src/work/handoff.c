@@ -20,15 +20,17 @@ typedef struct HandoffColumn
 	const char *name;
 	LhType		type;
 	size_t		offset;
+	bool		is_int;			/* in the table; bigint here */
 } HandoffColumn;
 
 #define COLUMN(name, type) {#name, type, offsetof(LhHandoff, name)}
+#define INT_COLUMN(name) {#name, LH_BIGINT, offsetof(LhHandoff, name), true}
 
 static const HandoffColumn columns[] = {
-	COLUMN(handoff_no, LH_BIGINT),
-	COLUMN(cycle, LH_BIGINT),
+	INT_COLUMN(handoff_no),
+	INT_COLUMN(cycle),
 	COLUMN(leg, LH_TEXT),
-	COLUMN(contract_id, LH_BIGINT),
+	INT_COLUMN(contract_id),
 	COLUMN(origin, LH_TEXT),
 	COLUMN(stage_from, LH_TEXT),
 	COLUMN(band, LH_TEXT),
@@ -45,13 +47,13 @@ static const HandoffColumn columns[] = {
 	COLUMN(pool, LH_TEXT),
 	COLUMN(rep, LH_TEXT),
 	COLUMN(assigned_at, LH_TIMESTAMPTZ),
-	COLUMN(assignments, LH_BIGINT),
-	COLUMN(hops, LH_BIGINT),
+	INT_COLUMN(assignments),
+	INT_COLUMN(hops),
 	COLUMN(fallback_at, LH_TIMESTAMPTZ),
 	COLUMN(unassigned_reason, LH_TEXT),
 	COLUMN(delivered_at, LH_TIMESTAMPTZ),
-	COLUMN(touches, LH_BIGINT),
-	COLUMN(contacts, LH_BIGINT),
+	INT_COLUMN(touches),
+	INT_COLUMN(contacts),
 	COLUMN(channels, LH_TEXT_ARRAY),
 	COLUMN(first_touch_at, LH_TIMESTAMPTZ),
 	COLUMN(first_touch_business_seconds, LH_NUMERIC),
@@ -70,7 +72,7 @@ static const HandoffColumn columns[] = {
 	COLUMN(closed_at, LH_TIMESTAMPTZ),
 	COLUMN(signal_at, LH_TIMESTAMPTZ),
 	COLUMN(reengaged_at, LH_TIMESTAMPTZ),
-	COLUMN(joined_activities, LH_BIGINT),
+	INT_COLUMN(joined_activities),
 	COLUMN(opportunity_at, LH_TIMESTAMPTZ),
 	COLUMN(won_at, LH_TIMESTAMPTZ),
 	COLUMN(lost_at, LH_TIMESTAMPTZ),
@@ -112,6 +114,25 @@ get(const LhHandoff *handoff, const HandoffColumn *column, Datum *value)
 			elog(ERROR, "handoff column \"%s\" has unexpected type", column->name);
 	}
 	return false;
+}
+
+const char *
+lh_handoff_column(int i, Oid *type)
+{
+	if (i >= lengthof(columns))
+		return NULL;
+	*type = columns[i].is_int ? INT4OID : lh_type_oid(columns[i].type);
+	return columns[i].name;
+}
+
+bool
+lh_handoff_value(const LhHandoff *handoff, int i, Datum *value)
+{
+	bool		notnull = get(handoff, &columns[i], value);
+
+	if (columns[i].is_int)
+		*value = Int32GetDatum((int32) DatumGetInt64(*value));
+	return notnull;
 }
 
 static void

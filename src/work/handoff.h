@@ -72,6 +72,10 @@ typedef struct LhHandoff
 	TimestampTz lost_at;
 } LhHandoff;
 
+/* Its columns in order, without lead_key, as the table has them: name and type of one (NULL: no more), and its value (false: null). */
+extern const char *lh_handoff_column(int i, Oid *type);
+extern bool lh_handoff_value(const LhHandoff *handoff, int i, Datum *value);
+
 extern void lh_handoff_init(LhHandoff *handoff);
 extern void lh_handoff_from_jsonb(LhHandoff *handoff, Jsonb *doc);
 extern Jsonb *lh_handoff_to_jsonb(const LhHandoff *handoff, const char *lead_key);
