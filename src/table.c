@@ -37,7 +37,7 @@
 #include "utils/snapmgr.h"
 
 /* Rows that lie in slots at once: as many as COPY has. */
-#define ROWS_AT_ONCE	1000
+#define ROWS_AT_ONCE	64
 
 static Oid
 our_relation(const char *name)
