@@ -235,15 +235,21 @@ passed_over(LhSeeker *seeker)
 	return lh_json_end(&json);
 }
 
-/* Pools that count leads which a member gets past them. */
+/*
+ * Pools that count leads which a member gets past them: those that say so, and all if he hosts the lead's
+ * meeting.
+ */
 static void
-count_direct(LhAssign *assign, const LhSeeker *seeker, const char *rep)
+count_direct(LhAssign *assign, const LhSeeker *seeker, const LhChoice *choice)
 {
+	const char *rep = choice->rep->rep;
+
 	for (int i = 0; i < assign->people.ncrews; i++)
 	{
 		const LhCrew *crew = &assign->people.crews[i];
+		bool		counts = crew->counts_direct || choice->hosts;
 
-		for (int m = 0; crew->counts_direct && m < crew->nreps; m++)
+		for (int m = 0; counts && m < crew->nreps; m++)
 		{
 			LhTurnDue  *due;
 
@@ -297,7 +303,7 @@ give(LhAssign *assign, LhSeeker *seeker, const LhChoice *choice)
 	foreach(lc, assign->turns)
 		lh_pool_add_load(lfirst(lc), given->rep, given->picked);
 	if (!given->picked)
-		count_direct(assign, seeker, given->rep);
+		count_direct(assign, seeker, choice);
 }
 
 /* One seeker --------------------------------------------------------------------------------- */
@@ -329,12 +335,14 @@ is_named(const LhAssign *assign, const LhSeeker *seeker, LhChoice *choice)
 	const LhLeadHandoff *handoff = seeker->handoff;
 
 	choice->pool = NULL;
+	choice->hosts = strcmp(handoff->seek, "booked") == 0;
 	choice->route = strcmp(handoff->seek, "handoff") == 0 ? "same_owner" : handoff->seek;
 	choice->rep = lh_people_rep(&assign->people, handoff->prefer);
 	if (choice->rep != NULL && choice->rep->active)
 		return true;
 	if (strcmp(handoff->h.origin, "self_booked") != 0 || handoff->h.assignments > 0)
 		return false;
+	choice->hosts = true;
 	choice->route = "booked_host";
 	choice->rep = lh_people_crm(&assign->people, lh_get_text_field(&seeker->slot->decision, "crm_owner"));
 	return choice->rep != NULL && choice->rep->active;

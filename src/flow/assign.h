@@ -76,6 +76,7 @@ typedef struct LhChoice
 	const char *route;
 	const char *pool;			/* NULL: not by turns */
 	const LhRep *rep;
+	bool		hosts;			/* the meeting that the lead has booked */
 } LhChoice;
 
 /* assign.c: people, pools and territories as they are, for what the seekers' routes ask. */

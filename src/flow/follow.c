@@ -433,6 +433,7 @@ lh_follow_routes(LhAssign *assign, LhSeeker *seeker, LhChoice *choice)
 		choice->rep = target_of(assign, seeker, route, &crew, &reason);
 		choice->route = route->name;
 		choice->pool = crew == NULL ? NULL : crew->pool;
+		choice->hosts = route->target_kind == LH_TO_BOOKED_HOST;
 		if (reason == NULL)
 			return true;
 		if (!pass_over(seeker, route, choice->pool, reason))

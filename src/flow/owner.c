@@ -1,7 +1,8 @@
 /*
  * src/flow/owner.c
  *
- * Who loses a handoff: because the CRM has another owner now, or because he has left.
+ * Who loses a handoff: because the CRM has another owner now, because the lead has booked a meeting with
+ * somebody else, or because he has left.
  *
  * The CRM's owner is taken as he is, whatever routes and capacities say; a queue, an integration user or
  * anybody else who is no rep means that nobody has the lead.  Only a change counts: until our own
@@ -9,6 +10,9 @@
  * returns as a change, perhaps after the lead has gone on to somebody else.  So of each assignment we
  * remember whether the CRM knows it; the first time that it names somebody who had the handoff by us and
  * whom it didn't know, that is the echo, and changes nothing.
+ *
+ * Who hosts the meeting that a lead has booked gets the lead, if that was after its owner got it: whoever
+ * has named another owner since knew better.
  *
  * Of a rep who has left, what he has not touched is routed anew; what he has worked on goes to his
  * delegate, else to his manager.
@@ -43,6 +47,14 @@ release(LhBatchLead *slot, LhLeadHandoff *open, const char *why, const char *pre
 	lh_release(&slot->decision, open, &release);
 }
 
+/* The rep who takes leads at u.at and has that CRM id, or is that user of another CRM, or else what the condition says. */
+#define REP_OF(crm_id, otherwise) \
+	" select r.rep from handoff.rep r left join handoff.crm_user c " \
+	"   on c.crm_id = " crm_id " and c.rep = r.rep and c.human and c.deleted_at is null" \
+	" where (r.crm_id = " crm_id " or c.rep is not null or " otherwise ") and r.active and r.takes_leads" \
+	"   and r.valid_from <= u.at and u.at < r.valid_to" \
+	" order by r.crm_id is distinct from " crm_id ", c.rep nulls last limit 1"
+
 /* The CRM's owner ---------------------------------------------------------------------------- */
 
 /*
@@ -51,11 +63,7 @@ release(LhBatchLead *slot, LhLeadHandoff *open, const char *why, const char *pre
  */
 static LhStatement read_crm_owners = {
 	"select u.lead_key, r.rep, a.n from unnest($1, $2, $3, $4) as u(lead_key, handoff_no, crm_owner, at) "
-	"left join lateral ("
-	" select r.rep from handoff.rep r left join handoff.crm_user c "
-	"   on c.crm_id = u.crm_owner and c.rep = r.rep and c.human and c.deleted_at is null"
-	" where (r.crm_id = u.crm_owner or c.rep is not null) and r.active and r.takes_leads"
-	"   and r.valid_from <= u.at and u.at < r.valid_to order by c.rep nulls first limit 1) r on true "
+	"left join lateral (" REP_OF("u.crm_owner", "false") ") r on true "
 	"left join lateral ("
 	" select a.n from handoff.assignment a where a.lead_key = u.lead_key and a.handoff_no = u.handoff_no"
 	"   and a.rep = r.rep and not a.known_to_crm order by a.n desc limit 1) a on true",
@@ -116,6 +124,68 @@ take_crm_owners(LhBatch *batch)
 	for (uint64 i = 0; i < n; i++)
 		take_crm_owner(batch, i, &echoes);
 	lh_rows_flush(&echoes);
+}
+
+/* The host of a meeting ---------------------------------------------------------------------- */
+
+/* One row a lead that was booked after its owner, if it has one, got it: by whom, if he is a rep. */
+static LhStatement read_hosts = {
+	"select u.lead_key, r.rep from unnest($1, $2, $3, $4, $5) as u(lead_key, handoff_no, host, booked_at, at) "
+	"cross join lateral (" REP_OF("u.host", "r.rep = u.host") ") r "
+	"left join handoff.assignment a on a.lead_key = u.lead_key and a.handoff_no = u.handoff_no and a.ended_at is null "
+	"where a.n is null or (a.at < u.booked_at and a.rep <> r.rep)",
+	5, {TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+/* The newest booking of a meeting while a handoff was open that says who hosts it; NULL: none. */
+static const LhActivity *
+newest_booking(const LhBatchLead *slot, const LhHandoff *h)
+{
+	const LhInput *input = &slot->input;
+
+	for (int i = input->nactivities - 1; i >= 0 && input->activities[i].at >= h->handed_at; i--)
+	{
+		const LhActivity *activity = &input->activities[i];
+		int			rep = lh_fieldset_find(activity->row->set, "rep");
+
+		if (activity->at <= slot->decision.now && !activity->row->isnull[rep] &&
+			lh_activity_means(&slot->decision, activity, LH_MEANS_BOOKED))
+			return activity;
+	}
+	return NULL;
+}
+
+static void
+take_hosts(LhBatch *batch)
+{
+	LhRows		booked;
+	uint64		n;
+
+	lh_rows_begin(&booked, &read_hosts);
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhBatchLead *slot = &batch->leads[i];
+		LhLeadHandoff *open = settled_handoff(slot);
+		const LhActivity *booking = open == NULL || open->h.booked_at == LH_NOT_YET ? NULL :
+			newest_booking(slot, &open->h);
+		Datum		values[5];
+
+		if (booking == NULL)
+			continue;
+		values[0] = CStringGetTextDatum(slot->lead_key);
+		values[1] = Int32GetDatum((int32) open->h.handoff_no);
+		values[2] = booking->row->values[lh_fieldset_find(booking->row->set, "rep")];
+		values[3] = TimestampTzGetDatum(booking->at);
+		values[4] = TimestampTzGetDatum(batch->now);
+		lh_rows_add(&booked, values, NULL);
+	}
+	n = lh_rows_flush(&booked);
+	for (uint64 i = 0; i < n; i++)
+	{
+		LhBatchLead *slot = lh_batch_lead(batch, lh_get_text(i, 1));
+
+		release(slot, settled_handoff(slot), "booked", lh_get_text(i, 2));
+	}
 }
 
 /* Who has left ------------------------------------------------------------------------------- */
@@ -241,6 +311,7 @@ void
 lh_batch_owners(LhBatch *batch)
 {
 	take_crm_owners(batch);
+	take_hosts(batch);
 	take_from_those_who_left(batch);
 	end_all_assignments(batch);
 }
