@@ -271,7 +271,23 @@ if wants R2; then
     show
 fi
 
-if wants S6; then not_built S6 6; fi
+if wants S6; then
+    many=$(scaled 1000000 10000) few=$((many / 10)) due=$((many / 100)) seeds=$((many / 1000))
+    fresh
+    sql -v seeds="$seeds" -f s6_prepare.sql >/dev/null
+    copied=0
+    for size in few many; do
+        copies=$((${!size} / seeds))
+        sql -c "call bench.copy_seeds($copied + 1, $copies)" -c 'vacuum analyze' -c checkpoint
+        copied=$copies
+        for round in $(seq 1 "$ROUNDS"); do
+            sql -v size=$size -f s6_idle.sql >/dev/null
+            sql -c "call bench.due_tick('s6 $size', $due, $copies)" -c 'vacuum handoff.clock, handoff.lead, handoff.handoff, handoff.event, handoff.outbox'
+        done
+    done
+    sql -v many="$many" -v few="$few" -v due="$due" -f s6_report.sql >/dev/null
+    show
+fi
 if wants S7; then not_built S7 8; fi
 if wants S8; then
     rows=$(scaled 1000000 10000)

@@ -34,14 +34,18 @@ PG_FUNCTION_INFO_V1(lh_tick);
 /* A batch of 1,000 leads needs some 20 MB. */
 #define BATCH_MEMORY	(16 * 1024 * 1024)
 
-/* The earliest clocks that are due, by lead: as many are read as are worked on, however many wait behind them. */
+/*
+ * The earliest clocks that are due, by lead: as many are read as are worked on, however many wait behind them.
+ * Leads that somebody else has are left to him: another tick, most likely.  (offset 0: from the clocks to their
+ * leads, whatever the planner thinks of tables that it has not seen full yet.)
+ */
 static LhStatement due_clocks = {
 	"select d.lead_key, d.source, d.raw_key, array_agg(d.kind) from ("
-	" select c.lead_key, l.source, l.raw_key, c.kind, c.next_at from handoff.clock c"
-	" join handoff.lead l on l.lead_key = c.lead_key"
-	" where c.next_at <= $1 and l.source = any($2) order by c.next_at limit $3) d "
+	" select c.lead_key, l.source, l.raw_key, c.kind, c.next_at from handoff.clock c cross join lateral ("
+	"  select l.source, l.raw_key from handoff.lead l where l.lead_key = c.lead_key offset 0) l"
+	" where c.next_at <= $1 and l.source = any($2) and c.lead_key not in (select unnest($4)) order by c.next_at limit $3) d "
 	"group by d.lead_key, d.source, d.raw_key order by min(d.next_at), d.lead_key",
-	3, {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID}
+	4, {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID, TEXTARRAYOID}
 };
 
 static LhStatement heartbeat = {
@@ -145,14 +149,38 @@ named_item(uint64 row)
 	return item;
 }
 
-/* Decide the leads that a statement of (now, sources, limit) names; how many it named. */
+/* Leads that could not be had, to be left out from now on. */
+typedef struct Busy
+{
+	MemoryContext mcxt;
+	int			n;
+	char	  **lead_keys;
+} Busy;
+
+static void
+note_busy(Busy *busy, LhItem *const *items, int n)
+{
+	MemoryContext save = MemoryContextSwitchTo(busy->mcxt);
+
+	busy->lead_keys = busy->lead_keys == NULL ? palloc_array(char *, n) :
+		repalloc_array(busy->lead_keys, char *, busy->n + n);
+	for (int i = 0; i < n; i++)
+		if (!items[i]->done)
+			busy->lead_keys[busy->n++] = pstrdup(items[i]->lead_key);
+	MemoryContextSwitchTo(save);
+}
+
+/*
+ * Decide the leads that a statement of (now, sources, limit) names; how many it named.  One that is told of busy
+ * leads has them as its fourth parameter.
+ */
 static int
-run_named(LhStatement *statement, TimestampTz now, int limit, int batch_size,
+run_named(LhStatement *statement, TimestampTz now, int limit, int batch_size, Busy *busy,
 		  LhDrainResult *result)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext mcxt = AllocSetContextCreate(caller, "lead_handoff named leads", ALLOCSET_DEFAULT_SIZES);
-	Datum		values[3];
+	Datum		values[4];
 	LhItem	  **items;
 	int			n;
 
@@ -160,11 +188,15 @@ run_named(LhStatement *statement, TimestampTz now, int limit, int batch_size,
 	values[0] = TimestampTzGetDatum(now);
 	values[1] = lh_ready_sources();
 	values[2] = Int64GetDatum(limit);
+	if (busy != NULL)
+		values[3] = lh_text_array(busy->lead_keys, busy->n);
 	n = lh_run(statement, values, NULL);
 	items = palloc_array(LhItem *, Max(n, 1));
 	for (int i = 0; i < n; i++)
 		items[i] = named_item(i);
 	lh_drain_items(items, n, now, batch_size, result);
+	if (busy != NULL && n > 0)
+		note_busy(busy, items, n);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(mcxt);
 	return n;
@@ -176,14 +208,15 @@ run_clocks(TimestampTz now, int batch_size, TimestampTz stop, LhDrainResult *res
 {
 	int64		due = 0;
 	bool		more = true;
+	Busy		busy = {.mcxt = CurrentMemoryContext};
 
 	while (more && GetCurrentTimestamp() < stop)
 	{
 		LhDrainResult round = {0};
-		int			n = run_named(&due_clocks, now, batch_size, batch_size, &round);
+		int			n = run_named(&due_clocks, now, batch_size, batch_size, &busy, &round);
 
-		/* those that could not be decided would be found again at once */
-		more = n > 0 && round.decided + round.quarantined == n;
+		/* one that is neither decided nor busy would be found again at once */
+		more = n > 0 && round.decided + round.quarantined + round.waiting == n;
 		due += round.decided;
 		result->waiting += round.waiting;
 		result->quarantined += round.quarantined;
@@ -215,7 +248,7 @@ run_misplanned(TimestampTz now, int batch_size, LhDrainResult *result)
 {
 	LhDrainResult round = {0};
 	int			limit = batch_size * MOST_BATCHES;
-	int			n = run_named(&misplanned_clocks, now, limit, batch_size, &round);
+	int			n = run_named(&misplanned_clocks, now, limit, batch_size, NULL, &round);
 
 	result->quarantined += round.quarantined;
 	return n < limit && round.waiting == 0;
@@ -227,8 +260,8 @@ run_waiting(TimestampTz now, int batch_size, LhDrainResult *result)
 {
 	LhDrainResult round = {0};
 
-	run_named(&orphaned_handoffs, now, batch_size * MOST_BATCHES, batch_size, &round);
-	run_named(&waiting_handoffs, now, batch_size * MOST_BATCHES, batch_size, &round);
+	run_named(&orphaned_handoffs, now, batch_size * MOST_BATCHES, batch_size, NULL, &round);
+	run_named(&waiting_handoffs, now, batch_size * MOST_BATCHES, batch_size, NULL, &round);
 	result->waiting += round.waiting;
 	result->quarantined += round.quarantined;
 }
