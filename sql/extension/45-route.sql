@@ -295,7 +295,7 @@ begin
 end
 $$;
 comment on function handoff.change_rep(text, jsonb) is
-    'Changes what picks go by of a rep (active, capacity, max_per_day, max_per_week, max_per_month), under the locks of his pools, and logs it if anything is another than before. Error 42704: no such rep. Internal.';
+    'Changes what picks and clocks go by of a rep (active, capacity, max_per_day, max_per_week, max_per_month, schedule, calendar, zone, manager), under the locks of his pools, and logs it if anything is another than before. Error 42704: no such rep. Internal.';
 
 create function handoff.set_capacity(rep text, capacity int) returns void
     language plpgsql volatile

@@ -66,27 +66,38 @@ $$;
 comment on function handoff.set_hours(text, text, text, text) is
     'Says when a rep works: weekly hours of his own, with the exceptions of a calendar; else by that calendar, else by his pool''s or the contract''s, whose hours are meant in his time zone if one is given. Clocks of his that run are planned anew by the next tick. Errors: 42704 (no such rep, calendar), 22P02 (schedule), 22023 (a zone that the server doesn''t know).';
 
-create function handoff.set_pool_hours(pool text, calendar text default null, respect_schedule boolean default true) returns void
+create function handoff.change_pool(pool text, change jsonb) returns void
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    old jsonb;
-    new jsonb;
+    old handoff.pool;
+    new handoff.pool;
 begin
     perform handoff.need_pool(pool);
+    perform handoff.lock_group(array[pool]);
+    select p.* into old from handoff.pool p where p.pool = change_pool.pool for update;
+    new := jsonb_populate_record(old, change);
+    if to_jsonb(new) = to_jsonb(old) then
+        return;
+    end if;
+    update handoff.pool p set calendar = new.calendar, respect_schedule = new.respect_schedule, lead_rep = new.lead_rep
+    where p.pool = change_pool.pool;
+    perform handoff.log_operation('pool', pool, to_jsonb(old), to_jsonb(new));
+end
+$$;
+comment on function handoff.change_pool(text, jsonb) is
+    'Changes hours or lead of a pool (calendar, respect_schedule, lead_rep), under its lock, and logs it if anything is another than before. Error 42704: no such pool. Internal.';
+
+create function handoff.set_pool_hours(pool text, calendar text default null, respect_schedule boolean default true) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
     if calendar is not null then
         perform handoff.need_calendar(calendar);
     end if;
-    perform handoff.lock_group(array[pool]);
-    select to_jsonb(p) into old from handoff.pool p where p.pool = set_pool_hours.pool for update;
-    update handoff.pool p set calendar = set_pool_hours.calendar, respect_schedule = set_pool_hours.respect_schedule
-    where p.pool = set_pool_hours.pool
-      and (p.calendar, p.respect_schedule) is distinct from (set_pool_hours.calendar, set_pool_hours.respect_schedule)
-    returning to_jsonb(p) into new;
-    if found then
-        perform handoff.log_operation('pool', pool, old, new);
-    end if;
+    perform handoff.change_pool(pool, jsonb_build_object('calendar', calendar, 'respect_schedule', respect_schedule));
 end
 $$;
 comment on function handoff.set_pool_hours(text, text, boolean) is
@@ -110,21 +121,11 @@ create function handoff.set_pool_lead(pool text, rep text default null) returns 
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-declare
-    old jsonb;
-    new jsonb;
 begin
-    perform handoff.need_pool(pool);
     if rep is not null then
         perform handoff.need_rep(rep);
     end if;
-    select to_jsonb(p) into old from handoff.pool p where p.pool = set_pool_lead.pool for update;
-    update handoff.pool p set lead_rep = set_pool_lead.rep
-    where p.pool = set_pool_lead.pool and p.lead_rep is distinct from set_pool_lead.rep
-    returning to_jsonb(p) into new;
-    if found then
-        perform handoff.log_operation('pool', pool, old, new);
-    end if;
+    perform handoff.change_pool(pool, jsonb_build_object('lead_rep', rep));
 end
 $$;
 comment on function handoff.set_pool_lead(text, text) is
@@ -266,6 +267,7 @@ revoke all on function handoff.need_active_rep(text) from public;
 revoke all on function handoff.activate_rep(text) from public;
 revoke all on function handoff.set_hours(text, text, text, text) from public;
 revoke all on function handoff.set_pool_hours(text, text, boolean) from public;
+revoke all on function handoff.change_pool(text, jsonb) from public;
 revoke all on function handoff.set_manager(text, text) from public;
 revoke all on function handoff.set_pool_lead(text, text) from public;
 revoke all on function handoff.set_limits(text, int, int, int) from public;
