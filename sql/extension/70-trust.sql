@@ -580,7 +580,7 @@ begin
 end
 $$;
 comment on function handoff.grant_access(text, text) is
-    'Gives an existing role access: admin (contracts, sources, everything), operator (tick, doctor, quarantine, pause, delivery, the work API for anybody at any time; reads all), reader (views without personal data). Safe to repeat, needed again after an upgrade. Errors: 22023 (no such access), 42704 (no such role).';
+    'Gives an existing role access: admin (contracts, sources, everything), operator (tick and maintain and their jobs, doctor, quarantine, pause, delivery, the work API for anybody at any time; reads all), reader (views without personal data). Safe to repeat, needed again after an upgrade. Errors: 22023 (no such access), 42704 (no such role).';
 
 create function handoff.grant_views(role_name text) returns void
     language plpgsql

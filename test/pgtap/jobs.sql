@@ -138,6 +138,7 @@ select is_empty('select pg_temp.faults()', 'all is well: it has just begun');
 create function pg_temp.ago(span interval) returns timestamptz language sql as $$ select clock_timestamp() - span $$;
 create function pg_temp.short() returns setof text language sql as $$ select regexp_replace(f, ' (at|since) \d.*', '') from pg_temp.faults() f $$;
 update handoff.meta set jobs_since = pg_temp.ago('1 year'), tick_clock = pg_temp.ago('8 minutes'), tick_last = tick_now, maintain_clock = pg_temp.ago('1 day');
+create or replace function handoff.up_since() returns timestamptz language sql set search_path = pg_catalog, pg_temp as $$ select clock_timestamp() $$;
 select is_empty('select pg_temp.short()', 'a server that has just been started has not missed a call');
 create or replace function handoff.up_since() returns timestamptz language sql set search_path = pg_catalog, pg_temp as $$ select '-infinity'::timestamptz $$;
 set local lead_handoff.enabled = off;

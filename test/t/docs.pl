@@ -76,7 +76,7 @@ for my $path (@documents)
 
 # Functions of ours that are written as a call exist
 my $install = join('', map { slurp($_) } files(qr/\.sql$/, 'sql/extension'));
-for my $path (@documents)
+for my $path (@documents, files(qr/\.service$/, 'docs'))
 {
 	my @unknown = grep { $install !~ /create (?:function|procedure|type|aggregate) handoff\.\Q$_\E\b/ }
 	  @{ unique(slurp($path) =~ /\bhandoff\.(\w+)\(/g) };
