@@ -402,6 +402,18 @@ as $$
     join handoff.stage s on s.contract_id = p.contract_id and s.name = p.exhausted_to
     where p.contract_id = $1 and s.owner <> 'marketing'
     union all
+    select 'error', format('recycle path "%s"', p.name), format('returns leads to "%s", which belongs to sales', s.name),
+           'Choose a stage of marketing: only a leg leads to sales.'
+    from handoff.recycle_path p
+    join handoff.stage s on s.contract_id = p.contract_id and s.name = p.to_stage
+    where p.contract_id = $1 and s.owner = 'sales'
+    union all
+    select 'error', format('recycle path "%s"', p.name), format('returns leads to "%s", where they rest', p.to_stage),
+           'Choose the stage in which they begin anew.'
+    from handoff.recycle_path p
+    where p.contract_id = $1
+      and exists (select from handoff.transition t where t.contract_id = $1 and t.event = 'recycled' and t.to_stage = p.to_stage)
+    union all
     select 'error', format('recycle path "%s"', p.name), 'nothing brings a lead back',
            'Set a delay, or name signals in reenter_on.'
     from handoff.recycle_path p

@@ -125,6 +125,7 @@ typedef struct LhRecyclePath
 {
 	char	   *name;
 	Interval   *delay;			/* NULL: only a date or a signal brings it back */
+	int			to_stage;		/* where to */
 	bool		reset_intent;
 	int			max_cycles;		/* INT_MAX: no limit */
 	int			exhausted_to;	/* stage; -1: none */

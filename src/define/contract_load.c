@@ -545,7 +545,7 @@ path_named(const LhContract *contract, const char *name)
 static void
 load_paths(LhContract *contract)
 {
-	QUERY(contract, "select name, delay, reset_intent, max_cycles, exhausted_to, nurture_track, reenter_on from handoff.recycle_path "
+	QUERY(contract, "select name, delay, reset_intent, max_cycles, exhausted_to, nurture_track, reenter_on, to_stage from handoff.recycle_path "
 		  "where contract_id = $1 order by name collate \"C\"");
 	contract->npaths = SPI_processed;
 	contract->paths = palloc_array(LhRecyclePath, Max(SPI_processed, 1));
@@ -561,6 +561,7 @@ load_paths(LhContract *contract)
 		path->exhausted_to = exhausted_to == NULL ? -1 : stage_named(contract, exhausted_to);
 		path->nurture_track = lh_get_text(i, 6);
 		path->nreenter_on = lh_get_texts(i, 7, &path->reenter_on);
+		path->to_stage = stage_named(contract, lh_get_text(i, 8));
 	}
 }
 

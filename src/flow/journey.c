@@ -180,6 +180,23 @@ lh_disposition_of(const LhContract *contract, const char *code, const char *outc
 	return NULL;
 }
 
+const LhRecyclePath *
+lh_resting_path(const LhDecision *decision)
+{
+	const LhContract *contract = decision->contract;
+	const LhLead *lead = decision->lead;
+	const LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
+	const LhDisposition *disposition;
+
+	if (last == NULL || last->h.closed_at != lead->stage_since)
+		return NULL;
+	disposition = lh_disposition_of(contract, last->h.code, last->h.outcome);
+	if (disposition == NULL || disposition->recycle_path < 0 ||
+		contract->paths[disposition->recycle_path].exhausted_to == decision->stage)
+		return NULL;
+	return &contract->paths[disposition->recycle_path];
+}
+
 /* A stage that sales doesn't own ends the handoff; one that ended by age comes back by the mildest path. */
 static void
 leave_sales(Journey *journey, LhCause cause, const char *code)
@@ -217,7 +234,7 @@ move(Journey *journey, int to, LhCause cause, int ord, int leg, const char *code
 	if (ord != 0)
 		lh_json_int(&json, "transition", ord);
 	else
-		lh_json_text(&json, "override", strcmp(journey->actor, "contract") != 0 ? "manual" :
+		lh_json_text(&json, "override", journey->returns ? "path" : strcmp(journey->actor, "contract") != 0 ? "manual" :
 					 cause == LH_SCORED ? "duplicate" : "age");
 	lh_json_text(&json, "code", code);
 	lh_json_text(&json, "trigger", decision->lead->trigger);
@@ -263,13 +280,30 @@ lh_closed_gate(Journey *journey, int leg)
 	return NULL;
 }
 
+/*
+ * A transition as it is for the lead: of one that rests on a recycle path it says when, the path where to.
+ */
+static LhTransition
+transition_now(const LhDecision *decision, int t)
+{
+	LhTransition transition = decision->contract->transitions[t];
+	bool		brings_back = transition.leg < 0 && (transition.cause == LH_DUE || transition.cause == LH_SIGNAL);
+	const LhRecyclePath *path = brings_back ? lh_resting_path(decision) : NULL;
+
+	if (path != NULL && path->to_stage != transition.to)
+	{
+		transition.to = path->to_stage;
+		transition.ord = 0;
+	}
+	return transition;
+}
+
 /* What criteria say against a transition whose turn has come; NULL: nothing. */
 static const char *
-said_against(Journey *journey, int t)
+said_against(Journey *journey, int t, const LhTransition *transition)
 {
 	LhDecision *decision = journey->decision;
 	const LhContract *contract = decision->contract;
-	const LhTransition *transition = &contract->transitions[t];
 
 	if (journey->visited[transition->to])
 		return "stage already visited in this decision";
@@ -349,11 +383,10 @@ held_by(Journey *journey, const LhTransition *transition)
 }
 
 static void
-trace_transition(Journey *journey, int t, LhTruth truth, const char *note)
+trace_transition(Journey *journey, const LhTransition *transition, LhTruth truth, const char *note)
 {
 	LhDecision *decision = journey->decision;
 	const LhContract *contract = decision->contract;
-	const LhTransition *transition = &contract->transitions[t];
 
 	if (decision->trace != NULL)
 		lh_trace_add(decision->trace, "transition",
@@ -374,47 +407,49 @@ lh_has_way(const LhDecision *decision, LhCause cause)
 	return false;
 }
 
-/* The first transition for that cause that nothing keeps from firing; -1: none. */
-static int
-first_to_fire(Journey *journey, LhCause cause)
+/* The first transition for that cause that nothing keeps from firing, as it is for the lead; false: none. */
+static bool
+first_to_fire(Journey *journey, LhCause cause, LhTransition *transition)
 {
 	LhDecision *decision = journey->decision;
 	const LhContract *contract = decision->contract;
 
 	for (int t = 0; t < contract->guard.n; t++)
 	{
-		const LhTransition *transition = &contract->transitions[t];
 		const char *reason;
 
-		if (transition->from != decision->stage || transition->cause != cause)
+		if (contract->transitions[t].from != decision->stage || contract->transitions[t].cause != cause)
 			continue;
-		reason = said_against(journey, t);
+		*transition = transition_now(decision, t);
+		reason = said_against(journey, t, transition);
 		if (reason == NULL)
 			reason = held_by(journey, transition);
-		trace_transition(journey, t, reason == NULL ? LH_TRUE : LH_FALSE, reason);
+		trace_transition(journey, transition, reason == NULL ? LH_TRUE : LH_FALSE, reason);
 		if (reason == NULL)
-			return t;
+			return true;
 	}
-	return -1;
+	return false;
 }
 
 bool
 lh_can_fire(const Journey *journey, LhCause cause, Journey *probe)
 {
+	LhTransition transition;
+
 	*probe = *journey;
-	return first_to_fire(probe, cause) >= 0;
+	return first_to_fire(probe, cause, &transition);
 }
 
 bool
 lh_fire(Journey *journey, LhCause cause, const char *code)
 {
-	int			t = first_to_fire(journey, cause);
-	const LhTransition *transition;
+	LhTransition transition;
 
-	if (t < 0)
+	if (!first_to_fire(journey, cause, &transition))
 		return false;
-	transition = &journey->decision->contract->transitions[t];
-	move(journey, transition->to, cause, transition->ord, transition->leg, code);
+	journey->returns = transition.ord == 0;
+	move(journey, transition.to, cause, transition.ord, transition.leg, code);
+	journey->returns = false;
 	return true;
 }
 

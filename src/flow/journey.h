@@ -23,6 +23,7 @@ typedef struct Journey
 	int			nmissing;
 	char	  **missing;		/* in order of name */
 	bool		pass_incomplete;	/* blocked for too long: hand over all the same */
+	bool		returns;		/* it moves where a recycle path says */
 	const char *origin;			/* of handoffs made now */
 	const char *actor;			/* who moves it */
 } Journey;
@@ -50,6 +51,9 @@ extern void lh_journey(LhDecision *decision);
 /* The contract recycles a lead that nobody works, by a disposition: what is against it (NULL: nothing)?  Do it. */
 extern const LhRefusal *lh_may_give_up(LhDecision *decision, const LhDisposition *disposition);
 extern void lh_give_up(LhDecision *decision, const LhDisposition *disposition);
+
+/* The path on which a recycled lead rests, until its time or a signal comes; NULL: on none. */
+extern const LhRecyclePath *lh_resting_path(const LhDecision *decision);
 
 /* The disposition of that code and outcome; one that ended by age counts as never answered; or NULL. */
 extern const LhDisposition *lh_disposition_of(const LhContract *contract, const char *code,

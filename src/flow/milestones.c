@@ -101,6 +101,7 @@ listens_to(const LhDecision *decision, const char *signal)
 	const LhLead *lead = decision->lead;
 	const LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
 	const LhDisposition *disposition;
+	const LhRecyclePath *path;
 
 	if (last == NULL || last->h.closed_at != lead->stage_since)
 		return true;
@@ -109,14 +110,8 @@ listens_to(const LhDecision *decision, const char *signal)
 		return true;
 	if (strcmp(disposition->outcome, "disqualified") == 0)
 		return is_among(signal, disposition->reopen_on, disposition->nreopen_on);
-	if (disposition->recycle_path >= 0)
-	{
-		const LhRecyclePath *path = &contract->paths[disposition->recycle_path];
-
-		return path->exhausted_to == decision->stage ||
-			is_among(signal, path->reenter_on, path->nreenter_on);
-	}
-	return true;
+	path = lh_resting_path(decision);
+	return path == NULL || is_among(signal, path->reenter_on, path->nreenter_on);
 }
 
 void

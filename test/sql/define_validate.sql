@@ -107,6 +107,8 @@ select pg_temp.after($$update handoff.disposition set recycle_path = null where 
 select pg_temp.after($$update handoff.disposition set reopen_on = '{demo_request}' where code = 'timing'$$);
 select pg_temp.after($$delete from handoff.transition where event = 'returned'$$);
 select pg_temp.after($$update handoff.recycle_path set exhausted_to = 'sal' where name = 'later'$$);
+select pg_temp.after($$update handoff.recycle_path set to_stage = 'sal' where name = 'later'$$);
+select pg_temp.after($$update handoff.recycle_path set to_stage = 'recycled' where name = 'later'$$);
 select pg_temp.after($$update handoff.recycle_path set delay = null, reenter_on = '{}' where name = 'later'$$);
 select pg_temp.after($$update handoff.sla set clock = 'business' where name = 'ae_accept'$$);
 select pg_temp.after($$update handoff.sla set clock = 'business' where name = 'ae_accept'; update handoff.contract set calendar = null$$);
