@@ -127,6 +127,7 @@ as $$
                when 'resumed' then format('SLA %s runs on', e.detail ->> 'sla')
                when 'violation' then format('%s was set in the CRM against rule %s, %s', e.detail ->> 'status', e.detail ->> 'rule',
                                             case e.detail ->> 'taken' when 'true' then 'and taken' else 'and not taken' end)
+               when 'forgotten' then 'its person was forgotten'
                when 'contract' then format('contract %s instead of %s', e.detail ->> 'to', e.detail ->> 'from')
                else e.type
            end,

@@ -59,7 +59,7 @@ as $$
            (array_agg((l.detail ->> 'of_handoff')::int order by l.seq desc) filter (where l.type in ('gated', 'joined', 'released')))[1],
            (array_agg(case l.type when 'blocked' then l.detail -> 'fields' end order by l.seq desc)
                filter (where l.type in ('blocked', 'unblocked')))[1],
-           coalesce((array_agg(l.type order by l.seq desc) filter (where l.type in ('deleted', 'merged', 'restored')))[1] <> 'restored', false),
+           coalesce((array_agg(l.type order by l.seq desc) filter (where l.type in ('deleted', 'merged', 'forgotten', 'restored')))[1] <> 'restored', false),
            coalesce((array_agg(f.fields))[1], '{}'),
            -- of an account that we found; what the CRM names is among the fields
            (array_agg(case when l.detail ->> 'method' <> 'crm' then l.detail end order by l.seq desc) filter (where l.type = 'account'))[1]
@@ -172,6 +172,21 @@ $$;
 comment on function handoff.may_compare(text) is
     'May we read all rows of a source''s table? NULL: there is none. Internal to doctor().';
 
+create function handoff.not_forgotten(source_name text, raw_keys text[]) returns text[]
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(array_agg(k.raw_key), '{}')
+    from unnest($2) k (raw_key)
+    cross join lateral (select handoff.row_name($1, k.raw_key) as row_name, handoff.record_key($1, k.raw_key) as lead_key) n
+    where not exists (select from handoff.tombstone)
+       or not (n.lead_key = any (handoff.forgotten_among('lead', array[n.lead_key]))
+               or n.row_name = any (handoff.forgotten_among('row', array[n.row_name]))
+               or n.row_name = any (handoff.forgotten_among('left', array[n.row_name])))
+$$;
+comment on function handoff.not_forgotten(text, text[]) is
+    'Those of some rows of a source of leads that are not left out because they are of somebody who was forgotten. Internal to doctor().';
+
 create function handoff.lost_rows(source_name text) returns bigint
     language plpgsql stable
     set search_path = pg_catalog, pg_temp
@@ -204,9 +219,10 @@ begin
         handoff.key_expression(rel, source.key_columns), rel,
         (select string_agg(format('t.%I is not null', k), ' and ') from unnest(source.key_columns) k))
         into unknown using source.name;
-    -- those that are marked deleted, or past, are known to be none
+    -- those of somebody who was forgotten are left out; those that are marked deleted, or past, are known to be none
+    unknown := handoff.not_forgotten(source.name, coalesce(unknown, '{}'));
     return cardinality(case when source.mapping ?| array['deleted', 'is_current']
-                       then handoff.present_rows(source.name, unknown) else coalesce(unknown, '{}') end);
+                       then handoff.present_rows(source.name, unknown) else unknown end);
 end
 $$;
 comment on function handoff.lost_rows(text) is
@@ -331,7 +347,7 @@ begin
                               coalesce(e.seq, o.seq), coalesce(e.type, o.type), case when o.seq is null then 'no' else 'an unasked' end),
            'Somebody wrote to the tables of schema handoff by hand.'
     from (select lead_key, seq, type, at from handoff.event
-          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'blocked', 'reengaged', 'escalated')
+          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'blocked', 'reengaged', 'escalated', 'forgotten')
              or type = 'collision' and detail ->> 'action' = 'notify'
              or type = 'closed' and detail -> 'set' ->> 'outcome' <> 'next_leg'
              or type = 'violation' and detail ->> 'action' = 'hold') e
@@ -413,6 +429,15 @@ begin
     -- 13 the jobs are there, with the right owner, and run; this is where they should
     select 13, f.severity, f.what, f.hint
     from handoff.job_faults() f
+    union all
+    -- 14 nothing of who was forgotten is left, or has come back
+    select 14, 'error', format('lead "%s" was forgotten, and something of it is left: %s', f.lead_key, f.what),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.left_of_forgotten() f
+    union all
+    select 14, 'error', format('"%s" was forgotten, and is there', k),
+           'Has an older backup been restored? Run handoff.reapply_forgotten().'
+    from handoff.tombstoned_keys() k
     union all
     -- 15 published definitions = their checksum
     select 15, 'error', format('contract %s is not what was published', c.contract_id),
@@ -577,6 +602,8 @@ begin
     if access = 'admin' then
         execute format('grant select, insert, update, delete on all tables in schema handoff to %I', role_name);
     end if;
+    -- with it one could try addresses on the tombstones
+    execute format('revoke all on handoff.secret from %I', role_name);
 end
 $$;
 comment on function handoff.grant_access(text, text) is
@@ -616,6 +643,7 @@ revoke all on function handoff.folded_handoffs(text, timestamptz) from public;
 revoke all on function handoff.verify(text) from public;
 revoke all on function handoff.source_table(text) from public;
 revoke all on function handoff.may_compare(text) from public;
+revoke all on function handoff.not_forgotten(text, text[]) from public;
 revoke all on function handoff.lost_rows(text) from public;
 revoke all on function handoff.zone_exists(text) from public;
 revoke all on function handoff.doctor() from public;

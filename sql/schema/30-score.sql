@@ -43,7 +43,8 @@ create table handoff.lead (
     purged_to      timestamptz,
     account_method text,
     account_match  jsonb,
-    match_keys     text[]
+    match_keys     text[],
+    forgotten_at   timestamptz
 ) with (fillfactor = 80);
 create index lead_source on handoff.lead (source, raw_key);
 create index lead_stage on handoff.lead (stage);
@@ -96,6 +97,7 @@ comment on column handoff.lead.purged_to is 'Its activities up to then have been
 comment on column handoff.lead.account_method is 'How the account is known: crm (the CRM names it), or found by email_domain, web_domain, name or close_name; NULL: it has none. See handoff.match_account().';
 comment on column handoff.lead.account_match is 'Of an account that was found: by (the domain or name), why (only, narrowed, named, owned, oldest, first), found (how many candidates), candidates (the first 10, the chosen one first). NULL: none was.';
 comment on column handoff.lead.match_keys is 'What it is matched to accounts by (handoff.account_match_key.key); NULL: nothing, or the CRM names its account, or there are no accounts.';
+comment on column handoff.lead.forgotten_at is 'When its person was forgotten (p_now of forget()): its keys are tokens since, its fields empty; NULL: he was not.';
 
 create table handoff.event (
     lead_key    text not null,
@@ -121,6 +123,10 @@ comment on column handoff.event.cycle is 'Cycle of the lead at that moment.';
 comment on column handoff.event.leg is 'Leg that was passed, where one was.';
 comment on column handoff.event.actor is 'Who did it: contract for what the contract decided, source for what a synced row said, else a name.';
 comment on column handoff.event.detail is 'What exactly, by type.';
+
+-- whose logs name a lead: forget() puts a token there
+create index event_names_lead on handoff.event ((coalesce(detail ->> 'lead', detail ->> 'into')))
+    where type in ('gated', 'joined', 'collision', 'reengaged', 'merged');
 
 create table handoff.stage_history (
     lead_key   text not null,

@@ -36,7 +36,8 @@ select s.name,
                                    and a.attnum > 0 and not a.attisdropped))
        end as missing_columns,
        (select count(*) from handoff.crm_user u where u.source = s.name and u.leaving_since is not null) as leavers,
-       s.leavers_held_at
+       s.leavers_held_at,
+       (select coalesce(sum(d.rows), 0) from handoff.forgotten_drop d where d.source = s.name)::bigint as forgotten
 from handoff.source s
 -- by the catalog: to_regclass() asks for usage of the schema
 left join (pg_catalog.pg_class rel join pg_catalog.pg_namespace n on n.oid = rel.relnamespace)
@@ -64,6 +65,7 @@ comment on column handoff.source_health.scans is 'Backfills, reconciles and poll
 comment on column handoff.source_health.missing_columns is 'Mapped columns that the table has not: they read null. NULL: there is no table.';
 comment on column handoff.source_health.leavers is 'Reps who are to become inactive since their users have gone.';
 comment on column handoff.source_health.leavers_held_at is 'Since when they stay active, too many having gone at once; NULL: they become inactive with the next tick.';
+comment on column handoff.source_health.forgotten is 'Rows that were left out because they are of somebody who was forgotten; one that is delivered again counts again.';
 
 create view handoff.backfill as
 select c.source,

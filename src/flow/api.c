@@ -8,6 +8,7 @@
 #include "flow/drain.h"
 #include "flow/intake.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -26,6 +27,7 @@
 PG_FUNCTION_INFO_V1(lh_act_on_lead);
 PG_FUNCTION_INFO_V1(lh_touch_lead);
 PG_FUNCTION_INFO_V1(lh_merge_lead);
+PG_FUNCTION_INFO_V1(lh_forget);
 
 /* How far p_now may be from the clock without being another moment. */
 #define NOW_TOLERANCE	USECS_PER_MINUTE
@@ -55,8 +57,8 @@ text_arg(FunctionCallInfo fcinfo, int n)
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
-static void
-unknown_lead(const char *lead_key)
+void
+lh_unknown_lead(const char *lead_key)
 {
 	LhPairs		merged = lh_aliases_of((char *const *) &lead_key, 1);
 	char	   *into = lh_pair_value(&merged, lead_key);
@@ -91,7 +93,7 @@ decide_for(const char *lead_key, TimestampTz now, const LhAction *action, Timest
 	lh_check_schema();
 	lh_batch_run(&batch);
 	if (batch.nleads == 0 || batch.leads[0].lead.deleted_at != DT_NOEND)
-		unknown_lead(lead_key);
+		lh_unknown_lead(lead_key);
 	check_decided(&batch.leads[0]);
 	return batch.leads[0].lead.stage;
 }
@@ -205,7 +207,7 @@ lh_touch_lead(PG_FUNCTION_ARGS)
 	SPI_connect();
 	values[0] = CStringGetTextDatum(lead_key);
 	if (lh_run(&lock_lead, values, NULL) == 0)
-		unknown_lead(lead_key);
+		lh_unknown_lead(lead_key);
 	values[1] = TimestampTzGetDatum(at);
 	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[3] = TimestampTzGetDatum(now);
@@ -264,4 +266,43 @@ lh_merge_lead(PG_FUNCTION_ARGS)
 	SPI_finish();
 	lh_leave(&world);
 	PG_RETURN_TEXT_P(cstring_to_text(stage));
+}
+
+/* forget(lead_key, actor, p_now) returns text[] */
+Datum
+lh_forget(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *lead_key = text_arg(fcinfo, 0);
+	char	   *actor = text_arg(fcinfo, 1);
+	Datum		tokens;
+	LhWorld		world;
+
+	if (lead_key == NULL || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("lead_key and p_now must not be null")));
+	if (TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(2)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("p_now must be finite")));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("forget() needs isolation level read committed"),
+				 errdetail("In a higher level it would leave out what others have written since the transaction began."),
+				 errhint("Call it in a transaction of its own.")));
+	if (actor == NULL)
+		actor = GetUserNameFromId(GetSessionUserId(), false);
+	check_trusted(PG_GETARG_TIMESTAMPTZ(2), actor);
+
+	lh_enter(&world, true);
+	lh_plan_by_key();
+	SPI_connect();
+	lh_check_schema();
+	MemoryContextSwitchTo(caller);
+	tokens = lh_forget_person(lead_key, actor, PG_GETARG_TIMESTAMPTZ(2));
+	SPI_finish();
+	lh_leave(&world);
+	PG_RETURN_DATUM(tokens);
 }

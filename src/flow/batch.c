@@ -36,6 +36,7 @@
 #define DECIDING		STRIPES /* the key after the last stripe; handoff.lock_contract() knows it */
 #define MATCH_KEYS		(DECIDING + 1)	/* the first of the keys that accounts are matched by */
 #define MATCH_STRIPES	256
+#define FORGETTING		(MATCH_KEYS + MATCH_STRIPES)	/* held by who forgets a person */
 #define STRIPE_CLASS	0x4c48	/* "LH": first half of the advisory lock's key */
 
 /* Sources ------------------------------------------------------------------------------------ */
@@ -168,6 +169,13 @@ lh_wait_for_stripe(const char *key)
 	uint32		stripe = hash_bytes((const unsigned char *) key, strlen(key)) % STRIPES;
 
 	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(STRIPE_CLASS), Int32GetDatum((int32) stripe));
+}
+
+/* One at a time: they write to each other's leads where the log of one names another. */
+void
+lh_wait_to_forget(void)
+{
+	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(STRIPE_CLASS), Int32GetDatum(FORGETTING));
 }
 
 static bool
@@ -312,6 +320,19 @@ take_named_leads(LhBatch *batch)
 	}
 }
 
+static void
+take_forgotten(LhBatch *batch)
+{
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhInput    *input = &batch->leads[i].input;
+
+		input->row_read = true;
+		input->row_present = false;
+		input->forgotten_by = batch->actor;
+	}
+}
+
 /* A row in the fields of another version: by name, where the type is the same. */
 static LhFields *
 carry_over(const LhFields *from, const LhContract *contract)
@@ -344,6 +365,21 @@ version_of(const List *known, int contract_id)
 	return lh_contract(contract_id);
 }
 
+/* What a lead can be forgotten by, if its source is detached or no contract is in force: that of its last decision. */
+static void
+decide_all_the_same(LhBatchLead *slot, const List *contracts)
+{
+	if (slot->source == NULL)
+	{
+		slot->source = palloc0_object(LhSource);
+		slot->source->name = slot->lead.source;
+		slot->source->key_prefix = pstrdup("");
+		slot->source->since = DT_NOBEGIN;
+	}
+	if (slot->source->contract == NULL)
+		slot->source->contract = version_of(contracts, slot->lead.contract_id);
+}
+
 /* Source and contract of every lead that is to be decided. */
 static void
 find_contracts(LhBatch *batch, List **contracts)
@@ -357,6 +393,8 @@ find_contracts(LhBatch *batch, List **contracts)
 			continue;
 		if (slot->source == NULL)
 			slot->source = batch_source(batch, slot->lead.source);
+		if (batch->forgets)
+			decide_all_the_same(slot, *contracts);
 		if (slot->source == NULL || slot->source->contract == NULL)
 		{
 			slot->decide = false;
@@ -529,6 +567,8 @@ lh_batch_run(LhBatch *batch)
 	take_named_leads(batch);
 	if (batch->merge != NULL)
 		lh_merge_by_hand(batch);
+	if (batch->forgets)
+		take_forgotten(batch);
 	decide_all(batch);
 	lh_batch_owners(batch);
 	lh_batch_assign(batch);

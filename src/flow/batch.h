@@ -8,6 +8,8 @@
  *		absence.c	rows that are gone, for now or for good
  *		intake.c	what a row of each kind of source means: which leads, what is kept of it
  *		merge.c		leads that are one
+ *		forget.c	people who are to be forgotten
+ *		tombstone.c	.. and are not taken in again
  *		account.c	what leads know of their accounts
  *		match.c		which account a lead belongs to, if its CRM names none
  *		recipients.c	whom escalation tells, and what the sources know
@@ -94,6 +96,7 @@ typedef struct LhBatch
 	LhBatchLead *leads;			/* by lead_key */
 	const LhAction *action;		/* for all leads of the batch; NULL: none */
 	const LhMerge *merge;		/* to be done by hand with the batch's two leads; NULL: none */
+	bool		forgets;		/* all its leads, for good */
 	const char *actor;			/* who does it */
 	TimestampTz activity_at;	/* of an activity that the API has just written; 0: none */
 	int64		decided;
@@ -117,6 +120,7 @@ extern bool lh_lock_stripe(const char *key);
 extern bool lh_lock_stripe_shared(const char *key);
 extern bool lh_lock_match_key(const char *key, bool alone);
 extern void lh_wait_for_stripe(const char *key);
+extern void lh_wait_to_forget(void);
 
 /* intake.c */
 extern void lh_find_leads(LhBatch *batch, LhSourceItems *group);
@@ -155,6 +159,12 @@ extern void lh_batch_persons(LhBatch *batch);
 extern void lh_give_person(const LhBatch *batch, LhBatchLead *slot);
 extern void lh_queue_persons(LhBatch *batch);
 extern void lh_read_person(const LhLead *lead, TimestampTz as_of, LhInput *input);
+
+/* api.c: error LH040 */
+extern void lh_unknown_lead(const char *lead_key);
+
+/* forget.c: a person, by a key of his; tokens that stand for his leads from then on, as text[] */
+extern Datum lh_forget_person(char *lead_key, const char *actor, TimestampTz now);
 
 /* assign.c */
 extern void lh_batch_assign(LhBatch *batch);

@@ -266,6 +266,7 @@ typedef struct LhInput
 	bool		row_present;	/* false: it is gone (or marked deleted) */
 	const char *merged_into;	/* the lead it has just been merged into; NULL: it has not */
 	const char *merged_by;		/* who says so */
+	const char *forgotten_by;	/* who has it forgotten; NULL: nobody */
 	bool		backfill;		/* it was there before the source was attached */
 	LhFields   *row;			/* only the mapped range counts */
 	const char *crm_status;		/* of a known lead, if it is another than before; else NULL */

@@ -4,12 +4,13 @@
  * Rows of a source of leads.  Each is its own lead; besides, the contact that it was converted to is
  * another key of it from then on (an alias), and the opportunity that it was converted to is linked.  The
  * row of a lead that was merged into another is as good as gone, but what it was converted to is the
- * survivor's (merge.c).
+ * survivor's (merge.c).  The row of a lead that was forgotten is left out, by its key or its person (tombstone.c).
  */
 #include "flow/intake.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "flow/tombstone.h"
 #include "sql.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -93,7 +94,7 @@ add_conversion(Conversions *conversions, LhBatch *batch, const LhSource *source,
 	if ((contact != NULL && !lh_lock_stripe(contact)) ||
 		(opportunity != NULL && !lh_lock_stripe(psprintf("opportunity %s", opportunity))))
 		return false;
-	if (contact != NULL)
+	if (contact != NULL && !lh_is_forgotten(LH_TOMB_LEAD, contact))
 	{
 		lh_aliases_add(&conversions->aliases, contact, stands_for, "converted");
 		/* the contact's activities become its own */
@@ -189,11 +190,14 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 	LhMerging	merging;
 	Conversions conversions;
 	Echoes		echoes;
+	bool	   *forgotten;
 
 	lh_keep_held(batch, group);
+	lh_leave_forgotten(batch, group);
 	rows = lh_read_group(batch, group);
 	merging = lh_begin_merging(batch, group, rows);
 	lh_join_persons(batch, group, rows, &merging);
+	forgotten = lh_forgotten_persons(batch, group, &merging);
 	begin_conversions(&conversions);
 	begin_echoes(&echoes);
 	for (int i = 0; i < group->n; i++)
@@ -202,7 +206,8 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 		LhBatchLead *slot = lh_batch_lead(batch, item->lead_key);
 		char	   *stands_for = merging.stands_for[i];
 
-		if (merging.waits[i] ||
+		item->done = forgotten[i];
+		if (forgotten[i] || merging.waits[i] ||
 			!add_conversion(&conversions, batch, group->source, &rows[i], slot, stands_for))
 			continue;
 		if (!slot->exists)

@@ -11,6 +11,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "flow/tombstone.h"
 #include "sql.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -55,9 +56,9 @@ is_complete(const LhSource *source, const LhSourceRow *row)
 	return !row->row->isnull[at] && !TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(row->row->values[at]));
 }
 
-/* Which lead each row names, aliases followed; NULL: none. */
+/* Which lead each row names, aliases followed; NULL: none, or one that was forgotten: those are told apart. */
 static char **
-named_leads(const LhSourceItems *group, const LhSourceRow *rows)
+named_leads(const LhSourceItems *group, const LhSourceRow *rows, bool *forgotten)
 {
 	char	  **keys = palloc_array(char *, group->n + 1);
 	char	  **asked = palloc_array(char *, group->n + 1);
@@ -79,6 +80,10 @@ named_leads(const LhSourceItems *group, const LhSourceRow *rows)
 		if (lead != NULL)
 			keys[i] = lead;
 	}
+	if (lh_which_are_forgotten(LH_TOMB_LEAD, keys, group->n, forgotten) > 0)
+		for (int i = 0; i < group->n; i++)
+			if (forgotten[i])
+				keys[i] = NULL;
 	return keys;
 }
 
@@ -86,7 +91,8 @@ void
 lh_find_of_named(LhSourceItems *group)
 {
 	LhSourceRow *rows = lh_source_read(group->source, group->raw_keys, group->n);
-	char	  **named = named_leads(group, rows);
+	bool	   *forgotten = palloc_array(bool, group->n + 1);
+	char	  **named = named_leads(group, rows, forgotten);
 	LhPairs		holders = holders_of(group);
 
 	for (int i = 0; i < group->n; i++)
@@ -220,10 +226,12 @@ void
 lh_take_activities(LhBatch *batch, LhSourceItems *group)
 {
 	LhSourceRow *rows = lh_read_group(batch, group);
-	char	  **named = named_leads(group, rows);
+	bool	   *forgotten = palloc_array(bool, group->n + 1);
+	char	  **named = named_leads(group, rows, forgotten);
 	LhPairs		holders = holders_of(group);
 	LhRows		kept;
 	LhRows		gone;
+	int			nforgotten = 0;
 
 	lh_rows_begin(&kept, &upsert_activities);
 	lh_rows_begin(&gone, &delete_activities);
@@ -235,6 +243,7 @@ lh_take_activities(LhBatch *batch, LhSourceItems *group)
 		if (!is_settled(batch, item, named[i], &holders))
 			continue;
 		item->done = true;
+		nforgotten += forgotten[i];
 		take_from_holders(&holders, group, item, named[i], &gone);
 		if (named[i] == NULL)
 			continue;
@@ -250,16 +259,19 @@ lh_take_activities(LhBatch *batch, LhSourceItems *group)
 	}
 	take_changed_activities(batch, lh_rows_flush(&gone), NULL);
 	take_changed_activities(batch, lh_rows_flush(&kept), &holders);
+	lh_count_forgotten(group->source, nforgotten);
 }
 
 void
 lh_take_links(LhBatch *batch, LhSourceItems *group)
 {
 	LhSourceRow *rows = lh_read_group(batch, group);
-	char	  **named = named_leads(group, rows);
+	bool	   *forgotten = palloc_array(bool, group->n + 1);
+	char	  **named = named_leads(group, rows, forgotten);
 	LhPairs		holders = holders_of(group);
 	LhRows		kept;
 	LhRows		gone;
+	int			nforgotten = 0;
 
 	lh_rows_begin(&kept, &insert_links);
 	lh_rows_begin(&gone, &delete_links);
@@ -275,6 +287,7 @@ lh_take_links(LhBatch *batch, LhSourceItems *group)
 			(opportunity != NULL && !lh_lock_stripe(psprintf("opportunity %s", opportunity))))
 			continue;
 		item->done = true;
+		nforgotten += forgotten[i];
 		values[0] = lh_text_datum(named[i]);
 		values[1] = CStringGetTextDatum(group->source->name);
 		values[2] = CStringGetTextDatum(item->raw_key);
@@ -285,4 +298,5 @@ lh_take_links(LhBatch *batch, LhSourceItems *group)
 	}
 	take_changed(batch, lh_rows_flush(&gone));
 	take_changed(batch, lh_rows_flush(&kept));
+	lh_count_forgotten(group->source, nforgotten);
 }

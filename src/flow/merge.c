@@ -19,6 +19,7 @@
 #include "flow/intake.h"
 
 #include "catalog/pg_type.h"
+#include "flow/tombstone.h"
 #include "miscadmin.h"
 #include "sql.h"
 #include "utils/builtins.h"
@@ -203,6 +204,26 @@ last_survivor(const List *merges, char *key)
 	return key;
 }
 
+/* Without those of a lead that was forgotten: nobody becomes him, and what he was is nobody's. */
+static List *
+without_forgotten(List *named, char *const *keys)
+{
+	bool	   *forgotten = palloc_array(bool, list_length(named) * 2 + 1);
+	List	   *kept = NIL;
+	ListCell   *lc;
+
+	if (lh_which_are_forgotten(LH_TOMB_LEAD, keys, list_length(named) * 2, forgotten) == 0)
+		return named;
+	foreach(lc, named)
+	{
+		int			i = foreach_current_index(lc) * 2;
+
+		if (!forgotten[i] && !forgotten[i + 1])
+			kept = lappend(kept, lfirst(lc));
+	}
+	return kept;
+}
+
 /* Those of the merges named that are not done yet, each with the survivor that is left at the end. */
 static List *
 new_merges(List *named)
@@ -218,6 +239,7 @@ new_merges(List *named)
 		keys[n++] = ((LhMerge *) lfirst(lc))->loser;
 		keys[n++] = ((LhMerge *) lfirst(lc))->survivor;
 	}
+	named = without_forgotten(named, keys);
 	aliases = lh_aliases_of(keys, n);
 	foreach(lc, named)
 	{

@@ -235,26 +235,31 @@ take_version(LhDecision *decision)
 	decision->lead->version = decision->input->version;
 }
 
-/* The lead's row is gone, or it has been merged into another lead. */
+/* The lead's row is gone, or it has been merged into another lead, or it is to be forgotten. */
 static void
 take_absence(LhDecision *decision)
 {
 	LhLead	   *lead = decision->lead;
 	const LhInput *input = decision->input;
 	bool		merged = input->merged_into != NULL;
-	const char *actor = merged ? input->merged_by : "source";
+	bool		forgotten = input->forgotten_by != NULL;
+	const char *why = merged ? "merged" : forgotten ? "forgotten" : "deleted";
+	const char *actor = merged ? input->merged_by : forgotten ? input->forgotten_by : "source";
+	LhEvent    *event;
 	LhJson		json;
 
-	if (!lead->exists || (lead->deleted_at != DT_NOEND && !merged))
+	if (!lead->exists || (lead->deleted_at != DT_NOEND && !merged && !forgotten))
 		return;
 	lh_json_begin(&json);
 	lh_json_text(&json, "into", input->merged_into);
-	lh_decision_event(decision, merged ? "merged" : "deleted", NULL, actor, lh_json_end(&json));
+	event = lh_decision_event(decision, merged ? "merged" : forgotten ? "forgotten" : "deleted", NULL, actor, lh_json_end(&json));
+	if (forgotten)
+		event->notify = "lead.forgotten";
 	if (lead->deleted_at != DT_NOEND)
 		return;
 	lead->deleted_at = decision->now;
 	if (lh_open_handoff(lead) != NULL)
-		lh_close_handoff(decision, lh_open_handoff(lead), "withdrawn", merged ? "merged" : "deleted", NULL, actor);
+		lh_close_handoff(decision, lh_open_handoff(lead), "withdrawn", why, NULL, actor);
 	for (int i = 0; i < LH_NCLOCKS; i++)
 		lh_set_clock(decision, i, "", DT_NOEND);
 }

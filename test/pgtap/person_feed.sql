@@ -37,7 +37,7 @@ begin
     perform handoff.publish(version);
     delete from crm.lead;
     delete from crm.act;
-    foreach tab in array array['inbox', 'wake', 'absence', 'quarantine', 'lead', 'event', 'stage_history', 'activity', 'clock',
+    foreach tab in array array['inbox', 'wake', 'absence', 'quarantine', 'tombstone', 'lead', 'event', 'stage_history', 'activity', 'clock',
                                'handoff', 'assignment', 'escalation_done', 'outbox', 'delivery'] loop
         execute format('delete from handoff.%I', tab);
     end loop;
@@ -187,6 +187,46 @@ select is_empty($$ select round, act, problem from outcome where problem is not 
 select is_empty($$ select round, act, found from outcome where found is not null $$, '.. everybody who asks has been answered, is with sales, or held');
 select is_empty($$ select round, act, expected from outcome where expected is not null $$, '.. by a handoff of the same person, that is open or ended not long ago');
 select is_empty($$ select round, act, broken from outcome where broken is not null $$, '.. and doctor() is content');
+
+-- and half of the people are forgotten, while all their rows are still there and come again
+do $$
+declare
+    actions text[] := array['join', 'same_owner', 'notify', 'block', null];
+    moment  timestamptz;
+    counts  bigint;
+    gone    text[];
+    key     text;
+begin
+    truncate outcome;
+    for round in 1..5 loop
+        perform setseed(round / 100.0);
+        perform pg_temp.make_feed();
+        perform pg_temp.clear(actions[1 + round % 5]);
+        perform pg_temp.deliver(actions[1 + round % 5], true);
+        select max(decided_at) into moment from handoff.lead;
+        counts := (select count(*) from handoff.handoff);
+        gone := '{}';
+        for key in select min(l.lead_key) from handoff.lead l where l.person_key is not null group by l.person_key having random() < 0.5 loop
+            gone := gone || array(select handoff.leads_of_person(key));
+            perform handoff.forget(key, p_now => moment);
+        end loop;
+        if (select count(*) from handoff.handoff) <> counts then
+            raise 'handoffs have gone';
+        end if;
+        update crm.lead set employees = employees + 1;
+        update crm.act set page = page || '?';
+        perform handoff.tick(moment);
+        perform handoff.tick(moment);
+        insert into outcome values (round, actions[1 + round % 5], cardinality(gone)::text,
+            (select string_agg(l.lead_key, ' ') from handoff.lead l where l.lead_key = any (gone)),
+            (select string_agg(a.lead_key, ' ') from handoff.activity a where a.lead_key = any (gone)),
+            (select string_agg(d.what, '; ') from handoff.doctor() d where d.severity = 'error'));
+    end loop;
+end $$;
+select is_empty($$ select round, act, found from outcome where found is not null $$, 'who is forgotten does not come back');
+select is_empty($$ select round, act, expected from outcome where expected is not null $$, '.. nor what he did');
+select is_empty($$ select round, act, broken from outcome where broken is not null $$, '.. and doctor() is content');
+select cmp_ok((select min(problem::int) from outcome), '>', 10, '.. many of them');
 
 select * from finish();
 rollback;
