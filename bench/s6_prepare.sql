@@ -24,8 +24,10 @@ begin
 end $$;
 insert into bench.clocked select 'seed ' || i, 'seed' || i || '@example.com', 'Company ' || i from generate_series(1, :seeds) i;
 select handoff.tick('2026-03-02 09:00+00');
+-- none of them is due when the copies are
+update handoff.clock set next_at = next_at + interval '1 day' where next_at is not null;
 
--- Copies number n to m of each seed, with every other clock a day later.
+-- Copies number n to m of each seed, their clocks a day later.
 create procedure bench.copy_seeds(n int, m int) language plpgsql as $$
 declare
     tab     text;
@@ -52,17 +54,25 @@ declare
     seeds   int := (select count(*) from bench.clocked);
     started timestamptz;
     took    float8;
+    cpu     float8;
     found   bigint;
 begin
+    update handoff.clock c set next_at = '2026-03-04 05:00+00' where c.next_at = '2026-03-03 05:00+00';
     update handoff.clock c set next_at = '2026-03-03 05:00+00'
     from generate_series(1, seeds) s, generate_series(1, due / seeds) d
     where c.lead_key = format('seed %s %s', s, d * (copies / (due / seeds))) and c.handoff_no = 1 and c.kind = 'sla' and c.name = 'accept' and c.n = 1;
     commit;
     -- the sweep before is not what is measured
     begin
+        cpu := bench.cpu();
         started := clock_timestamp();
-        select t.due into found from handoff.tick('2026-03-03 05:00+00') t;
+        -- one is enough, but on a machine that has other things to do, where it leaves the rest to the next
+        loop
+            select t.due into found from handoff.tick('2026-03-03 05:00+00') t;
+            exit when found = 0 or (select count(*) from handoff.escalation_done) >= due;
+        end loop;
         took := 1000 * extract(epoch from clock_timestamp() - started);
+        cpu := bench.cpu() - cpu;
         if (select count(*) from handoff.escalation_done) <> due then
             raise 'escalated % of %', (select count(*) from handoff.escalation_done), due;
         end if;
@@ -70,7 +80,7 @@ begin
     exception when sqlstate 'ZZ000' then
         null;
     end;
-    insert into bench.run (label, wall, cpu, wal) values (label, took, 0, 0);
+    insert into bench.run (label, wall, cpu, wal) values (label, took, cpu, 0);
     commit;
 end
 $$;

@@ -309,6 +309,7 @@ typedef struct LhInput
 	int			nrecipients;
 	const LhRecipient *recipients;
 	TimestampTz activities_known_to;	/* sources have told what was done up to then; LH_NOT_YET: there are none */
+	TimestampTz owner_named_at; /* when somebody gave it to its owner; DT_NOBEGIN: nobody, he was found */
 
 	bool		clock_due[LH_NCLOCKS];
 	const LhAction *action;		/* NULL: none */

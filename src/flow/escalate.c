@@ -13,6 +13,9 @@
  * the steps that are left.  A step that takes the lead away changes what clocks run, so they are judged again
  * after it, and what is next is looked for anew.
  *
+ * Who was given the lead by somebody (by hand, in the CRM, by a booking) has not let it lie yet: a step that would
+ * take it from him waits until he has had it as long as the one before him was to have.
+ *
  * To take a lead from somebody who has worked it, only because the sync has not told yet, is the one mistake here
  * that can't be made good.  So such a step waits until the sources of activities have told what happened up to
  * its moment; but not for ever: after the step's sync_wait it is done all the same, and says so (sync_late).
@@ -162,12 +165,35 @@ moment_in_hours(const LhDecision *decision, const Due *due)
 	return opening;
 }
 
+/* When the clock last could take the lead away; at first its start. */
+static TimestampTz
+taken_away_before(const LhDecision *decision, const Due *due)
+{
+	TimestampTz before = due->clock->started_at;
+
+	for (const LhEscalationStep *step = decision->contract->steps; step < due->step; step++)
+		if (step->sla == due->step->sla && LH_TAKES_AWAY(step->action))
+			before = lh_sla_moment(due->clock, step->offset);
+	return before;
+}
+
+/* Before that moment it is not to be taken from its owner, if somebody gave it to him. */
+static TimestampTz
+patience(const LhDecision *decision, const LhHandoff *h, const Due *due)
+{
+	TimestampTz named_at = decision->input->owner_named_at;
+
+	if (!LH_TAKES_AWAY(due->step->action) || h->rep == NULL || named_at == DT_NOBEGIN)
+		return DT_NOBEGIN;
+	return named_at + Max(due->moment - taken_away_before(decision, due), 0);
+}
+
 /*
  * May it be done now?  If not, the clock waits.  Who is decided for other reasons, when nobody has looked up whom
  * it tells and what the sources know, leaves it to tick().
  */
 static bool
-is_ripe(const LhDecision *decision, Due *due, bool *sync_late)
+is_ripe(const LhDecision *decision, const LhHandoff *h, Due *due, bool *sync_late)
 {
 	TimestampTz moment;
 	TimestampTz latest;
@@ -179,7 +205,7 @@ is_ripe(const LhDecision *decision, Due *due, bool *sync_late)
 				   due->clock->next_at : due->moment);
 		return false;
 	}
-	moment = moment_in_hours(decision, due);
+	moment = Max(moment_in_hours(decision, due), patience(decision, h, due));
 	if (moment > decision->now)
 	{
 		wait_until(due, moment);
@@ -350,7 +376,7 @@ come_to(LhDecision *decision, LhLeadHandoff *handoff, Due *due)
 	const LhContract *contract = decision->contract;
 	bool		sync_late;
 
-	if (!is_ripe(decision, due, &sync_late))
+	if (!is_ripe(decision, &handoff->h, due, &sync_late))
 		return;
 	if (lh_rulebook_test(contract->escalation.book, due->step - contract->steps, decision->lead->row, NULL) != LH_TRUE)
 		pass_over(decision, due, "criteria");

@@ -55,13 +55,18 @@ typedef struct Lookup
 	List	   *known_to;		/* .. and of TimestampTz * */
 } Lookup;
 
-/* May a step of the lead be due? */
+/*
+ * May a step of the lead be due?  Not while there is other news of it: who has a new owner in the CRM, or a
+ * meeting, is settled first, by owner.c.  tick() comes to its clocks after that.
+ */
 static bool
 is_asked(const LhBatchLead *slot, TimestampTz now)
 {
+	const LhInput *input = &slot->input;
 	ListCell   *lc;
 
-	if (!slot->decide || slot->contract->escalation.n == 0)
+	if (!slot->decide || slot->contract->escalation.n == 0 || input->row_read || input->action != NULL ||
+		input->activity_at != DT_NOBEGIN)
 		return false;
 	foreach(lc, slot->lead.slas)
 	{
@@ -186,25 +191,46 @@ find_recipients(Lookup *lookup, const LhBatchLead *slot, LhRecipient **recipient
 	return n;
 }
 
+static LhStatement read_named = {
+	"select a.lead_key, a.at from handoff.assignment a where a.lead_key = any($1) and a.ended_at is null "
+	"and a.reason not in ('handoff', 'reroute', 'silence', 'fallback') order by a.lead_key collate \"C\"",
+	1, {TEXTARRAYOID}
+};
+
+/* When somebody gave leads to those who have them. */
+static void
+find_named_owners(LhBatch *batch, char *const *keys, int n)
+{
+	Datum		value = lh_text_array(keys, n);
+
+	n = lh_run(&read_named, &value, NULL);
+	for (int i = 0; i < n; i++)
+		lh_batch_lead(batch, lh_get_text(i, 1))->input.owner_named_at = lh_get_time(i, 2, DT_NOBEGIN);
+}
+
 void
 lh_batch_recipients(LhBatch *batch)
 {
 	Lookup		lookup = {0};
-	bool		is_read = false;
+	char	  **keys = palloc_array(char *, batch->nleads + 1);
+	int			n = 0;
 
 	for (int i = 0; i < batch->nleads; i++)
+		if (is_asked(&batch->leads[i], batch->now))
+			keys[n++] = batch->leads[i].lead_key;
+	if (n == 0)
+		return;
+	read_all(&lookup, batch->now);
+	for (int i = 0; i < n; i++)
 	{
-		LhBatchLead *slot = &batch->leads[i];
+		LhBatchLead *slot = lh_batch_lead(batch, keys[i]);
 		LhRecipient *recipients;
 
-		if (!is_asked(slot, batch->now))
-			continue;
-		if (!is_read)
-			read_all(&lookup, batch->now);
-		is_read = true;
 		slot->input.recipients_read = true;
 		slot->input.nrecipients = find_recipients(&lookup, slot, &recipients);
 		slot->input.recipients = recipients;
 		slot->input.activities_known_to = activities_known_to(&lookup, slot->contract, batch->now);
+		slot->input.owner_named_at = DT_NOBEGIN;
 	}
+	find_named_owners(batch, keys, n);
 }

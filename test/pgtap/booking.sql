@@ -142,6 +142,31 @@ do $$ begin
 end $$;
 select is((select rep from handoff.handoff where lead_key = 'g'), 'ana', 'what is over stays Ana''s');
 select is((select rep from handoff.handoff where lead_key = 'f'), 'cem', 'touch() tells of a booking too');
+
+-- News of the owner comes before escalation: what the same tick brings is settled first
+do $$
+declare
+    v int := handoff.draft();
+begin
+    insert into handoff.escalation (contract_id, sla, step, offset_from_due, action, sync_wait) values
+        (v, 'sdr_first_touch_hot', 1, '0', 'reassign', '0'), (v, 'sdr_first_touch_hot', 2, '1 hour', 'fallback', '0');
+    update handoff.sla set clock = 'elapsed' where contract_id = v;
+    perform handoff.publish(v);
+    perform handoff.set_capacity(r, null) from unnest('{ana,ben,cem}'::text[]) r;
+    perform handoff.tick('2026-03-02 09:00');
+    perform pg_temp.comes('t');
+    perform pg_temp.comes('u');
+    update crm.lead set crm_owner = '005D' where id = 't';
+    perform pg_temp.act('u', '2026-03-02 09:14', 'call');
+    perform handoff.tick('2026-03-02 09:20');
+end $$;
+select is((select concat_ws(' ', h.rep, h.hops) from handoff.handoff h where lead_key = 't'), 'dan 0', 'another owner in the CRM: he keeps it');
+select is_empty($$ select from handoff.escalation_done where lead_key = 't' $$, '.. for he has not let it lie');
+select is_empty($$ select from handoff.escalation_done where lead_key = 'u' $$, 'a touch in time: nothing to escalate');
+do $$ begin perform handoff.tick('2026-03-02 09:34'); end $$;
+select is((select rep from handoff.handoff where lead_key = 't'), 'dan', 'for a quarter of an hour');
+do $$ begin perform handoff.tick('2026-03-02 09:35'); end $$;
+select isnt((select rep from handoff.handoff where lead_key = 't'), 'dan', 'which is over');
 select is_empty($$ select pg_temp.broken() $$, 'all is well');
 
 select * from finish();

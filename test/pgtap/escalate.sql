@@ -221,6 +221,18 @@ select is(pg_temp.done(k), '1.1 remind ' || (select rep from handoff.assignment 
 from unnest('{j,k,l}'::text[]) k;
 select is_empty($$ select * from handoff.clock where lead_key in ('j', 'k', 'l') and kind = 'sla' and next_at is not null $$, 'no tick looks there');
 select matches(pg_temp.done('m'), '1.4 reassign eva 15:00', 'the buyer''s wait counts for whoever has the lead');
+-- the manager, who was told, gives it to Eva: she has as long as Ana was to have
+do $$ begin
+    perform pg_temp.come('{given,owned}');
+    perform handoff.tick('2026-03-02 09:15');
+    perform handoff.reassign('given', 'eva', 'knows them', p_now => '2026-03-02 09:26');
+    perform pg_temp.sync('2026-03-02 09:31');
+end $$;
+select matches(pg_temp.done('owned'), '1.4 reassign ... 09:31$', 'half an hour after he got it');
+select matches(pg_temp.done('given'), '1.3 notify 09:31 criteria$', 'Eva got it five minutes ago');
+select matches(pg_temp.looks('given'), 'hot 1 4 09:56$', 'half an hour is up at four to ten');
+do $$ begin perform pg_temp.sync('2026-03-02 09:55'); perform pg_temp.sync('2026-03-02 09:56'); end $$;
+select matches(pg_temp.done('given'), '1.4 reassign eva 09:56$', 'then she loses it');
 select is_empty($$ select pg_temp.broken() $$, 'all is well');
 
 -- Nobody's ------------------------------------------------------------------------------------------
