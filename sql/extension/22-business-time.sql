@@ -61,6 +61,26 @@ create function handoff.business_between(schedule handoff.schedule, a timestampt
 comment on function handoff.business_between(handoff.schedule, timestamptz, timestamptz) is
     'How long a schedule is open from a to b, in hours, minutes and seconds of real time; 0 if b is not later. Errors: 22023 (this server doesn''t know the zone), 22008 (a moment is not finite).';
 
+create function handoff.business_day(calendar text, at timestamptz) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_day';
+comment on function handoff.business_day(text, timestamptz) is
+    'The business day of a moment by a calendar, as the moment at which it opens: the day whose hours the moment lies in; outside of all hours that of its local date. NULL: on that date it does not open. Errors: 42704 (no such calendar), 22023 (this server doesn''t know the zone), 22008 (at is not finite).';
+
+create function handoff.business_day_end(calendar text, at timestamptz, days int default 0) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_day_end';
+comment on function handoff.business_day_end(text, timestamptz, int) is
+    'When the business day closes that comes so many days after that of the first open moment from at on, by a calendar: the due time of a step of a cadence. NULL: there is none within ten years. Errors: 42704 (no such calendar), 22023 (days is negative; this server doesn''t know the zone), 22008 (at is not finite).';
+
+create function handoff.business_day(schedule handoff.schedule, at timestamptz) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_day';
+comment on function handoff.business_day(handoff.schedule, timestamptz) is
+    'The business day of a moment by a schedule, as the moment at which it opens: the day whose hours the moment lies in; outside of all hours that of its local date. NULL: on that date it does not open. Errors: 22023 (this server doesn''t know the zone), 22008 (at is not finite).';
+
+create function handoff.business_day_end(schedule handoff.schedule, at timestamptz, days int default 0) returns timestamptz
+    language c stable strict parallel safe as 'MODULE_PATHNAME', 'lh_sql_business_day_end';
+comment on function handoff.business_day_end(handoff.schedule, timestamptz, int) is
+    'When the business day closes that comes so many days after that of the first open moment from at on, by a schedule: the due time of a step of a cadence. NULL: there is none within ten years. Errors: 22023 (days is negative; this server doesn''t know the zone), 22008 (at is not finite).';
+
 create function handoff.canonical_hours(hours text) returns text
     language c immutable strict parallel safe as 'MODULE_PATHNAME', 'lh_canonical_hours';
 comment on function handoff.canonical_hours(text) is
@@ -279,6 +299,10 @@ revoke all on function handoff.business_sub(text, timestamptz, interval) from pu
 revoke all on function handoff.business_sub(handoff.schedule, timestamptz, interval) from public;
 revoke all on function handoff.business_between(text, timestamptz, timestamptz) from public;
 revoke all on function handoff.business_between(handoff.schedule, timestamptz, timestamptz) from public;
+revoke all on function handoff.business_day(text, timestamptz) from public;
+revoke all on function handoff.business_day_end(text, timestamptz, int) from public;
+revoke all on function handoff.business_day(handoff.schedule, timestamptz) from public;
+revoke all on function handoff.business_day_end(handoff.schedule, timestamptz, int) from public;
 revoke all on function handoff.canonical_hours(text) from public;
 revoke all on function handoff.need_calendar(text) from public;
 revoke all on function handoff.calendars_changed() from public;

@@ -16,7 +16,7 @@ create function handoff.definition_tables() returns text[]
 as $$
     select array[
         'field', 'derived', 'stage', 'leg', 'transition', 'gate', 'validation', 'score_group',
-        'score_rule', 'band', 'activity_rule', 'route', 'sla', 'escalation', 'work_standard',
+        'score_rule', 'band', 'activity_rule', 'route', 'sla', 'escalation', 'channel', 'work_standard',
         'cadence_step', 'recycle_path', 'disposition', 'crm_status', 'collision', 'target', 'message_template'
     ]
 $$;

@@ -511,6 +511,7 @@ as $$
         union all select * from handoff.check_territories(v.id)
         union all select * from handoff.check_work(v.id)
         union all select * from handoff.check_escalation(v.id)
+        union all select * from handoff.check_standard(v.id)
         union all select * from handoff.check_collision(v.id)
     ) f (severity, object, message, hint)
     order by f.severity, f.object collate "C", f.message collate "C"

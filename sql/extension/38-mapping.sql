@@ -69,6 +69,7 @@ as $$
         ('lead', 'postal_code', array['zip', 'zipcode']),
         ('account', 'postal_code', array['billingpostalcode', 'zip', 'zipcode']),
         ('lead', 'employees', array['numberofemployees']),
+        ('lead', 'do_not_call', array['donotcall']),
         ('lead', 'opted_out', array['hasoptedoutofemail', 'hsemailoptout', 'unsubscribed']),
         ('lead', 'lead_source', array['hsanalyticssource', 'source']),
         ('activity', 'outcome', array['calldisposition'])

@@ -108,6 +108,7 @@ as $$
                when 'unassigned' then format('nobody can take it: %s', e.detail -> 'set' ->> 'unassigned_reason')
                when 'accepted' then format('accepted: %s', e.detail -> 'set' ->> 'accepted_how')
                when 'qualified' then concat_ws(': ', 'qualified for the next leg', e.detail ->> 'note')
+               when 'overridden' then format('%s in spite of %s %s', e.detail ->> 'code', rtrim(e.detail ->> 'wanted', '.') || ':', e.detail -> 'set' ->> 'override_reason')
                when 'rerouted' then concat_ws(': ', format('%s gives it away, %s', e.detail ->> 'rep', e.detail ->> 'code'), e.detail ->> 'note')
                when 'taken_away' then concat_ws(': ', format('taken from %s, %s', e.detail ->> 'rep', e.detail ->> 'why'), e.detail ->> 'note')
                when 'escalated' then concat_ws(', ', format('step %s of SLA %s: %s', e.detail ->> 'step', e.detail ->> 'sla',

@@ -9,6 +9,7 @@ create function handoff.act(
     outcome  text,
     code     text,
     note     text,
+    override_reason text,
     leg      text,
     stage    text,
     rep      text,
@@ -18,8 +19,8 @@ create function handoff.act(
 ) returns text
     language c volatile
     as 'MODULE_PATHNAME', 'lh_act_on_lead';
-comment on function handoff.act(text, text, text, text, text, text, text, text, timestamptz, text, timestamptz) is
-    'Does one thing with a lead: what accept(), qualify(), dispose(), hand_over(), set_stage(), reassign() and claim() are words for. Returns its stage afterwards. Errors: LH040, LH041, LH012, 42501.';
+comment on function handoff.act(text, text, text, text, text, text, text, text, text, timestamptz, text, timestamptz) is
+    'Does one thing with a lead: what accept(), qualify(), dispose(), hand_over(), set_stage(), override_work(), reassign() and claim() are words for. Returns its stage afterwards. Errors: LH040, LH041, LH012, 42501.';
 
 create function handoff.touch_lead(lead_key text, fields jsonb, at timestamptz, p_now timestamptz) returns text
     language c volatile
@@ -32,7 +33,7 @@ create function handoff.accept(lead_key text, code text default null, actor text
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    select handoff.act($1, 'accept', 'accepted', $2, null, null, null, null, null, $3, $4)
+    select handoff.act($1, 'accept', 'accepted', $2, null, null, null, null, null, null, $3, $4)
 $$;
 comment on function handoff.accept(text, text, text, timestamptz) is
     'Sales accepts the lead that was handed over (SAL). Returns its stage. Errors: LH040 (no such lead), LH041 (nothing handed over, accepted already, no such code).';
@@ -42,7 +43,7 @@ create function handoff.qualify(lead_key text, note text default null, actor tex
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    select handoff.act($1, 'qualify', null, null, $2, null, null, null, null, $3, $4)
+    select handoff.act($1, 'qualify', null, null, $2, null, null, null, null, null, $3, $4)
 $$;
 comment on function handoff.qualify(text, text, text, timestamptz) is
     'The SDR qualifies the lead for the next leg (SQL): it is handed over to the AE. Returns its stage. Errors: LH040, LH041 (not possible in its stage).';
@@ -52,7 +53,7 @@ create function handoff.recycle(lead_key text, code text, note text default null
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    select handoff.act($1, 'recycle', 'recycle', $2, $3, null, null, null, $4, $5, $6)
+    select handoff.act($1, 'recycle', 'recycle', $2, $3, null, null, null, null, $4, $5, $6)
 $$;
 comment on function handoff.recycle(text, text, text, timestamptz, text, timestamptz) is
     'Gives the lead back to marketing for later: it comes back after its path''s delay, at until, or with a signal, as the next cycle. Returns its stage. Errors: LH040, LH041 (no such code, note or work missing, not possible in its stage), 22023 (until not in the future).';
@@ -62,7 +63,7 @@ create function handoff.disqualify(lead_key text, code text, note text default n
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    select handoff.act($1, 'disqualify', 'disqualified', $2, $3, null, null, null, null, $4, $5)
+    select handoff.act($1, 'disqualify', 'disqualified', $2, $3, null, null, null, null, null, $4, $5)
 $$;
 comment on function handoff.disqualify(text, text, text, text, timestamptz) is
     'Ends it: not a lead for us. Returns its stage. Errors: LH040, LH041 (no such code, note or work missing, not possible in its stage).';
@@ -72,7 +73,7 @@ create function handoff.dispose(lead_key text, code text, note text default null
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    select handoff.act($1, 'dispose', null, $2, $3, null, null, null, $4, $5, $6)
+    select handoff.act($1, 'dispose', null, $2, $3, null, null, null, null, $4, $5, $6)
 $$;
 comment on function handoff.dispose(text, text, text, timestamptz, text, timestamptz) is
     'Gives the disposition of that code, whatever its outcome: accepted, recycle, disqualified, reroute (not mine: somebody else gets it), returned (AE to SDR), withdrawn (merged, test). Returns the stage. Errors: as of recycle().';
@@ -82,7 +83,7 @@ create function handoff.hand_over(lead_key text, leg text, reason text, actor te
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    select handoff.act($1, 'hand_over', null, null, $3, $2, null, null, null, $4, $5)
+    select handoff.act($1, 'hand_over', null, null, $3, null, $2, null, null, null, $4, $5)
 $$;
 comment on function handoff.hand_over(text, text, text, text, timestamptz) is
     'Passes a leg by hand, whatever the score says (origin manual, not counted in KPIs); gates still count. Returns the stage. Errors: LH040, LH041 (no way for that leg from its stage, a gate holds it).';
@@ -92,7 +93,7 @@ create function handoff.set_stage(lead_key text, stage text, reason text, actor 
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    select handoff.act($1, 'set_stage', null, null, $3, null, $2, null, null, $4, $5)
+    select handoff.act($1, 'set_stage', null, null, $3, null, null, $2, null, null, $4, $5)
 $$;
 comment on function handoff.set_stage(text, text, text, text, timestamptz) is
     'Puts the lead into a stage by hand, without a transition: an override, logged as one. No leg is passed; an open handoff ends as withdrawn if sales does not own that stage. Returns the stage. Errors: LH040, LH041 (no such stage, in it already).';
@@ -104,7 +105,7 @@ create function handoff.reassign(lead_key text, rep text, reason text default nu
 as $$
 begin
     perform handoff.need_active_rep(rep);
-    return handoff.act(lead_key, 'reassign', null, null, reason, null, null, rep, null, actor, p_now);
+    return handoff.act(lead_key, 'reassign', null, null, reason, null, null, null, rep, null, actor, p_now);
 end
 $$;
 comment on function handoff.reassign(text, text, text, text, timestamptz) is
@@ -117,7 +118,7 @@ create function handoff.claim(lead_key text, rep text, actor text default null, 
 as $$
 begin
     perform handoff.need_active_rep(rep);
-    return handoff.act(lead_key, 'claim', null, null, null, null, null, rep, null, coalesce(actor, rep), p_now);
+    return handoff.act(lead_key, 'claim', null, null, null, null, null, null, rep, null, coalesce(actor, rep), p_now);
 end
 $$;
 comment on function handoff.claim(text, text, text, timestamptz) is
@@ -142,7 +143,7 @@ $$;
 comment on function handoff.touch(text, text, timestamptz, text, text, text, text, timestamptz) is
     'Records a call, a mail, a meeting made without the CRM: an activity of kind and outcome as the contract''s activity rules know them, at a time (default: now) not in the future. Returns the lead''s stage. Errors: LH040, 22023.';
 
-revoke all on function handoff.act(text, text, text, text, text, text, text, text, timestamptz, text, timestamptz) from public;
+revoke all on function handoff.act(text, text, text, text, text, text, text, text, text, timestamptz, text, timestamptz) from public;
 revoke all on function handoff.touch_lead(text, jsonb, timestamptz, timestamptz) from public;
 revoke all on function handoff.accept(text, text, text, timestamptz) from public;
 revoke all on function handoff.qualify(text, text, text, timestamptz) from public;

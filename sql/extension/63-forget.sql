@@ -22,9 +22,9 @@ as $$
         ('stage_history', 'token', array['lead_key']),
         ('stage_history', 'keep', array['seq', 'stage', 'owner', 'entered_at', 'left_at', 'consistent']),
         ('handoff', 'token', array['lead_key']),
-        ('handoff', 'blank', array['note']),
+        ('handoff', 'blank', array['note', 'override_reason']),
         ('handoff', 'keep', array['handoff_no', 'cycle', 'leg', 'contract_id', 'origin', 'stage_from', 'band', 'fit', 'intent', 'score', 'segment', 'trigger',
-                                  'trigger_at', 'seen_at', 'handed_at', 'incomplete', 'route', 'pool', 'rep', 'assigned_at', 'assignments', 'hops', 'fallback_at', 'unassigned_reason',
+                                  'trigger_at', 'seen_at', 'handed_at', 'incomplete', 'route', 'pool', 'rep', 'assigned_at', 'owner_since', 'assignments', 'hops', 'fallback_at', 'unassigned_reason',
                                   'delivered_at', 'touches', 'contacts', 'channels', 'first_touch_at', 'first_touch_business_seconds', 'first_contact_at',
                                   'booked_at', 'meeting_held_at', 'no_show', 'accepted_at', 'accepted_how', 'qualified_at', 'disposed_at', 'outcome', 'code',
                                   'recycle_due_at', 'closed_at', 'signal_at', 'reengaged_at', 'joined_activities', 'opportunity_at', 'won_at', 'lost_at']),
@@ -156,9 +156,11 @@ as $$
     -- what is not known to say nothing of anybody goes
     select coalesce(jsonb_object_agg(d.key, case d.key
             when 'set' then (
-                select coalesce(jsonb_object_agg(s.key, s.value), '{}')
+                -- that a work standard was overridden is counted, why says more
+                select coalesce(jsonb_object_agg(s.key, case when s.key = 'override_reason' and s.value <> 'null' then '""' else s.value end), '{}')
                 from jsonb_each(d.value) s
-                join handoff.erasure() e on e.tab = 'handoff' and e.how = 'keep' and s.key = any (e.cols))
+                where s.key = 'override_reason'
+                   or exists (select from handoff.erasure() e where e.tab = 'handoff' and e.how = 'keep' and s.key = any (e.cols)))
             when 'signals' then '[]'
             when 'passed_over' then d.value - 'territories'
             else d.value end), '{}')
@@ -282,7 +284,8 @@ begin
     from unnest(keys, tokens) u (key, token)
     where l.lead_key = u.key;
     update handoff.event e set detail = handoff.blanked_detail(e.type, e.detail) where e.lead_key = any (keys);
-    update handoff.handoff h set note = null where h.lead_key = any (keys) and h.note is not null;
+    update handoff.handoff h set note = null, override_reason = case when h.override_reason is not null then '' end
+    where h.lead_key = any (keys) and (h.note is not null or h.override_reason <> '');
     update handoff.assignment a set passed_over = a.passed_over - 'territories' where a.lead_key = any (keys) and a.passed_over ? 'territories';
     update handoff.violation v set wanted = '' where v.lead_key = any (keys);
     -- of no source any more: a reconcile would look for them there
@@ -391,7 +394,7 @@ as $$
     union all
     select g.lead_key, format('handoff %s', h.handoff_no)
     from gone g join handoff.handoff h on h.lead_key = g.lead_key
-    where h.note is not null or h.closed_at is null
+    where h.note is not null or h.override_reason <> '' or h.closed_at is null
     union all
     select g.lead_key, format('assignment %s of handoff %s', a.n, a.handoff_no)
     from gone g join handoff.assignment a on a.lead_key = g.lead_key

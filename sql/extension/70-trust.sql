@@ -376,8 +376,19 @@ begin
     join handoff.clock k on k.lead_key = l.lead_key and k.handoff_no = 0 and k.kind = 'stage_age' and k.name = s.name
     where s.max_age is not null and l.deleted_at is null and k.due_at <> d.due_at
     union all
+    -- 9 and steps of a cadence are judged by their due time
+    select 9, 'error', format('lead "%s", handoff %s: step %s of its cadence, due %s, was stopped %s as %s', k.lead_key, k.handoff_no, k.n, k.due_at,
+                              coalesce(k.stopped_at::text, 'never'), coalesce(k.verdict, 'nothing')),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.clock k
+    where k.kind = 'cadence'
+      and case k.verdict when 'met' then not (k.stopped_at <= k.due_at) is true
+                         when 'missed' then not (k.stopped_at > k.due_at) is true
+                         when 'void' then k.stopped_at is null
+                         else k.stopped_at is not null end
+    union all
     -- 9 and of SLA clocks (a sample), once a tick has seen what changed
-    select 9, 'error', format('lead "%s": SLA "%s" of handoff %s is due %s, not %s', k.lead_key, k.name, k.handoff_no, k.planned, k.due_at),
+    select 9, 'error', format('lead "%s": clock "%s" of handoff %s is due %s, not %s', k.lead_key, k.name, k.handoff_no, k.planned, k.due_at),
            'Have calendars, reps or pools been changed past the functions made for it, or the server''s time-zone data? Run handoff.replan(), then handoff.tick().'
     from handoff.misplanned(1000) k
     where not exists (select from handoff.operation_log o, handoff.meta m
@@ -594,7 +605,7 @@ begin
                   tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
                   maintain,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
                   release_leavers,forget_leavers,lease,ack,nack,
-                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
+                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype
     loop
         execute format('grant execute on function %s to %I', f, role_name);
@@ -633,7 +644,7 @@ create function handoff.reader_views() returns text[]
     language sql immutable parallel safe
     set search_path = pg_catalog, pg_temp
 return array[
-    'funnel', 'journey', 'kpi_band', 'kpi_month', 'kpi_pool', 'rejection_reason', 'source_health', 'speed_to_lead'
+    'funnel', 'journey', 'kpi_band', 'kpi_month', 'kpi_pool', 'on_cadence', 'rejection_reason', 'source_health', 'speed_to_lead'
 ];
 comment on function handoff.reader_views() is
     'Views that hold no personal data: what access reader may read.';

@@ -418,17 +418,34 @@ comment on column handoff.escalation.code is 'For recycle: the disposition, of o
 comment on column handoff.escalation.max_hops is 'For reassign: how many owners of a handoff may lose it so; after that the lead goes to the last route of its leg instead.';
 comment on column handoff.escalation.sync_wait is 'For reassign, fallback and recycle: longest elapsed time, from the step''s moment, that it waits for the sources of activities to have synced past that moment. After that it is done all the same.';
 
+create table handoff.channel (
+    contract_id    int not null references handoff.contract on delete cascade,
+    name           text not null,
+    also           text[] not null default '{}',
+    forbidden_when handoff.criteria,
+    primary key (contract_id, name),
+    constraint channel_name_not_empty check (name <> ''),
+    constraint channel_also check (array_position(also, null) is null and array_position(also, '') is null)
+);
+
+comment on table handoff.channel is 'Ways in which sales touches leads, and who must not be touched in them. A contract without any takes channels as activities name them, and forbids none.';
+comment on column handoff.channel.contract_id is 'Version of the contract.';
+comment on column handoff.channel.name is 'Name, for example call; upper and lower case are the same.';
+comment on column handoff.channel.also is 'Other names that activities have for it, for example {phone}.';
+comment on column handoff.channel.forbidden_when is 'Who must not be touched in it, for example do_not_call is true; over lead fields. For them it drops out of work standards and cadence. NULL here means nobody.';
+
 create table handoff.work_standard (
-    contract_id       int not null references handoff.contract on delete cascade,
-    name              text not null,
-    ord               int not null default 1,
-    leg               text,
-    criteria          handoff.criteria,
-    min_touches       int not null default 0,
-    min_channels      int not null default 0,
-    min_contacts      int not null default 0,
-    min_business_days int not null default 0,
-    min_gap           interval,
+    contract_id        int not null references handoff.contract on delete cascade,
+    name               text not null,
+    ord                int not null default 1,
+    leg                text,
+    criteria           handoff.criteria,
+    min_touches        int not null default 0,
+    min_channels       int not null default 0,
+    min_contacts       int not null default 0,
+    min_business_days  int not null default 0,
+    min_gap            interval,
+    counts_predecessor boolean not null default true,
     primary key (contract_id, name, ord),
     constraint work_standard_name_not_empty check (name <> ''),
     constraint work_standard_not_negative check (
@@ -444,10 +461,11 @@ comment on column handoff.work_standard.ord is 'Order of the rows of one name.';
 comment on column handoff.work_standard.leg is 'Leg whose handoffs it is for. NULL: every leg.';
 comment on column handoff.work_standard.criteria is 'Which leads; over lead fields.';
 comment on column handoff.work_standard.min_touches is 'Least number of human touches since the handoff.';
-comment on column handoff.work_standard.min_channels is 'Least number of different channels among them.';
+comment on column handoff.work_standard.min_channels is 'Least number of different channels among them. Channels that are forbidden for the lead don''t count, and no more are asked for than are left of handoff.channel; if none is left, nothing is asked at all.';
 comment on column handoff.work_standard.min_contacts is 'Least number of two-way contacts.';
-comment on column handoff.work_standard.min_business_days is 'Least number of different business days with a touch.';
-comment on column handoff.work_standard.min_gap is 'Touches closer than this elapsed time count as one. NULL: each counts.';
+comment on column handoff.work_standard.min_business_days is 'Least number of different business days with a touch: dates that are open in the contract''s calendar, whatever the hour of the touch; hours after midnight are those of the shift that they belong to. Without a calendar: dates in the reporting zone.';
+comment on column handoff.work_standard.min_gap is 'Touches closer than this elapsed time to the last one that counts count as one, for min_touches. NULL: each counts.';
+comment on column handoff.work_standard.counts_predecessor is 'True: touches since the handoff count, whoever had it then. False: only those since the present owner has it.';
 
 create table handoff.cadence_step (
     contract_id  int not null references handoff.contract on delete cascade,
@@ -464,7 +482,7 @@ comment on table handoff.cadence_step is 'Rhythm of touches that the contract as
 comment on column handoff.cadence_step.contract_id is 'Version of the contract.';
 comment on column handoff.cadence_step.leg is 'Leg whose handoffs are worked so.';
 comment on column handoff.cadence_step.step is 'Number of the step within the leg.';
-comment on column handoff.cadence_step.business_day is 'Business day counted from the handoff, which is day 0.';
+comment on column handoff.cadence_step.business_day is 'Business day counted from the handoff: day 0 is that of the first open moment from handed_at on, in the owner''s calendar (rep''s, else pool''s, else contract''s). The step is in time until that day''s closing.';
 comment on column handoff.cadence_step.channel is 'Channel of the touch, for example call or email.';
 
 create table handoff.recycle_path (

@@ -79,7 +79,7 @@ comment on column handoff.recipient.calendar is 'Calendar in whose hours a step 
 create table handoff.clock (
     lead_key   text not null,
     handoff_no int not null default 0,
-    kind       text not null check (kind in ('sla', 'review', 'recycle', 'stage_age', 'blocked')),
+    kind       text not null check (kind in ('sla', 'cadence', 'review', 'recycle', 'stage_age', 'blocked')),
     name       text not null default '',
     n          int not null default 1,
     rep        text,
@@ -99,14 +99,14 @@ create index clock_next on handoff.clock (next_at) where next_at is not null;
 comment on table handoff.clock is 'Every moment at which something is due for a lead: the one table that tick() looks at.';
 comment on column handoff.clock.lead_key is 'Lead.';
 comment on column handoff.clock.handoff_no is 'Handoff of the lead it belongs to; 0: none.';
-comment on column handoff.clock.kind is 'sla, review (the decision may change by time alone), recycle, stage_age (too long in a stage), blocked (too long blocked).';
-comment on column handoff.clock.name is 'Name of the SLA, of the stage (stage_age), of the leg (blocked); empty for review.';
-comment on column handoff.clock.n is 'Number of the clock of that name.';
+comment on column handoff.clock.kind is 'sla, cadence (a step of the cadence), review (the decision may change by time alone), recycle, stage_age (too long in a stage), blocked (too long blocked).';
+comment on column handoff.clock.name is 'Name of the SLA, of the step''s channel (cadence), of the stage (stage_age), of the leg (blocked); empty for review.';
+comment on column handoff.clock.n is 'Number of the clock of that name; cadence: of the step.';
 comment on column handoff.clock.rep is 'Kind sla: whose it is, the owner when it started; NULL: the handoff''s, whoever has it (scope lead).';
 comment on column handoff.clock.pool is 'Kind sla: the pool that he was picked from; NULL: none.';
 comment on column handoff.clock.started_at is 'When it started.';
-comment on column handoff.clock.due_at is 'When it is due. Of an SLA: its target after started_at, in the hours of the rep, else of the pool, else of the contract''s calendar, as they are now while it runs; pauses that have ended are left out. NULL: never, its hours don''t open within ten years.';
-comment on column handoff.clock.stopped_at is 'When it was stopped; NULL: it runs.';
+comment on column handoff.clock.due_at is 'When it is due. Of an SLA: its target after started_at, in the hours of the rep, else of the pool, else of the contract''s calendar, as they are now while it runs; pauses that have ended are left out. NULL: never, its hours don''t open within ten years. Of a step of the cadence: the end of its business day, in the same hours.';
+comment on column handoff.clock.stopped_at is 'When it was stopped: what it waited for was done, or is asked for no more; NULL: it runs.';
 comment on column handoff.clock.verdict is 'met, missed or void; NULL while it runs and for clocks that judge nothing.';
 comment on column handoff.clock.business_seconds is 'Kind sla: open time of its hours from started_at to stopped_at without pauses, in seconds; NULL: it runs.';
 comment on column handoff.clock.pauses is 'Kind sla: when it stood still, since the SLA''s pause_when held; without an end while it does.';
@@ -136,6 +136,7 @@ create table handoff.handoff (
     pool              text,
     rep               text,
     assigned_at       timestamptz,
+    owner_since       timestamptz,
     assignments       int not null,
     hops              int not null default 0,
     fallback_at       timestamptz,
@@ -157,6 +158,7 @@ create table handoff.handoff (
     outcome           text,
     code              text,
     note              text,
+    override_reason   text,
     recycle_due_at    timestamptz,
     closed_at         timestamptz,
     signal_at         timestamptz,
@@ -191,6 +193,7 @@ comment on column handoff.handoff.route is 'Route that found the present owner; 
 comment on column handoff.handoff.pool is 'Pool that the present owner was picked from, NULL: none; while nobody has it, the one it waits for.';
 comment on column handoff.handoff.rep is 'Present owner, after closing the last one; NULL: nobody.';
 comment on column handoff.handoff.assigned_at is 'When the first owner was found.';
+comment on column handoff.handoff.owner_since is 'When the present (after closing the last) owner got it; while nobody has it, when the one before did.';
 comment on column handoff.handoff.assignments is 'How many owners it has had.';
 comment on column handoff.handoff.hops is 'How many owners have lost it because they let it lie (escalation, action reassign).';
 comment on column handoff.handoff.fallback_at is 'When escalation gave it to the last route of its leg, the only one that counts for it from then on; NULL: it didn''t.';
@@ -212,6 +215,7 @@ comment on column handoff.handoff.disposed_at is 'When its outcome was given.';
 comment on column handoff.handoff.outcome is 'recycle, disqualified, returned, withdrawn, next_leg, won, lost; NULL: open.';
 comment on column handoff.handoff.code is 'Code of the disposition that closed it.';
 comment on column handoff.handoff.note is 'Note given with it.';
+comment on column handoff.handoff.override_reason is 'Why somebody let a disposition be given though its work standard asked for more; NULL: nobody did.';
 comment on column handoff.handoff.recycle_due_at is 'When a recycled lead comes back.';
 comment on column handoff.handoff.closed_at is 'When it ended; NULL: open.';
 comment on column handoff.handoff.joined_activities is 'Touches, meetings and bookings that count in it though they were made with leads that had joined it. Where there are some, they stand as they were when it ended.';

@@ -53,7 +53,8 @@ select h.lead_key,
        (h.won_at <= h.handed_at + interval '720 hours') is true as won_30,
        (h.won_at <= h.handed_at + interval '1440 hours') is true as won_60,
        (h.won_at <= h.handed_at + interval '2160 hours') is true as won_90,
-       greatest(extract(epoch from coalesce(h.first_touch_at, h.closed_at, t.now) - h.trigger_at), 0) as response_seconds
+       greatest(extract(epoch from coalesce(h.first_touch_at, h.closed_at, t.now) - h.trigger_at), 0) as response_seconds,
+       h.override_reason is not null as overridden
 from handoff.handoff h
 join handoff.contract c on c.contract_id = h.contract_id
 cross join lateral (select (select handoff.view_time()) as now) t;
@@ -100,6 +101,7 @@ comment on column handoff.fact_handoff.won_30 is 'Its opportunity was won within
 comment on column handoff.fact_handoff.won_60 is 'The same for 60 days.';
 comment on column handoff.fact_handoff.won_90 is 'The same for 90 days.';
 comment on column handoff.fact_handoff.response_seconds is 'Seconds of elapsed time from trigger_at to the first touch; while untouched, how long it has waited so far: until closed_at, else handoff.view_time(). Not below 0.';
+comment on column handoff.fact_handoff.overridden is 'Somebody let a disposition be given though its work standard asked for more.';
 
 create view handoff.fact_clock as
 select f.lead_key,
@@ -223,7 +225,11 @@ begin
                 'handoffs won within 60 days', 'handoffs at least 60 days old', 'younger handoffs, not in the denominator'),
             ('handoff', 'won_90',
                 'mature_90 and won_90', 'mature_90', 'not mature_90',
-                'handoffs won within 90 days', 'handoffs at least 90 days old', 'younger handoffs, not in the denominator')
+                'handoffs won within 90 days', 'handoffs at least 90 days old', 'younger handoffs, not in the denominator'),
+            ('handoff', 'override_rate',
+                'outcome in (''recycle'', ''disqualified'', ''returned'') and overridden', 'outcome in (''recycle'', ''disqualified'', ''returned'')', 'is_open',
+                'handoffs given up with less work than their standard asks, somebody having overridden it',
+                'handoffs closed as recycle, disqualified or returned', 'open handoffs, not in the denominator')
         ) r (fact, name, num, den, still_open, num_words, den_words, open_words)
     loop
         counted := format(', count(*) filter (where %2$s) as %1$s_num'
@@ -357,7 +363,7 @@ comment on column handoff.speed_to_lead.p90_seconds is 'The same for nine in ten
 
 create view handoff.rejection_reason as
 with rejected as (
-    select f.leg, f.outcome, f.code, d.reason, count(*) as handoffs
+    select f.leg, f.outcome, f.code, d.reason, count(*) as handoffs, count(*) filter (where f.overridden) as overridden
     from handoff.fact_handoff f
     left join handoff.disposition d on d.contract_id = f.contract_id and d.code = f.code
     where f.counted and f.rejected
@@ -377,7 +383,8 @@ select r.leg,
        round(r.handoffs::numeric / d.handoffs, 4) as rejection_rate,
        r.handoffs as rejection_rate_num,
        d.handoffs as rejection_rate_den,
-       d.undecided as rejection_rate_open
+       d.undecided as rejection_rate_open,
+       r.overridden
 from rejected r
 join decided d on d.leg = r.leg;
 comment on view handoff.rejection_reason is 'Why sales rejects what it was handed, by leg, outcome, code and reason. Over all rows of a leg the rates add up to 1 - acceptance_of_decided. Formulas: docs/learn.md.';
@@ -389,6 +396,7 @@ comment on column handoff.rejection_reason.rejection_rate is 'Share, 0 to 1: han
 comment on column handoff.rejection_reason.rejection_rate_num is 'Numerator: handoffs rejected for this reason.';
 comment on column handoff.rejection_reason.rejection_rate_den is 'Denominator: accepted and rejected handoffs of the leg.';
 comment on column handoff.rejection_reason.rejection_rate_open is 'What could still change it: open handoffs of the leg not accepted so far, not in the denominator.';
+comment on column handoff.rejection_reason.overridden is 'Handoffs among rejection_rate_num whose work standard asked for more and was overridden.';
 
 create view handoff.funnel as
 with known as (

@@ -68,6 +68,23 @@ lh_contract_leg(const LhContract *contract, const char *name)
 	return -1;
 }
 
+/* Feeds write them as they like: Call, call. */
+int
+lh_contract_channel(const LhContract *contract, const char *name)
+{
+	for (int i = 0; i < contract->forbidden.n; i++)
+	{
+		const LhChannel *channel = &contract->channels[i];
+
+		if (pg_strcasecmp(channel->name, name) == 0)
+			return i;
+		for (int k = 0; k < channel->nalso; k++)
+			if (pg_strcasecmp(channel->also[k], name) == 0)
+				return i;
+	}
+	return -1;
+}
+
 /* The cache ---------------------------------------------------------------------------------- */
 
 typedef struct CacheEntry
@@ -179,4 +196,5 @@ lh_contract_set_now(const LhContract *contract, TimestampTz now)
 	lh_rulebook_set_now(contract->pause.book, now);
 	lh_rulebook_set_now(contract->escalation.book, now);
 	lh_rulebook_set_now(contract->standard.book, now);
+	lh_rulebook_set_now(contract->forbidden.book, now);
 }

@@ -118,8 +118,27 @@ typedef struct LhWorkStandard
 	int			min_touches;
 	int			min_channels;
 	int			min_contacts;
-	int			min_days;
+	int			min_business_days;
+	Interval   *min_gap;		/* touches closer than that are one; NULL: each counts */
+	bool		counts_predecessor; /* what earlier owners of the handoff have done counts */
 } LhWorkStandard;
+
+/* A way to touch a lead, under all its names; its rule says who must not be touched in it. */
+typedef struct LhChannel
+{
+	char	   *name;
+	int			nalso;
+	char	  **also;
+} LhChannel;
+
+/* A touch that is asked for at its time, in order of business_day, then step. */
+typedef struct LhCadenceStep
+{
+	int			leg;
+	int			step;
+	int			business_day;
+	char	   *channel;
+} LhCadenceStep;
 
 typedef struct LhRecyclePath
 {
@@ -367,6 +386,10 @@ typedef struct LhContract
 	LhEscalationStep	   *steps;			/* by SLA, those of one in order of step */
 	LhRules		standard;
 	LhWorkStandard *standards;
+	LhRules		forbidden;		/* rule i: must the lead not be touched in channel i */
+	LhChannel  *channels;
+	int			ncadence;
+	LhCadenceStep *cadence;
 	int			npaths;
 	LhRecyclePath *paths;
 	int			ndispositions;
@@ -400,6 +423,7 @@ extern void lh_contract_set_now(const LhContract *contract, TimestampTz now);
 
 extern int	lh_contract_stage(const LhContract *contract, const char *name);	/* -1: none */
 extern int	lh_contract_leg(const LhContract *contract, const char *name);	/* -1: none */
+extern int	lh_contract_channel(const LhContract *contract, const char *name);	/* by any of its names; -1: none */
 extern int	lh_contract_default_stage(const LhContract *contract);
 
 /* Where the fields that handoff.activity.fields keeps begin: behind lead_key and at, which are columns. */

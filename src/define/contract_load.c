@@ -25,19 +25,13 @@
 
 /* Reading rows ------------------------------------------------------------------------------- */
 
-static void
-query(LhStatement *statement, int contract_id)
+void
+lh_load_query(LhStatement *statement, int contract_id)
 {
 	Datum		value = Int32GetDatum(contract_id);
 
 	lh_run(statement, &value, NULL);
 }
-
-#define QUERY(contract, text) \
-	do { \
-		static LhStatement statement_ = {text, 1, {INT4OID}, NULL}; \
-		query(&statement_, (contract)->contract_id); \
-	} while (0)
 
 void
 lh_load_rules(LhContract *contract, LhRules *rules, const LhFieldSet *set, int col)
@@ -84,9 +78,8 @@ stage_named(const LhContract *contract, const char *name)
 	return stage;
 }
 
-/* NULL stands for every leg. */
-static int
-leg_named(const LhContract *contract, const char *name)
+int
+lh_leg_named(const LhContract *contract, const char *name)
 {
 	int			leg = name == NULL ? -1 : lh_contract_leg(contract, name);
 
@@ -422,7 +415,7 @@ load_transitions(LhContract *contract)
 		transition->from = stage_named(contract, lh_get_text(i, 2));
 		transition->to = stage_named(contract, lh_get_text(i, 3));
 		transition->cause = lh_word(contract, "event", lh_cause_names, LH_NCAUSES, lh_get_text(i, 4));
-		transition->leg = leg_named(contract, lh_get_text(i, 5));
+		transition->leg = lh_leg_named(contract, lh_get_text(i, 5));
 	}
 	lh_load_rules(contract, &contract->guard, contract->lead_set, 6);
 }
@@ -438,7 +431,7 @@ load_gates(LhContract *contract)
 		LhGate	   *gate = &contract->gates[i];
 
 		gate->ord = lh_get_int(i, 1, 0);
-		gate->leg = leg_named(contract, lh_get_text(i, 2));
+		gate->leg = lh_leg_named(contract, lh_get_text(i, 2));
 		gate->action = WORD(contract, "gate action", gate_actions, lh_get_text(i, 3));
 		gate->code = lh_get_text(i, 4);
 		gate->review_after = lh_get_interval(i, 5);
@@ -473,7 +466,7 @@ load_routes(LhContract *contract)
 		char	   *key_field = lh_get_text(i, 6);
 
 		route->name = lh_get_text(i, 1);
-		route->leg = leg_named(contract, lh_get_text(i, 2));
+		route->leg = lh_leg_named(contract, lh_get_text(i, 2));
 		route->target_kind = WORD(contract, "target kind", target_kinds, lh_get_text(i, 3));
 		route->target = lh_get_text(i, 4);
 		route->if_unavailable = WORD(contract, "answer to unavailable", elses, lh_get_text(i, 5));
@@ -497,7 +490,7 @@ load_slas(LhContract *contract)
 		LhSla	   *sla = &contract->slas[i];
 
 		sla->name = lh_get_text(i, 1);
-		sla->leg = leg_named(contract, lh_get_text(i, 2));
+		sla->leg = lh_leg_named(contract, lh_get_text(i, 2));
 		sla->metric = WORD(contract, "metric", metrics, lh_get_text(i, 3));
 		sla->per_assignment = strcmp(lh_get_text(i, 4), "assignment") == 0;
 		sla->target = lh_get_interval(i, 5);
@@ -508,26 +501,6 @@ load_slas(LhContract *contract)
 	}
 	lh_load_rules(contract, &contract->sla, contract->lead_set, 6);
 	lh_load_rules(contract, &contract->pause, contract->lead_set, 9);
-}
-
-static void
-load_standards(LhContract *contract)
-{
-	QUERY(contract, "select name, leg, min_touches, min_channels, min_contacts, min_business_days, criteria "
-		  "from handoff.work_standard where contract_id = $1 order by name collate \"C\", ord");
-	contract->standards = palloc_array(LhWorkStandard, Max(SPI_processed, 1));
-	for (int i = 0; i < SPI_processed; i++)
-	{
-		LhWorkStandard *standard = &contract->standards[i];
-
-		standard->name = lh_get_text(i, 1);
-		standard->leg = leg_named(contract, lh_get_text(i, 2));
-		standard->min_touches = lh_get_int(i, 3, 0);
-		standard->min_channels = lh_get_int(i, 4, 0);
-		standard->min_contacts = lh_get_int(i, 5, 0);
-		standard->min_days = lh_get_int(i, 6, 0);
-	}
-	lh_load_rules(contract, &contract->standard, contract->lead_set, 7);
 }
 
 static int
@@ -578,7 +551,7 @@ load_dispositions(LhContract *contract)
 		LhDisposition *disposition = &contract->dispositions[i];
 
 		disposition->code = lh_get_text(i, 1);
-		disposition->leg = leg_named(contract, lh_get_text(i, 2));
+		disposition->leg = lh_leg_named(contract, lh_get_text(i, 2));
 		disposition->outcome = lh_get_text(i, 3);
 		disposition->reason = lh_get_text(i, 4);
 		disposition->no_response = lh_get_bool(i, 5);
@@ -648,7 +621,7 @@ lh_contract_load(int contract_id)
 	load_validations(contract);
 	load_routes(contract);
 	load_slas(contract);
-	load_standards(contract);
+	lh_load_standards(contract);
 	load_paths(contract);
 	load_dispositions(contract);
 	lh_load_escalations(contract);

@@ -100,62 +100,43 @@ lh_disposition(const LhContract *contract, const char *code, const char *outcome
 
 /* What it asks for --------------------------------------------------------------------------- */
 
-/* The first standard of that name whose leg and criteria fit, or NULL: nothing is asked. */
-static const LhWorkStandard *
-find_standard(const LhContract *contract, const char *name, const char *leg, const LhFields *row)
+LhRefusal *
+lh_check_note(const LhDisposition *disposition, const char *note)
 {
-	for (int i = 0; i < contract->standard.n; i++)
-	{
-		const LhWorkStandard *standard = &contract->standards[i];
-
-		if (strcmp(standard->name, name) == 0 &&
-			(standard->leg < 0 || strcmp(contract->legs[standard->leg].name, leg) == 0) &&
-			lh_rulebook_test(contract->standard.book, i, row, NULL) == LH_TRUE)
-			return standard;
-	}
-	return NULL;
-}
-
-static bool
-add_part(StringInfo text, int64 has, int needs, const char *of)
-{
-	if (needs > 0)
-		appendStringInfo(text, "%s" INT64_FORMAT " of %d %s", text->len > 0 ? ", " : "", has, needs, of);
-	return has >= needs;
-}
-
-static LhRefusal *
-check_work(const LhContract *contract, const LhDisposition *disposition, const LhHandoff *handoff,
-		   const LhFields *row, int days_touched)
-{
-	const LhWorkStandard *standard = find_standard(contract, disposition->needs_work,
-												   handoff->leg, row);
-	StringInfoData parts;
-	bool		enough = true;
-
-	if (standard == NULL)
+	if (!disposition->needs_note || (note != NULL && note[0] != '\0'))
 		return NULL;
-	initStringInfo(&parts);
-	enough = add_part(&parts, handoff->touches, standard->min_touches, "touches") && enough;
-	enough = add_part(&parts, handoff->channels.n, standard->min_channels, "channels") && enough;
-	enough = add_part(&parts, handoff->contacts, standard->min_contacts, "contacts") && enough;
-	enough = add_part(&parts, days_touched, standard->min_days, "days") && enough;
-	return enough ? NULL :
-		lh_refusal("work", psprintf("disposition \"%s\" needs more work", disposition->code),
-				   psprintf("%s.", parts.data),
-				   psprintf("Work standard \"%s\" of contract %d asks for it.", standard->name,
-							contract->contract_id));
+	return lh_refusal("note", psprintf("disposition \"%s\" needs a note", disposition->code), NULL,
+					  pstrdup("Say why: note => '...'."));
+}
+
+/* "3 of 6 touches, 1 of 2 channels, 2 of 5 business days." */
+static char *
+tell_owed(const LhOwed *owed)
+{
+	static const char *const words[LH_NPARTS] = {"touches", "channels", "contacts", "business days"};
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int part = 0; part < LH_NPARTS; part++)
+		if (owed[part].needs > 0)
+			appendStringInfo(&text, "%s%d of %d %s", text.len > 0 ? ", " : "", owed[part].has,
+							 owed[part].needs, words[part]);
+	appendStringInfoChar(&text, '.');
+	return text.data;
 }
 
 LhRefusal *
-lh_check_disposition(const LhContract *contract, const LhDisposition *disposition,
-					 const LhHandoff *handoff, const LhFields *row, const char *note,
-					 int days_touched)
+lh_check_work(const LhContract *contract, const LhDisposition *disposition, const LhHandoff *handoff,
+			  const LhWork *work, const LhFields *row)
 {
-	if (disposition->needs_note && (note == NULL || note[0] == '\0'))
-		return lh_refusal("note", psprintf("disposition \"%s\" needs a note", disposition->code), NULL,
-						  pstrdup("Say why: note => '...'."));
-	if (disposition->needs_work != NULL && handoff != NULL)
-		return check_work(contract, disposition, handoff, row, days_touched);
-	return NULL;
+	const LhWorkStandard *standard = disposition->needs_work == NULL ? NULL :
+		lh_work_standard(contract, disposition->needs_work, handoff->leg, row);
+	LhOwed		owed[LH_NPARTS];
+
+	if (standard == NULL || lh_work_owed(contract, standard, handoff, work, row, owed))
+		return NULL;
+	return lh_refusal("work", psprintf("disposition \"%s\" needs more work", disposition->code),
+					  tell_owed(owed),
+					  psprintf("Work standard \"%s\" of contract %d asks for it; handoff.work_status() shows what is owed.",
+							   standard->name, contract->contract_id));
 }

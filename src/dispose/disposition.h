@@ -9,7 +9,7 @@
 #define LH_DISPOSITION_H
 
 #include "define/contract.h"
-#include "work/handoff.h"
+#include "work/standard.h"
 
 /* The contract's rule against it, in the words of an error. */
 typedef struct LhRefusal
@@ -30,9 +30,9 @@ extern const LhDisposition *lh_disposition(const LhContract *contract, const cha
 										   const char *outcome, const char *leg,
 										   LhRefusal **refusal);
 
-/* NULL if the note is there and the work was done that the disposition needs. */
-extern LhRefusal *lh_check_disposition(const LhContract *contract, const LhDisposition *disposition,
-									   const LhHandoff *handoff, const LhFields *row,
-									   const char *note, int days_touched);
+/* NULL if the note that it needs is there; if the work was done that it needs. */
+extern LhRefusal *lh_check_note(const LhDisposition *disposition, const char *note);
+extern LhRefusal *lh_check_work(const LhContract *contract, const LhDisposition *disposition,
+								const LhHandoff *handoff, const LhWork *work, const LhFields *row);
 
 #endif							/* LH_DISPOSITION_H */

@@ -10,9 +10,8 @@
 #include "flow/journey.h"
 
 #include "dispose/disposition.h"
+#include "time/calendar.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/date.h"
 #include "utils/timestamp.h"
 
 /* What may be in the way --------------------------------------------------------------------- */
@@ -131,48 +130,45 @@ qualify(Journey *journey, const LhAction *action)
 
 /* Dispositions ------------------------------------------------------------------------------- */
 
-static bool
-is_touch(const LhDecision *decision, const LhActivity *activity)
+/* What was done about a handoff. */
+static LhWork
+work_of(const LhDecision *decision, const LhHandoff *h)
 {
-	for (int r = 0; r < decision->contract->meaning.n; r++)
-		if (activity->means[r] && (decision->contract->meaning_rules[r].meaning == LH_MEANS_TOUCH ||
-								   decision->contract->meaning_rules[r].meaning == LH_MEANS_CONTACT))
-			return true;
-	return false;
+	LhWork		work = {.hours = lh_calendar_or_dates(decision->input->hours, decision->contract->zone)};
+	LhTouch    *touches;
+
+	work.n = lh_touches_of(decision, h, &touches);
+	work.touches = touches;
+	return work;
 }
 
-static int
-compare_days(const void *a, const void *b)
+/* Was the work done that the disposition needs? */
+static LhRefusal *
+check_work(const LhDecision *decision, const LhDisposition *disposition, const LhLeadHandoff *open)
 {
-	DateADT		left = *(const DateADT *) a;
-	DateADT		right = *(const DateADT *) b;
+	LhWork		work;
 
-	return left < right ? -1 : left > right;
+	if (open == NULL || disposition->needs_work == NULL)
+		return NULL;
+	work = work_of(decision, &open->h);
+	return lh_check_work(decision->contract, disposition, &open->h, &work, decision->lead->row);
 }
 
-/* Distinct days, in the reporting zone, on which the lead was touched since the handoff. */
-static int
-days_touched(const LhDecision *decision, const LhHandoff *h)
+/* It is given with less work than it needs: who lets that be says why. */
+static void
+override_work(LhDecision *decision, const LhDisposition *disposition, LhLeadHandoff *open,
+			  const LhAction *action)
 {
-	const LhInput *input = decision->input;
-	int			n = input->nactivities + (h->handoff_no == input->shared_with ? input->nshared : 0);
-	DateADT    *days = palloc_array(DateADT, n + 1);
-	int			ndays = 0;
-	int			distinct = 0;
+	LhRefusal  *refusal = action->override_reason == NULL ? NULL : check_work(decision, disposition, open);
+	LhJson		extra;
 
-	for (int i = 0; i < n; i++)
-	{
-		const LhActivity *activity = i < input->nactivities ? &input->activities[i] :
-			&input->shared[i - input->nactivities];
-
-		if (activity->at >= h->handed_at && activity->at <= decision->now && is_touch(decision, activity))
-			days[ndays++] = DatumGetDateADT(DirectFunctionCall1(timestamptz_date, TimestampTzGetDatum(activity->at)));
-	}
-	qsort(days, ndays, sizeof(DateADT), compare_days);
-	for (int i = 0; i < ndays; i++)
-		if (i == 0 || days[i] != days[i - 1])
-			distinct++;
-	return distinct;
+	if (refusal == NULL)
+		return;
+	open->h.override_reason = pstrdup(action->override_reason);
+	lh_json_begin(&extra);
+	lh_json_text(&extra, "code", disposition->code);
+	lh_json_text(&extra, "wanted", refusal->detail);
+	lh_handoff_event(decision, open, "overridden", action->actor, &extra);
 }
 
 /* Where a recycled lead waits, and until when. */
@@ -275,9 +271,9 @@ may_dispose(const Journey *journey, const LhAction *action, bool leniently)
 	if (open == NULL && !ends(disposition))
 		return no_open_handoff(decision, action);
 	if (!leniently)
-		refusal = lh_check_disposition(decision->contract, disposition, open == NULL ? NULL : &open->h,
-									   decision->lead->row, action->note,
-									   open == NULL ? 0 : days_touched(decision, &open->h));
+		refusal = lh_check_note(disposition, action->note);
+	if (!leniently && refusal == NULL && action->override_reason == NULL)
+		refusal = check_work(decision, disposition, open);
 	if (refusal != NULL)
 		return refusal;
 	if (ends(disposition))
@@ -316,6 +312,7 @@ dispose(Journey *journey, const LhAction *action)
 													  open == NULL ? NULL : open->h.leg, &refusal);
 	const char *outcome = disposition->outcome;
 
+	override_work(decision, disposition, open, action);
 	if (open != NULL)
 		open->returns_turn = disposition->returns_turn;
 	if (strcmp(outcome, "accepted") == 0)
@@ -338,6 +335,59 @@ dispose(Journey *journey, const LhAction *action)
 		}
 		else
 			must_fire(journey, LH_DISQUALIFIED, disposition->code);
+	}
+}
+
+/* Asking ------------------------------------------------------------------------------------- */
+
+static void
+add_answer(const LhAction *action, const LhDisposition *disposition, const char *part, LhOwed owed)
+{
+	LhWorkStatus *status = palloc_object(LhWorkStatus);
+
+	*status = (LhWorkStatus) {disposition, part, owed.has, owed.needs};
+	*action->answer = lappend(*action->answer, status);
+}
+
+static void
+ask_about(const LhDecision *decision, const LhAction *action, const LhDisposition *disposition)
+{
+	const LhLeadHandoff *open = lh_open_handoff(decision->lead);
+	const LhFields *row = decision->lead->row;
+	int			before = list_length(*action->answer);
+	const LhWorkStandard *standard = open == NULL || disposition->needs_work == NULL ? NULL :
+		lh_work_standard(decision->contract, disposition->needs_work, open->h.leg, row);
+	LhOwed		owed[LH_NPARTS];
+
+	if (standard != NULL)
+	{
+		LhWork		work = work_of(decision, &open->h);
+
+		lh_work_owed(decision->contract, standard, &open->h, &work, row, owed);
+		for (int part = 0; part < LH_NPARTS; part++)
+			if (owed[part].needs > 0)
+				add_answer(action, disposition, lh_part_names[part], owed[part]);
+	}
+	if (lh_check_note(disposition, NULL) != NULL)
+		add_answer(action, disposition, "note", (LhOwed) {0, 1});
+	if (list_length(*action->answer) == before)
+		add_answer(action, disposition, NULL, (LhOwed) {0, 0});
+}
+
+/* What each disposition asks for that could be given now, were its note and its work there. */
+static void
+ask(Journey *journey, const LhAction *action)
+{
+	const LhContract *contract = journey->decision->contract;
+
+	for (int i = 0; i < contract->ndispositions; i++)
+	{
+		LhAction	dispose = {
+			.kind = LH_DO_DISPOSE,.name = "dispose",.code = contract->dispositions[i].code,.until = LH_NOT_YET
+		};
+
+		if (lh_may_act(journey, &dispose, true) == NULL)
+			ask_about(journey->decision, action, &contract->dispositions[i]);
 	}
 }
 
@@ -449,6 +499,7 @@ lh_may_act(Journey *journey, const LhAction *action, bool leniently)
 			return may_set_stage(journey, action);
 		case LH_DO_REASSIGN:
 			return may_reassign(journey, action);
+		case LH_DO_ASK:
 		case LH_DO_NOTHING:
 			break;
 	}
@@ -480,6 +531,9 @@ lh_act(Journey *journey, const LhAction *action)
 		case LH_DO_REASSIGN:
 			release(journey->decision, lh_open_handoff(journey->decision->lead),
 					strcmp(action->name, "claim") == 0 ? "claim" : "manual", NULL, action);
+			break;
+		case LH_DO_ASK:
+			ask(journey, action);
 			break;
 		case LH_DO_NOTHING:
 			break;

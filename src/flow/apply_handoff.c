@@ -18,9 +18,9 @@
 
 #define HANDOFF_COLUMNS \
 	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, trigger, " \
-	"trigger_at, seen_at, handed_at, incomplete, route, pool, rep, assigned_at, assignments, hops, fallback_at, unassigned_reason, delivered_at, " \
+	"trigger_at, seen_at, handed_at, incomplete, route, pool, rep, assigned_at, owner_since, assignments, hops, fallback_at, unassigned_reason, delivered_at, " \
 	"touches, contacts, channels, first_touch_at, first_touch_business_seconds, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
-	"accepted_how, qualified_at, disposed_at, outcome, code, note, recycle_due_at, closed_at, signal_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
+	"accepted_how, qualified_at, disposed_at, outcome, code, note, override_reason, recycle_due_at, closed_at, signal_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
 
 static LhStatement write_handoffs = {
 	"insert into handoff.handoff (" HANDOFF_COLUMNS ") "
@@ -28,13 +28,14 @@ static LhStatement write_handoffs = {
 	"cross join lateral jsonb_populate_record(null::handoff.handoff, u.doc) "
 	"on conflict (lead_key, handoff_no) do update set "
 	"cycle = excluded.cycle, route = excluded.route, pool = excluded.pool, rep = excluded.rep, "
-	"assigned_at = excluded.assigned_at, assignments = excluded.assignments, hops = excluded.hops, fallback_at = excluded.fallback_at, "
+	"assigned_at = excluded.assigned_at, owner_since = excluded.owner_since, assignments = excluded.assignments, hops = excluded.hops, fallback_at = excluded.fallback_at, "
 	"unassigned_reason = excluded.unassigned_reason, delivered_at = excluded.delivered_at, "
 	"touches = excluded.touches, contacts = excluded.contacts, channels = excluded.channels, "
 	"first_touch_at = excluded.first_touch_at, first_touch_business_seconds = excluded.first_touch_business_seconds, first_contact_at = excluded.first_contact_at, "
 	"booked_at = excluded.booked_at, meeting_held_at = excluded.meeting_held_at, no_show = excluded.no_show, "
 	"accepted_at = excluded.accepted_at, accepted_how = excluded.accepted_how, qualified_at = excluded.qualified_at, "
 	"disposed_at = excluded.disposed_at, outcome = excluded.outcome, code = excluded.code, note = excluded.note, "
+	"override_reason = excluded.override_reason, "
 	"recycle_due_at = excluded.recycle_due_at, closed_at = excluded.closed_at, signal_at = excluded.signal_at, reengaged_at = excluded.reengaged_at, "
 	"joined_activities = excluded.joined_activities, "
 	"opportunity_at = excluded.opportunity_at, won_at = excluded.won_at, lost_at = excluded.lost_at",

@@ -524,6 +524,7 @@ decide_all(LhBatch *batch)
 		n += need_activities(batch, lfirst(lc), keys + n, since + n);
 	if (n == 0)
 		return;
+	lh_batch_read_cadences(batch);
 	activities = lh_activities_read(keys, since, n, DT_NOEND);
 	opportunities = lh_opportunities_read(keys, n);
 	foreach(lc, contracts)
@@ -552,6 +553,7 @@ judge_anew(LhBatch *batch)
 		lh_set_zone(slot->contract->zone);
 		lh_judge_slas(&slot->decision);
 		lh_plan_steps(&slot->decision);
+		lh_keep_cadence(&slot->decision);
 	}
 }
 
@@ -575,6 +577,7 @@ lh_batch_run(LhBatch *batch)
 	judge_anew(batch);
 	lh_batch_apply(batch);
 	lh_batch_escalated(batch);
+	lh_batch_write_cadences(batch);
 	lh_queue_persons(batch);
 	lh_batch_notify(batch);
 }

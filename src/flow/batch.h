@@ -16,6 +16,7 @@
  *		owner.c		who loses a handoff: to another owner in the CRM, or because he has left
  *		person.c	leads of one person
  *		assign.c	who gets the handoffs that seek an owner
+ *		cadences.c	the cadence of handoffs
  *		apply.c		effects become rows; apply_handoff.c: those of handoffs
  */
 #ifndef LH_BATCH_H
@@ -174,6 +175,10 @@ extern void lh_batch_apply(LhBatch *batch);
 
 /* escalated.c */
 extern void lh_batch_escalated(LhBatch *batch);
+
+/* cadences.c */
+extern void lh_batch_read_cadences(LhBatch *batch);
+extern void lh_batch_write_cadences(LhBatch *batch);
 
 /* apply_handoff.c */
 typedef struct LhHandoffRows

@@ -420,6 +420,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 		judge_activities(&decision);
 		lh_judge_slas(&decision);
 		lh_escalate(&decision);
+		lh_keep_cadence(&decision);
 		if (effects->changed)
 			lead->decided_at = decision.now;
 		return decision;
@@ -440,6 +441,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 	lh_journey(&decision);
 	lh_judge_slas(&decision);
 	lh_escalate(&decision);
+	lh_keep_cadence(&decision);
 
 	lh_set_clock(&decision, LH_CLOCK_REVIEW, "", decision.valid_until);
 	if (effects->changed)

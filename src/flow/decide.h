@@ -11,7 +11,7 @@
 #include "define/contract.h"
 #include "define/trace.h"
 #include "score/score.h"
-#include "time/business_time.h"
+#include "work/cadence.h"
 #include "work/handoff.h"
 
 /* Clocks that a decision sets. */
@@ -166,7 +166,8 @@ typedef enum LhActionKind
 	LH_DO_DISPOSE,
 	LH_DO_HAND_OVER,
 	LH_DO_SET_STAGE,
-	LH_DO_REASSIGN
+	LH_DO_REASSIGN,
+	LH_DO_ASK					/* what may be done, and what is owed; nothing is */
 } LhActionKind;
 
 typedef struct LhAction
@@ -179,10 +180,21 @@ typedef struct LhAction
 	const char *leg;
 	const char *stage;
 	const char *rep;			/* who is to have it */
+	const char *override_reason;	/* why it may be given with less work; NULL: it may not */
 	const char *actor;
 	const char *how;			/* an acceptance comes about: explicit, crm */
 	TimestampTz until;			/* LH_NOT_YET: not given */
+	List	  **answer;			/* LH_DO_ASK: of LhWorkStatus * */
 } LhAction;
+
+/* A line of the answer: one thing that a disposition asks for. */
+typedef struct LhWorkStatus
+{
+	const LhDisposition *disposition;
+	const char *part;			/* NULL: it asks for nothing */
+	int			has;
+	int			needs;
+} LhWorkStatus;
 
 /* What purged activities had given: intent by the name of the group, when they were purged. */
 typedef struct LhCheckpoint
@@ -256,6 +268,7 @@ typedef struct LhLead
 	LhClock		clocks[LH_NCLOCKS];
 	List	   *handoffs;		/* of LhLeadHandoff *, by handoff_no */
 	List	   *slas;			/* of LhSlaClock * */
+	List	   *cadence;		/* of LhStepClock *, by handoff_no; if its contract has a cadence */
 } LhLead;
 
 /* What is new. */
@@ -447,6 +460,9 @@ extern const LhActivity **lh_activities_within(const LhDecision *decision, const
 extern bool lh_activity_means(const LhDecision *decision, const LhActivity *activity, LhMeaning meaning);
 extern bool lh_is_touch(const LhDecision *decision, const LhActivity *activity);
 
+/* The touches that count for a handoff, by time; how many. */
+extern int	lh_touches_of(const LhDecision *decision, const LhHandoff *h, LhTouch **touches);
+
 /* sla.c: the clocks of handoffs */
 extern void lh_start_slas(LhDecision *decision, LhLeadHandoff *handoff, bool per_assignment);
 extern void lh_start_response(LhDecision *decision, LhLeadHandoff *handoff);
@@ -460,5 +476,7 @@ extern TimestampTz lh_sla_moment(const LhSlaClock *clock, const Interval *offset
 
 /* Open time in [from, to), in microseconds; without a calendar all of it. */
 extern int64 lh_open_time(LhCalendar *hours, TimestampTz from, TimestampTz to);
+/* cadences.c: the cadence */
+extern void lh_keep_cadence(LhDecision *decision);
 
 #endif							/* LH_DECIDE_H */

@@ -4,14 +4,10 @@
  * explain(lead_key, as_of): the decision made once more with a trace, and thrown away; and matches() over
  * JSON, one criteria under a contract's types.
  */
-#include "flow/batch.h"
+#include "flow/look.h"
 
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "flow/scorer.h"
-#include "flow/source.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "route/territory.h"
 #include "sql.h"
 #include "utils/builtins.h"
@@ -20,56 +16,6 @@
 
 PG_FUNCTION_INFO_V1(lh_explain);
 PG_FUNCTION_INFO_V1(lh_matches_jsonb);
-
-static void
-no_such_lead(const char *lead_key)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_LH_UNKNOWN_LEAD),
-			 errmsg("there is no lead \"%s\"", lead_key),
-			 errhint("A lead's key is its source's key prefix and its row's key; see handoff.lead, handoff.inbox and handoff.quarantine.")));
-}
-
-/* A lead as it is now, and the version that decides it: that of its open handoff, else the one in force. */
-static void
-find_lead(const char *lead_key, LhLead *lead, const LhContract **contract)
-{
-	char	   *key = unconstify(char *, lead_key);
-	LhLead	   *found;
-	LhSource   *source;
-	LhLeadHandoff *open;
-
-	if (lh_leads_read(&key, 1, LH_LOCK_NONE, &found) == 0)
-		no_such_lead(lead_key);
-	*lead = *found;
-	source = lh_source_load(lead->source);
-	if (source == NULL || source->contract == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_NO_CONTRACT),
-				 errmsg("no contract in force decides lead \"%s\"", lead_key),
-				 errdetail("Its source is \"%s\".", lead->source),
-				 errhint("Publish a contract with handoff.publish().")));
-	open = lh_open_handoff(lead);
-	*contract = open == NULL ? source->contract : lh_contract(open->h.contract_id);
-}
-
-static void
-find_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead, const LhContract **contract)
-{
-	char	   *key = unconstify(char *, lead_key);
-	char	   *existing;
-
-	if (!lh_lead_as_of(lead_key, as_of, lead))
-	{
-		if (lh_leads_existing(&key, 1, &existing) == 0)
-			no_such_lead(lead_key);
-		ereport(ERROR,
-				(errcode(ERRCODE_LH_UNKNOWN_LEAD),
-				 errmsg("lead \"%s\" was not known yet at %s", lead_key, timestamptz_to_str(as_of)),
-				 errhint("handoff.history() shows when it was first seen.")));
-	}
-	*contract = lh_contract(lead->contract_id);
-}
 
 static char *
 value_text(LhType type, Datum value)
@@ -151,48 +97,19 @@ trace_legs(const LhContract *contract, const LhLead *lead, TimestampTz at, LhTra
 static List *
 explanation_of(const char *lead_key, TimestampTz as_of)
 {
-	LhLead		lead;
-	LhSource   *source;
-	const LhContract *contract;
-	LhInput		input = {
-		.version = DT_NOBEGIN,.anew = true,.activities_since = DT_NOBEGIN,.activity_at = DT_NOBEGIN,
-		.changed_since = DT_NOEND
-	};
-	LhHoursAsked asked = {0};
+	LhLook		look;
 	LhEffects	effects = {0};
 	LhTrace		trace = {NIL};
 	LhTrace		fields = {NIL};
-	TimestampTz now = as_of == DT_NOEND ? lh_view_time_now() : as_of;
-	char	   *key = unconstify(char *, lead_key);
 
-	if (as_of == DT_NOEND)
-		find_lead(lead_key, &lead, &contract);
-	else
-		find_lead_as_of(lead_key, as_of, &lead, &contract);
-	lh_set_zone(contract->zone);
-	lh_contract_set_now(contract, now);
-	lh_lead_bind(&lead, contract);
-	if (lead.checkpoint != NULL)
-		input.activities_since = lead.checkpoint->at;
-	source = lh_source_load(lead.source);
-	input.since = source == NULL ? DT_NOBEGIN : source->since;
-	input.key_prefix = source == NULL ? NULL : source->key_prefix;
-	input.nactivities = lh_activities_of(lh_activities_read(&key, &input.activities_since, 1, as_of),
-										 lead_key, contract, &input.activities);
-	input.nopportunities = lh_opportunities_of(lh_opportunities_read(&key, 1), lead_key,
-											   &input.opportunities);
-	lh_read_person(&lead, as_of, &input);
-	lh_opportunities_as_of(input.opportunities, &input.nopportunities, as_of);
-	if (lead.checkpoint != NULL)
+	lh_look_at(lead_key, as_of, &look);
+	if (look.lead.checkpoint != NULL)
 		lh_trace_add(&trace, "purged", "activities", NULL, LH_TRUE,
 					 psprintf("those up to %s; what they gave is counted",
-							  timestamptz_to_str(lead.checkpoint->at)));
-	lh_ask_hours(&asked, contract, &lead);
-	lh_read_hours(&asked);
-	lh_give_hours(&asked, contract, &lead, &input);
-	lh_decide(contract, &lead, &input, now, &effects, &trace);
-	trace_legs(contract, &lead, now, &trace);
-	trace_fields(&lead, &fields);
+							  timestamptz_to_str(look.lead.checkpoint->at)));
+	lh_decide(look.contract, &look.lead, &look.input, look.now, &effects, &trace);
+	trace_legs(look.contract, &look.lead, look.now, &trace);
+	trace_fields(&look.lead, &fields);
 	return list_concat(fields.rows, trace.rows);
 }
 

@@ -227,6 +227,7 @@ lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff)
 	h->outcome = NULL;
 	h->code = NULL;
 	h->note = NULL;
+	h->override_reason = NULL;
 	h->disposed_at = LH_NOT_YET;
 	h->closed_at = LH_NOT_YET;
 	h->qualified_at = LH_NOT_YET;
@@ -277,6 +278,7 @@ lh_assigned(LhDecision *decision, LhLeadHandoff *handoff, LhAssignment *assignme
 	h->pool = assignment->pool == NULL ? NULL : pstrdup(assignment->pool);
 	h->rep = pstrdup(assignment->rep);
 	h->unassigned_reason = NULL;
+	h->owner_since = decision->now;
 	if (h->assigned_at == LH_NOT_YET)
 		h->assigned_at = decision->now;
 

@@ -19,6 +19,13 @@ ask_for(LhHoursAsked *asked, const char *rep, const char *pool)
 		asked->pools = lappend(asked->pools, unconstify(char *, pool));
 }
 
+/* Does anything count by the hours of whoever has the open handoff: clocks, or the cadence? */
+static bool
+asks_for_owner(const LhContract *contract, const LhLeadHandoff *open)
+{
+	return (contract->owner_slas || contract->ncadence > 0) && open != NULL && open->h.rep != NULL;
+}
+
 void
 lh_ask_hours(LhHoursAsked *asked, const LhContract *contract, const LhLead *lead)
 {
@@ -32,7 +39,7 @@ lh_ask_hours(LhHoursAsked *asked, const LhContract *contract, const LhLead *lead
 		if (clock->rep != NULL)
 			ask_for(asked, clock->rep, clock->pool);
 	}
-	if (contract->owner_slas && open != NULL && open->h.rep != NULL)
+	if (asks_for_owner(contract, open))
 		ask_for(asked, open->h.rep, open->h.pool);
 }
 
@@ -81,7 +88,7 @@ lh_give_hours(LhHoursAsked *asked, const LhContract *contract, LhLead *lead, LhI
 
 	input->hours = hours_of(asked, NULL, NULL, contract->calendar);
 	input->owner_hours = input->hours;
-	if (contract->owner_slas && open != NULL && open->h.rep != NULL)
+	if (asks_for_owner(contract, open))
 		input->owner_hours = hours_of(asked, open->h.rep, open->h.pool, contract->calendar);
 	foreach(lc, lead->slas)
 	{

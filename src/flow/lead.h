@@ -65,6 +65,8 @@ typedef struct LhHoursAsked
 extern void lh_ask_hours(LhHoursAsked *asked, const LhContract *contract, const LhLead *lead);
 extern void lh_read_hours(LhHoursAsked *asked);
 extern void lh_give_hours(LhHoursAsked *asked, const LhContract *contract, LhLead *lead, LhInput *input);
+/* cadences.c: the steps of the cadence of leads in byte order of key. */
+extern void lh_cadences_read(LhLead *const *leads, int n);
 
 /* as_of.c: the same as it was; false: there was no such lead yet. */
 extern bool lh_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead);

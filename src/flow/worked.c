@@ -37,16 +37,22 @@ is_within(const LhActivity *activity, const LhHandoff *h)
 	return activity->at >= h->handed_at && (h->closed_at == LH_NOT_YET || activity->at <= h->closed_at);
 }
 
+/* By the name that the contract has for it, if it has one. */
 static char *
 channel_of(const LhDecision *decision, const LhActivity *activity)
 {
-	const LhFieldSet *set = decision->contract->activity_set;
-	int			channel = lh_fieldset_find(set, "channel");
+	const LhContract *contract = decision->contract;
+	int			field = lh_fieldset_find(contract->activity_set, "channel");
+	char	   *name;
+	int			channel;
 
-	if (activity->row->isnull[channel])
-		channel = lh_fieldset_find(set, "kind");
-	return activity->row->isnull[channel] ? NULL :
-		TextDatumGetCString(activity->row->values[channel]);
+	if (activity->row->isnull[field])
+		field = lh_fieldset_find(contract->activity_set, "kind");
+	if (activity->row->isnull[field])
+		return NULL;
+	name = TextDatumGetCString(activity->row->values[field]);
+	channel = lh_contract_channel(contract, name);
+	return channel < 0 ? name : contract->channels[channel].name;
 }
 
 /*
@@ -172,6 +178,23 @@ count_touches(LhDecision *decision, LhHandoff *h)
 			h->joined_activities++;
 	}
 	h->channels.n = lh_sort_unique(h->channels.values, h->channels.n);
+}
+
+int
+lh_touches_of(const LhDecision *decision, const LhHandoff *h, LhTouch **touches)
+{
+	int			n;
+	const LhActivity **activities = lh_activities_within(decision, h, &n);
+	int			found = 0;
+
+	*touches = palloc_array(LhTouch, n + 1);
+	for (int i = 0; i < n; i++)
+		if (lh_is_touch(decision, activities[i]))
+			(*touches)[found++] = (LhTouch) {
+				activities[i]->at, channel_of(decision, activities[i]),
+				lh_activity_means(decision, activities[i], LH_MEANS_CONTACT)
+			};
+	return found;
 }
 
 /* Opportunities ------------------------------------------------------------------------------ */

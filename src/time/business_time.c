@@ -23,6 +23,7 @@
 #include "time/business_time.h"
 
 #include "common/int.h"
+#include "time/wall_clock.h"
 #include "time/weeks.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -287,6 +288,30 @@ seek_close(const LhCalendar *calendar, int64 moment, int64 amount, int64 *found)
 	return false;
 }
 
+/* Where the date opens that the open time behind a moment (before it, if amount is 1) belongs to. */
+static bool
+seek_opening(const LhCalendar *calendar, int64 moment, int64 amount, int64 *found)
+{
+	int64		date;
+	int64		passed;
+
+	return date_of(calendar, passed_at(calendar, moment) - amount, &date) &&
+		passed_before_date(calendar, date, &passed) &&
+		last_moment(calendar, passed, found);
+}
+
+/* Where the date closes that comes so many after that of the open time behind a moment. */
+static bool
+seek_closing(const LhCalendar *calendar, int64 moment, int64 amount, int64 *found)
+{
+	int64		date;
+	int64		passed;
+
+	return date_of(calendar, passed_at(calendar, moment), &date) &&
+		passed_after_date(calendar, date + amount, &passed) &&
+		first_moment(calendar, passed, found);
+}
+
 /* ---------- moments ---------- */
 
 static void
@@ -422,4 +447,31 @@ bool
 lh_business_next_close(LhCalendar *calendar, TimestampTz at, TimestampTz *result)
 {
 	return ask(calendar, at, seek_close, 0, true, result);
+}
+
+static int64
+wall_date(const LhCalendar *calendar, TimestampTz at)
+{
+	pg_time_t	seconds = at / USECS_PER_SEC - (at % USECS_PER_SEC < 0) + LH_EPOCH_SECONDS;
+
+	return lh_local_date(seconds, calendar->zone);
+}
+
+bool
+lh_business_day(LhCalendar *calendar, TimestampTz at, TimestampTz *opening)
+{
+	int64		date;
+
+	if (lh_business_is_open(calendar, at))
+		return ask(calendar, at, seek_opening, 0, true, opening);
+	date = wall_date(calendar, at);
+	if (ask(calendar, at, seek_opening, 1, false, opening) && wall_date(calendar, *opening) == date)
+		return true;
+	return ask(calendar, at, seek_opening, 0, true, opening) && wall_date(calendar, *opening) == date;
+}
+
+bool
+lh_business_day_end(LhCalendar *calendar, TimestampTz at, int days, TimestampTz *closing)
+{
+	return ask(calendar, at, seek_closing, days, true, closing);
 }

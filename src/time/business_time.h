@@ -55,4 +55,13 @@ extern bool lh_business_next_open(LhCalendar *calendar, TimestampTz at, Timestam
 /* The end of the opening that lh_business_next_open() is in. */
 extern bool lh_business_next_close(LhCalendar *calendar, TimestampTz at, TimestampTz *result);
 
+/*
+ * The business day of a moment, as the moment at which it opens: that of the hours that it lies in; outside of
+ * all hours that of the local date, if it opens at any time of it; false: on that date it doesn't.
+ */
+extern bool lh_business_day(LhCalendar *calendar, TimestampTz at, TimestampTz *opening);
+
+/* When the business day closes that is so many days after the one of the next open moment from at on. */
+extern bool lh_business_day_end(LhCalendar *calendar, TimestampTz at, int days, TimestampTz *closing);
+
 #endif							/* LH_BUSINESS_TIME_H */

@@ -41,6 +41,8 @@ PG_FUNCTION_INFO_V1(lh_sql_is_open);
 PG_FUNCTION_INFO_V1(lh_sql_next_open);
 PG_FUNCTION_INFO_V1(lh_sql_next_close);
 PG_FUNCTION_INFO_V1(lh_calendars_changed);
+PG_FUNCTION_INFO_V1(lh_sql_business_day);
+PG_FUNCTION_INFO_V1(lh_sql_business_day_end);
 
 /* A key of any length; equal bytes are the same key. */
 typedef struct Bytes
@@ -333,6 +335,12 @@ lh_calendar_named(const char *name)
 	return lh_calendar_for(name, NULL, NULL);
 }
 
+LhCalendar *
+lh_calendar_or_dates(LhCalendar *calendar, const char *zone)
+{
+	return calendar != NULL ? calendar : lh_calendar_of(lh_schedule_always(zone));
+}
+
 /* ---------- SQL ---------- */
 
 /* What one expression of a statement has found so far. */
@@ -515,4 +523,28 @@ lh_sql_next_close(PG_FUNCTION_ARGS)
 	bool		found = lh_business_next_close(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1), &result);
 
 	return moment_or_null(fcinfo, found, result);
+}
+
+Datum
+lh_sql_business_day(PG_FUNCTION_ARGS)
+{
+	TimestampTz opening = 0;
+	bool		found = lh_business_day(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1), &opening);
+
+	return moment_or_null(fcinfo, found, opening);
+}
+
+Datum
+lh_sql_business_day_end(PG_FUNCTION_ARGS)
+{
+	int			days = PG_GETARG_INT32(2);
+	TimestampTz closing = 0;
+	bool		found;
+
+	if (days < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("days must not be negative")));
+	found = lh_business_day_end(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1), days, &closing);
+	return moment_or_null(fcinfo, found, closing);
 }

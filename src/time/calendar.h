@@ -22,4 +22,7 @@ extern LhCalendar *lh_calendar_named(const char *name);
 extern LhCalendar *lh_calendar_for(const char *name, const LhSchedule *hours, const char *zone);
 extern LhCalendar *lh_calendar_of(const LhSchedule *schedule);
 
+/* Without one, the calendar that is open throughout, its days the dates of a zone. */
+extern LhCalendar *lh_calendar_or_dates(LhCalendar *calendar, const char *zone);
+
 #endif							/* LH_CALENDAR_H */

@@ -316,6 +316,17 @@ lh_schedule_in_zone(const LhSchedule *schedule, const char *zone)
 	return result;
 }
 
+LhSchedule *
+lh_schedule_always(const char *zone)
+{
+	LhSchedule *days = palloc0(offsetof(LhSchedule, spans) + DAYS * sizeof(LhSpan));
+
+	days->nspans = DAYS;
+	for (int day = 0; day < DAYS; day++)
+		days->spans[day] = (LhSpan) {day * LH_DAY_MINUTES, LH_DAY_MINUTES};
+	return lh_schedule_in_zone(days, zone);
+}
+
 /* The spans of a day, printed; empty: closed. */
 static char *
 hours_of(const LhSchedule *schedule, int day)

@@ -23,6 +23,7 @@ typedef struct LhSchedule
 
 extern const char *lh_schedule_zone(const LhSchedule *schedule);
 extern LhSchedule *lh_schedule_in_zone(const LhSchedule *schedule, const char *zone);
+extern LhSchedule *lh_schedule_always(const char *zone);	/* 24x7 */
 
 /* Error 22023 if this server doesn't know the zone. */
 extern pg_tz *lh_schedule_find_zone(const LhSchedule *schedule);

@@ -14,9 +14,8 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
-/* Day number (since 1970) of the local date at a moment. */
-static int64
-local_date(pg_time_t at, pg_tz *zone)
+int64
+lh_local_date(pg_time_t at, pg_tz *zone)
 {
 	struct pg_tm *tm = pg_localtime(&at, zone);
 
@@ -57,7 +56,7 @@ lh_hours_of_date(int64 date, int from, int length, pg_tz *zone, pg_time_t *start
 {
 	pg_time_t	midnight = date * SECS_PER_DAY;
 
-	if (local_date(lh_first_moment(midnight + SECS_PER_DAY / 2, zone), zone) != date)
+	if (lh_local_date(lh_first_moment(midnight + SECS_PER_DAY / 2, zone), zone) != date)
 		return false;
 	*start = lh_first_moment(midnight + from * SECS_PER_MINUTE, zone);
 	*end = lh_first_moment(midnight + (from + length) * SECS_PER_MINUTE, zone);

@@ -12,6 +12,9 @@
 /* The time zone library counts seconds since 1970, UTC; TimestampTz microseconds since 2000. */
 #define LH_EPOCH_SECONDS	((pg_time_t) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
+/* Days since 1970 of the date that clocks show at a moment.  Error 22008: out of range. */
+extern int64 lh_local_date(pg_time_t at, pg_tz *zone);
+
 /* The moment at which clocks show a local time, given as if it were UTC. */
 extern pg_time_t lh_first_moment(pg_time_t local, pg_tz *zone);
 

@@ -41,6 +41,7 @@ typedef struct LhHandoff
 	char	   *pool;
 	char	   *rep;
 	TimestampTz assigned_at;
+	TimestampTz owner_since;
 	int64		assignments;
 	int64		hops;
 	TimestampTz fallback_at;
@@ -62,6 +63,7 @@ typedef struct LhHandoff
 	char	   *outcome;
 	char	   *code;
 	char	   *note;
+	char	   *override_reason;
 	TimestampTz recycle_due_at;
 	TimestampTz closed_at;
 	TimestampTz signal_at;

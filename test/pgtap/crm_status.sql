@@ -110,7 +110,7 @@ select is(pg_temp.back('l5'), 'u-ana|mql|A|t|Later', 'and nothing is written ove
 create temp table before as select * from handoff.writeback where lead_key = 'l6';
 select pg_temp.sets('l6', 'No Response', '2026-03-02 10:00');
 select is(pg_temp.state('l6'), 'mql', 'revert: not taken');
-select set_eq($$ select pg_temp.violations('l6') $$, array['work|No Response|no_response|0 of 8 touches, 0 of 3 channels, 0 of 8 days.|revert|f'], 'a violation');
+select set_eq($$ select pg_temp.violations('l6') $$, array['work|No Response|no_response|0 of 8 touches, 0 of 3 channels, 0 of 8 business days.|revert|f'], 'a violation');
 select is(pg_temp.back('l6'), 'u-ana|mql|A|t|Open - Not Contacted', 'writeback says what it should be');
 select ok((select w.updated_at > b.updated_at from handoff.writeback w, before b where w.lead_key = 'l6'), 'and that there is something to write');
 select pg_temp.sets('l6', 'Open - Not Contacted', '2026-03-02 10:10');

@@ -16,7 +16,7 @@ where c.oid in (select ('handoff.' || t)::regclass
                 from unnest(handoff.definition_tables() || '{contract,approval,review_decision,rep,pool,pool_member,calendar,operation_log}'::text[]) t);
 
 -- tables
-select is((select count(*) from mine), 30::bigint, 'all tables of the room are there');
+select is((select count(*) from mine), 31::bigint, 'all tables of the room are there');
 select is_empty($$
     select tab from mine where obj_description(oid, 'pg_class') is null
 $$, 'every table has a comment');

@@ -45,10 +45,10 @@ $$;
 create function pg_temp.does(lead text, at timestamptz, kind text, page text default null) returns void language sql as $$
     insert into crm.act (lead_key, at, kind, page) values (lead, at, kind, page);
 $$;
--- enough work for any work standard: calls, mails and messages on nine days
+-- enough work for any work standard: calls, mails and messages on twelve days
 create function pg_temp.is_worked(lead text, since timestamptz) returns void language sql as $$
     insert into crm.act (lead_key, at, kind)
-    select lead, since + n * interval '1 day', (array['call', 'email', 'linkedin'])[1 + n % 3] from generate_series(1, 9) n
+    select lead, since + n * interval '1 day', (array['call', 'email', 'linkedin'])[1 + n % 3] from generate_series(1, 12) n
 $$;
 -- an opportunity of a lead, which is converted to it
 create function pg_temp.deal(lead text, created timestamptz, closed timestamptz default null, won boolean default null) returns void language sql as $$
@@ -175,9 +175,9 @@ do $$ begin
     perform pg_temp.does('silent', '2026-03-02 09:00', 'form', '/demo');
     perform handoff.tick('2026-03-02 09:00');
     perform pg_temp.is_worked('silent', '2026-03-02 09:00');
-    perform handoff.tick('2026-03-12');
+    perform handoff.tick('2026-03-14');
 end $$;
-select pg_temp.call($c$recycle('silent', 'no_response', p_now => '2026-03-12')$c$, 'silent', 'recycled 1 recycle', 'first time');
+select pg_temp.call($c$recycle('silent', 'no_response', p_now => '2026-03-14')$c$, 'silent', 'recycled 1 recycle', 'first time');
 do $$ begin
     perform pg_temp.does('silent', '2026-04-01 10:00', 'page_view', '/pricing');
     perform pg_temp.does('silent', '2026-04-01 10:01', 'page_view', '/pricing');
@@ -186,17 +186,17 @@ end $$;
 select pg_temp.then('2026-04-01 11:00', 'silent', 'mql 2 recycle, sdr', 'looks at prices, which this path waits for');
 do $$ begin
     perform pg_temp.is_worked('silent', '2026-04-01 11:00');
-    perform handoff.tick('2026-04-11');
+    perform handoff.tick('2026-04-14');
 end $$;
-select pg_temp.call($c$recycle('silent', 'no_response', p_now => '2026-04-11')$c$, 'silent', 'recycled 2 recycle, recycle', 'second time');
-select pg_temp.then('2026-06-10', 'silent', 'lead 2 recycle, recycle', 'back after 60 days');
-do $$ begin perform pg_temp.does('silent', '2026-06-11', 'form', '/demo'); end $$;
-select pg_temp.then('2026-06-11', 'silent', 'mql 3 recycle, recycle, sdr', 'third cycle');
+select pg_temp.call($c$recycle('silent', 'no_response', p_now => '2026-04-14')$c$, 'silent', 'recycled 2 recycle, recycle', 'second time');
+select pg_temp.then('2026-06-13', 'silent', 'lead 2 recycle, recycle', 'back after 60 days');
+do $$ begin perform pg_temp.does('silent', '2026-06-14', 'form', '/demo'); end $$;
+select pg_temp.then('2026-06-14', 'silent', 'mql 3 recycle, recycle, sdr', 'third cycle');
 do $$ begin
-    perform pg_temp.is_worked('silent', '2026-06-11');
-    perform handoff.tick('2026-06-21');
+    perform pg_temp.is_worked('silent', '2026-06-14');
+    perform handoff.tick('2026-06-27');
 end $$;
-select pg_temp.call($c$recycle('silent', 'no_response', p_now => '2026-06-21')$c$, 'silent', 'nurture 3 recycle, recycle, recycle', 'no cycle left: long-term nurture, never disqualified');
+select pg_temp.call($c$recycle('silent', 'no_response', p_now => '2026-06-27')$c$, 'silent', 'nurture 3 recycle, recycle, recycle', 'no cycle left: long-term nurture, never disqualified');
 select pg_temp.then('2028-01-01', 'silent', 'nurture 3 recycle, recycle, recycle', 'time alone doesn''t bring it back');
 do $$ begin perform pg_temp.does('silent', '2028-01-02', 'trial'); end $$;
 select pg_temp.then('2028-01-02', 'silent', 'mql 4 recycle, recycle, recycle, sdr', 'a signal does');
@@ -333,7 +333,7 @@ begin
     perform handoff.set_stage('in nurture', 'nurture', 'for the test', p_now => '2030-03-06');
     perform handoff.disqualify('in disqualified', 'bad_data', p_now => '2030-03-06');
     foreach lead in array array['in mql', 'in sal', 'in sql', 'in sql, accepted', 'in opportunity'] loop
-        perform pg_temp.is_worked(lead, '2030-03-06');
+        perform pg_temp.is_worked(lead, '2030-03-05');
     end loop;
     perform handoff.tick('2030-03-15 09:00');
 end $$;

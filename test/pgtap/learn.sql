@@ -45,7 +45,7 @@ select is_empty($$
                         and (n.attnum, d.attnum, o.attnum) = (r.attnum + 1, r.attnum + 2, r.attnum + 3)
                         and (r.type, n.type, d.type, o.type) = ('numeric'::regtype, 'bigint'::regtype, 'bigint'::regtype, 'bigint'::regtype))
 $$, 'a rate is four columns in a row');
-select is((select count(*) from col where view_name ~ '^kpi_' and name ~ '_open$'), 45::bigint, 'fifteen rates a kpi_ view');
+select is((select count(*) from col where view_name ~ '^kpi_' and name ~ '_open$'), 48::bigint, 'sixteen rates a kpi_ view');
 select is_empty($$
     select distinct m.view_name, p.oid::regprocedure
     from mine m
@@ -124,6 +124,7 @@ begin
             'outcome', case when closed is not null then
                 (array['recycle', 'disqualified', 'returned', 'withdrawn', 'next_leg', 'recycle', 'lost', 'won', 'disqualified'])[1 + i % 9] end,
             'code', case when closed is not null then (array['timing', 'no_budget', 'bad_data', null, 'no longer known'])[1 + i % 5] end,
+            'override_reason', case when closed is not null and pg_temp.p(i, 23, 30) then 'why' end,
             'closed_at', closed,
             'opportunity_at', case when pg_temp.p(i, 19, 40)
                                    then t + case when i % 7 < 3 then (1 + i % 7) * interval '720 hours' else pg_temp.u(i, 20) * interval '120 days' end end,
@@ -217,6 +218,8 @@ begin
         perform pg_temp.count_one(h, 'show_rate', h.meeting_held_at is not null, h.no_show or h.meeting_held_at is not null,
                                   open and h.booked_at is not null and h.meeting_held_at is null and not h.no_show);
         perform pg_temp.count_one(h, 'recycle_rate', not open and h.outcome = 'recycle', accepted or rejected, open);
+        perform pg_temp.count_one(h, 'override_rate', h.override_reason is not null and h.outcome = any ('{recycle,disqualified,returned}'),
+                                  h.outcome = any ('{recycle,disqualified,returned}'), open);
         perform pg_temp.count_one(h, 'acceptance_of_handed',
             age >= 2592000 and accepted and extract(epoch from h.accepted_at) - extract(epoch from h.handed_at) <= 2592000, age >= 2592000, age < 2592000);
         foreach days in array array[30, 60, 90] loop

@@ -92,39 +92,39 @@ do $$ begin
     perform pg_temp.act('a', 'mail', '2026-03-02 10:40', 'email', '{"channel": "mail", "direction": "outbound"}');
     perform handoff.tick('2026-03-02 11:00');
 end $$;
-select is(pg_temp.done('a'), '2/0 {call,mail} first 02 10:30', 'a call, and a mail; a channel is its channel, else its kind');
+select is(pg_temp.done('a'), '2/0 {call,email} first 02 10:30', 'a call, and a mail; a channel is its channel, else its kind');
 do $$ begin
     perform pg_temp.act('a', 'reply', '2026-03-02 11:30', 'email', '{"direction": "inbound"}');
     perform pg_temp.act('a', 'talk', '2026-03-02 11:40', 'call', '{"outcome": "Connected"}');
     perform handoff.tick('2026-03-02 11:59:59');
 end $$;
-select is(pg_temp.done('a'), '4/2 {call,email,mail} first 02 10:30 contact 02 11:30', 'two-way ones are touches and contacts');
+select is(pg_temp.done('a'), '4/2 {call,email} first 02 10:30 contact 02 11:30', 'two-way ones are touches and contacts');
 do $$ begin perform handoff.tick('2026-03-02 12:00'); end $$;
-select is(pg_temp.done('a'), '5/2 {call,email,mail} first 02 10:30 contact 02 11:30', 'the time of the one to come has come');
+select is(pg_temp.done('a'), '5/2 {call,email} first 02 10:30 contact 02 11:30', 'the time of the one to come has come');
 do $$ begin
     perform pg_temp.act('a', 'booked', '2026-03-02 12:10', 'meeting', '{"outcome": "Booked"}');
     perform pg_temp.act('a', 'missed', '2026-03-04 10:00', 'meeting', '{"outcome": "No Show"}');
     perform handoff.tick('2026-03-04 11:00');
 end $$;
-select is(pg_temp.done('a'), '5/2 {call,email,mail} first 02 10:30 contact 02 11:30 booked 02 12:10 no show', 'a meeting that did not come about');
+select is(pg_temp.done('a'), '5/2 {call,email} first 02 10:30 contact 02 11:30 booked 02 12:10 no show', 'a meeting that did not come about');
 do $$ begin
     perform pg_temp.act('a', 'held', '2026-03-05 10:00', 'meeting', '{"outcome": "Held"}');
     perform handoff.tick('2026-03-05 11:00');
 end $$;
-select is(pg_temp.done('a'), '5/2 {call,email,mail} first 02 10:30 contact 02 11:30 booked 02 12:10 held 05 10:00', 'and one that did');
+select is(pg_temp.done('a'), '5/2 {call,email} first 02 10:30 contact 02 11:30 booked 02 12:10 held 05 10:00', 'and one that did');
 do $$ begin
     delete from crm.act where id in ('a call', 'a reply', 'a later', 'a held');
     perform handoff.tick('2026-03-05 12:00');
 end $$;
-select is(pg_temp.done('a'), '2/1 {call,mail} first 02 10:40 contact 02 11:40 booked 02 12:10 no show', 'deleted ones are taken back');
+select is(pg_temp.done('a'), '2/1 {call,email} first 02 10:40 contact 02 11:40 booked 02 12:10 no show', 'deleted ones are taken back');
 do $$ begin
     perform pg_temp.act('a', 'talk', '2026-03-02 11:45', 'call', '{"outcome": "No Answer"}');
     perform handoff.tick('2026-03-05 12:30');
 end $$;
-select is(pg_temp.done('a'), '2/0 {call,mail} first 02 10:40 booked 02 12:10 no show', 'and so is what a changed one no longer means');
+select is(pg_temp.done('a'), '2/0 {call,email} first 02 10:40 booked 02 12:10 no show', 'and so is what a changed one no longer means');
 do $$ begin perform handoff.recycle('a', 'no_budget', p_now => '2026-03-06'); perform pg_temp.act('a', 'after', '2026-03-07', 'call');
     perform pg_temp.act('a', 'late', '2026-03-05 13:00', 'linkedin'); perform handoff.tick('2026-03-08'); end $$;
-select is(pg_temp.done('a'), '3/0 {call,linkedin,mail} first 02 10:40 booked 02 12:10 no show', 'after the end nothing counts but what was done before and told late');
+select is(pg_temp.done('a'), '3/0 {call,email,linkedin} first 02 10:40 booked 02 12:10 no show', 'after the end nothing counts but what was done before and told late');
 
 -- Verdicts ------------------------------------------------------------------------------------------
 
@@ -226,7 +226,7 @@ select is_empty($$ select * from handoff.at_risk where lead_key = 'g' $$, 'done 
 select results_eq($$ select source, at, fields from handoff.activity where lead_key = 'g' and source = 'api' $$,
     $$ values ('api', timestamptz '2026-03-02 12:55', jsonb_build_object('kind', 'email', 'rep', session_user)) $$, 'kept as an activity of its own source');
 select is(handoff.touch('g', 'call', channel => 'phone', direction => 'outbound', outcome => 'Connected', rep => 'ben', p_now => '2026-03-02 13:20'), 'mql', 'its stage');
-select is(pg_temp.done('g'), '2/1 {email,phone} first 02 12:55 contact 02 13:20', 'counted at once');
+select is(pg_temp.done('g'), '2/1 {call,email} first 02 12:55 contact 02 13:20', 'counted at once');
 
 -- Origins -------------------------------------------------------------------------------------------
 

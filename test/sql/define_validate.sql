@@ -114,6 +114,19 @@ select pg_temp.after($$update handoff.sla set clock = 'business' where name = 'a
 select pg_temp.after($$update handoff.sla set clock = 'business' where name = 'ae_accept'; update handoff.contract set calendar = null$$);
 select pg_temp.after($$delete from handoff.activity_rule where meaning in ('touch', 'contact')$$);
 
+-- work standards, channels, cadence
+select pg_temp.after($$update handoff.work_standard set min_channels = 4 where name = 'no_response' and ord = 1$$);
+select pg_temp.after($$delete from handoff.channel; update handoff.work_standard set min_channels = 4 where name = 'no_response' and ord = 1$$);
+select pg_temp.after($$delete from handoff.activity_rule where meaning = 'contact'; update handoff.work_standard set min_contacts = 1 where name = 'looked_at'$$);
+select pg_temp.after($$update handoff.work_standard set min_contacts = 1 where name = 'no_response' and ord = 2$$);
+select pg_temp.after($$update handoff.work_standard set min_touches = 0 where name = 'looked_at'$$);
+select pg_temp.after($$update handoff.work_standard set min_gap = '1 hour' where name = 'looked_at'$$);
+select pg_temp.after($$update handoff.channel set also = '{Phone,Mail}' where name = 'call'$$);
+select pg_temp.after($$update handoff.channel set also = '{CALL}' where name = 'call'$$);
+select pg_temp.after($$delete from handoff.channel where name = 'linkedin'$$);
+select pg_temp.after($$delete from handoff.channel where name = 'linkedin'; insert into handoff.channel values (1, 'social', '{LinkedIn}')$$);
+select pg_temp.after($$delete from handoff.channel; update handoff.cadence_step set channel = 'fax' where leg = 'sdr_to_ae'$$);
+select pg_temp.after($$update handoff.cadence_step set business_day = 3 where leg = 'mql_to_sdr' and step = 2$$);
 -- escalation
 select pg_temp.after($$update handoff.escalation set offset_from_due = '-6 hours' where sla = 'sdr_accept' and step = 2$$);
 select pg_temp.after($$update handoff.sla set clock = 'business' where name = 'sdr_accept'; update handoff.escalation set offset_from_due = '-6 hours' where sla = 'sdr_accept' and step = 2$$);

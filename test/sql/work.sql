@@ -58,7 +58,7 @@ end $$;
 -- no such lead, or none any more, or none given
 select work.try(format(call, lead)) from unnest('{"''nobody knows''","''gone''",null}'::text[]) lead,
     unnest(array['accept(%s)', 'qualify(%s)', 'recycle(%s, ''timing'')', 'disqualify(%s, ''student'')', 'dispose(%s, ''timing'')',
-                 'hand_over(%s, ''mql_to_sdr'', ''why'')', 'set_stage(%s, ''lead'', ''why'')', 'touch(%s, ''call'')']) call
+                 'hand_over(%s, ''mql_to_sdr'', ''why'')', 'set_stage(%s, ''lead'', ''why'')', 'touch(%s, ''call'')', 'override_work(%s, ''timing'', ''why'')']) call
 where lead is not null;
 select work.try('accept(null)');
 select work.try('touch(null, ''call'')');
@@ -124,17 +124,25 @@ select work.try($$recycle('worked', 'no_response')$$, '2030-03-06 12:00');
 insert into work.act (lead_key, at, kind) select 'worked', timestamptz '2030-03-06 12:00' + n * interval '1 day', (array['call', 'linkedin'])[1 + n % 2] from generate_series(1, 4) n;
 select decided from handoff.tick('2030-03-10 12:00');
 select work.try($$recycle('worked', 'no_response')$$, '2030-03-10 12:00');
-insert into work.act (lead_key, at, kind) values ('worked', '2030-03-11 12:00', 'call');
-select decided from handoff.tick('2030-03-11 12:00');
-select work.try($$recycle('worked', 'no_response')$$, '2030-03-11 12:00');
+insert into work.act (lead_key, at, kind) select 'worked', timestamptz '2030-03-11 12:00' + n * interval '1 day', 'call' from generate_series(0, 1) n;
+select decided from handoff.tick('2030-03-12 12:00');
+select work.try($$recycle('worked', 'no_response')$$, '2030-03-12 12:00');
+-- who lets less be enough says why
+select work.try($$override_work('worked', 'no_response', null)$$, '2030-03-12 12:00');
+select work.try($$override_work('worked', 'no_response', ' ')$$, '2030-03-12 12:00');
+select work.try($$override_work('worked', 'nonsense', 'why')$$, '2030-03-12 12:00');
+select work.try($$override_work('worked', 'timing', 'why')$$, '2030-03-12 12:00');
+insert into work.act (lead_key, at, kind) values ('worked', '2030-03-13 12:00', 'call');
+select decided from handoff.tick('2030-03-13 12:00');
+select work.try($$recycle('worked', 'no_response')$$, '2030-03-13 12:00');
 -- none to take it from
 select handoff.deactivate_rep(rep) from handoff.rep;
 insert into work.lead values ('lonely', 'lonely@acme.de', 'Acme', 'DE', 'C-Level', 500);
-insert into work.act (lead_key, at, kind, page) values ('lonely', '2030-03-12 09:00', 'form', '/demo');
-select decided from handoff.tick('2030-03-12 09:00');
-select work.try($$dispose('lonely', 'wrong_territory')$$, '2030-03-12 09:00');
+insert into work.act (lead_key, at, kind, page) values ('lonely', '2030-03-13 13:00', 'form', '/demo');
+select decided from handoff.tick('2030-03-13 13:00');
+select work.try($$dispose('lonely', 'wrong_territory')$$, '2030-03-13 13:00');
 select count(handoff.activate_rep(rep)) from handoff.rep;
-select claimed from handoff.tick('2030-03-12 09:05');
+select claimed from handoff.tick('2030-03-13 13:05');
 
 -- who may --------------------------------------------------------------------------------------------
 
@@ -150,11 +158,14 @@ select handoff.accept('mql');
 reset session authorization;
 -- a rep whose role may accept, and touch: as himself, now
 grant execute on function handoff.accept(text, text, text, timestamptz), handoff.touch(text, text, timestamptz, text, text, text, text, timestamptz),
-    handoff.act(text, text, text, text, text, text, text, text, timestamptz, text, timestamptz), handoff.touch_lead(text, jsonb, timestamptz, timestamptz) to regress_work_rep;
+    handoff.act(text, text, text, text, text, text, text, text, text, timestamptz, text, timestamptz), handoff.touch_lead(text, jsonb, timestamptz, timestamptz) to regress_work_rep;
 set session authorization regress_work_rep;
 select work.try($$accept('mql')$$);
 select work.try($$accept('mql', actor => 'ana')$$, clock_timestamp());
 select work.try($$touch('mql', 'call')$$);
+select work.try($$override_work('mql', 'not_a_fit', 'why', 'a note')$$, clock_timestamp());
+select handoff.act('mql', 'dispose', null, 'not_a_fit', 'a note', 'why', null, null, null, null, null, clock_timestamp());
+\echo :LAST_ERROR_SQLSTATE
 select handoff.accept('mql', actor => 'regress_work_rep');
 select handoff.touch('mql', 'call');
 reset session authorization;
@@ -163,14 +174,15 @@ select fields ->> 'rep' from handoff.activity where source = 'api';
 -- an operator: for anybody, at any time; and he keeps deliveries going
 select handoff.subscribe('slack');
 set session authorization regress_work_operator;
-select work.try($$qualify('mql', 'good', 'ana')$$, '2030-03-13');
-select work.try($$hand_over('cold', 'mql_to_sdr', 'met', 'ana')$$, '2030-03-13');
-select work.try($$set_stage('cold', 'nurture', 'a partner', 'ana')$$, '2030-03-13');
-select work.try($$touch('lonely', 'call')$$, '2030-03-13');
-select work.try($$disqualify('lonely', 'student', actor => 'ana')$$, '2030-03-13');
-select work.try($$recycle('sal', 'no_budget', actor => 'ana')$$, '2030-03-13');
-select work.try($$dispose('sql', 'wrong_territory', actor => 'ana')$$, '2030-03-13');
-select decided is not null from handoff.tick('2030-03-14');
+select work.try($$qualify('mql', 'good', 'ana')$$, '2030-03-14');
+select work.try($$hand_over('cold', 'mql_to_sdr', 'met', 'ana')$$, '2030-03-14');
+select work.try($$set_stage('cold', 'nurture', 'a partner', 'ana')$$, '2030-03-14');
+select work.try($$override_work('cold', 'not_a_fit', 'a partner''s daughter', 'a note', actor => 'ana')$$, '2030-03-14');
+select work.try($$touch('lonely', 'call')$$, '2030-03-14');
+select work.try($$disqualify('lonely', 'student', actor => 'ana')$$, '2030-03-14');
+select work.try($$recycle('sal', 'no_budget', actor => 'ana')$$, '2030-03-14');
+select work.try($$dispose('sql', 'wrong_territory', actor => 'ana')$$, '2030-03-14');
+select decided is not null from handoff.tick('2030-03-15');
 select handoff.nack('slack', id, token, 'not now') from handoff.lease('slack', 1);
 select count(*) > 0, bool_and(handoff.ack('slack', id, token)) from handoff.lease('slack', 10);
 select count(*) from handoff.doctor() where severity = 'error';
@@ -188,7 +200,7 @@ drop role regress_work_rep, regress_work_operator;
 
 -- no contract in force
 select handoff.retire(1);
-select work.try($$accept('vague')$$, '2030-03-15');
+select work.try($$accept('vague')$$, '2030-03-16');
 select count(*) from handoff.verify();
 drop schema work cascade;
 select handoff.teardown(really => true);
