@@ -48,8 +48,9 @@ begin
 end
 $$;
 
--- :due of them, as far from each other as they can be, are due; then a tick, which is undone.
-create procedure bench.due_tick(label text, due int, copies int) language plpgsql as $$
+-- :due of them are due: those of neighbouring copies, as leads mostly are that were handed over at the same hour, or
+-- spread over all. Then a tick, which is undone.
+create procedure bench.due_tick(label text, due int, copies int, spread boolean) language plpgsql as $$
 declare
     seeds   int := (select count(*) from bench.clocked);
     started timestamptz;
@@ -60,7 +61,7 @@ begin
     update handoff.clock c set next_at = '2026-03-04 05:00+00' where c.next_at = '2026-03-03 05:00+00';
     update handoff.clock c set next_at = '2026-03-03 05:00+00'
     from generate_series(1, seeds) s, generate_series(1, due / seeds) d
-    where c.lead_key = format('seed %s %s', s, d * (copies / (due / seeds))) and c.handoff_no = 1 and c.kind = 'sla' and c.name = 'accept' and c.n = 1;
+    where c.lead_key = format('seed %s %s', s, case when spread then d * (copies / (due / seeds)) else copies / 2 - due / seeds / 2 + d end) and c.handoff_no = 1 and c.kind = 'sla' and c.name = 'accept' and c.n = 1;
     commit;
     -- the sweep before is not what is measured
     begin

@@ -282,7 +282,9 @@ if wants S6; then
         copied=$copies
         for round in $(seq 1 "$ROUNDS"); do
             sql -v size=$size -f s6_idle.sql >/dev/null
-            sql -c "call bench.due_tick('s6 $size', $due, $copies)" -c 'vacuum handoff.clock, handoff.lead, handoff.handoff, handoff.event, handoff.outbox'
+            for spread in false true; do
+                sql -c "call bench.due_tick('s6 $size $spread', $due, $copies, $spread)" -c 'vacuum handoff.clock, handoff.lead, handoff.handoff, handoff.event, handoff.outbox'
+            done
         done
     done
     sql -v many="$many" -v few="$few" -v due="$due" -f s6_report.sql >/dev/null
