@@ -1,7 +1,8 @@
 -- sql/extension/67-maintain.sql: what grows, and how long it is kept.
 --
 -- The log of a lead is never purged. What is deleted here is what no decision and no count asks for any
--- more, as handoff.retention says, so much a call that none takes long: the next one goes on.
+-- more, as handoff.retention says, so much a call that none takes long: the next one goes on. Rows and
+-- tables that somebody holds are stepped over; only for handoff.meta it waits, as long as a tick may hold it.
 
 create function handoff.maintain(
     p_now          timestamptz default clock_timestamp(),
@@ -25,7 +26,6 @@ create function handoff.maintain_tables(
 )
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
-    set lock_timeout = '1s'
 as $$
 declare
     most   constant int := 100000;    -- rows of a table a call
@@ -44,20 +44,13 @@ begin
     get diagnostics deliveries = row_count;
 
     select p_now - r.keep into before from handoff.retention r where r.what = 'outbox';
-    with gone as (
-        delete from handoff.outbox o
-        where o.ctid = any (array(
-            select old.ctid from handoff.outbox old
-            where old.created_at < before
-              and not exists (select from handoff.delivery d
-                              where d.lead_key = old.lead_key and d.seq = old.seq and d.n = old.n and d.state in ('pending', 'leased'))
-            limit most for update skip locked))
-        returning o.lead_key, o.seq, o.n
-    ), heard as (
-        delete from handoff.delivery d using gone g where d.lead_key = g.lead_key and d.seq = g.seq and d.n = g.n
-        returning d.seq
-    )
-    select (select count(*) from gone), deliveries + (select count(*) from heard) into messages, deliveries;
+    delete from handoff.outbox o
+    where o.ctid = any (array(
+        select old.ctid from handoff.outbox old
+        where old.created_at < before
+          and not exists (select from handoff.delivery d where d.lead_key = old.lead_key and d.seq = old.seq and d.n = old.n)
+        limit most for update skip locked));
+    get diagnostics messages = row_count;
     if messages > 0 then
         update handoff.meta m set outbox_purged_to = greatest(m.outbox_purged_to, before);
     end if;

@@ -46,5 +46,5 @@ create table handoff.retention (
 );
 insert into handoff.retention values ('activity', null), ('delivery', '90 days'), ('outbox', null), ('job_run', '7 days');
 comment on table handoff.retention is 'How long what grows is kept before handoff.maintain() deletes it; one row each, to be updated.';
-comment on column handoff.retention.what is 'activity: activities that no decision needs any more, by handoff.purge_activities(). delivery: deliveries that are done or dead. outbox: messages that nobody waits for, with their deliveries. job_run: what pg_cron noted of our jobs.';
+comment on column handoff.retention.what is 'activity: activities that no decision needs any more, by handoff.purge_activities(). delivery: deliveries that are done or dead. outbox: messages of which no delivery is left. job_run: what pg_cron noted of our jobs.';
 comment on column handoff.retention.keep is 'How long, at least a day; NULL: for ever.';

@@ -220,11 +220,13 @@ select is(pg_temp.maintained('2026-05-31 13:05'), '0 activities, 0 deliveries, 0
 select is(pg_temp.maintained('2026-05-31 13:05:01'), '0 activities, 3 deliveries, 0 messages', '.. and no longer; what waits stays');
 select is(pg_temp.left_over(), '10 messages, 7 deliveries, 5 activities', 'messages and activities for ever');
 update handoff.retention set keep = '30 days' where what = 'outbox';
-select is(pg_temp.maintained('2026-06-01'), '0 activities, 0 deliveries, 3 messages', 'unless otherwise said: those that nobody waits for');
+select is(pg_temp.maintained('2026-06-01'), '0 activities, 0 deliveries, 3 messages', 'unless otherwise said: those of which no delivery is left');
 select is_empty('select pg_temp.broken()', 'doctor() knows why they are missing');
 select is(pg_temp.maintained('2026-06-01'), '0 activities, 0 deliveries, 0 messages', 'once');
-update handoff.delivery set state = 'done', done_at = clock_timestamp();
-select is(pg_temp.maintained('2026-06-01'), '0 activities, 7 deliveries, 7 messages', 'a message goes with its deliveries, however new they are');
+update handoff.delivery set state = 'done', done_at = '2026-05-02';
+select is(pg_temp.maintained('2026-06-01'), '0 activities, 0 deliveries, 0 messages', 'a message stays as long as its deliveries');
+update handoff.delivery set state = 'done', done_at = '2026-03-02';
+select is(pg_temp.maintained('2026-06-01'), '0 activities, 7 deliveries, 7 messages', '.. and goes with them');
 select is_empty('select pg_temp.broken()', 'doctor() is content');
 update handoff.meta set outbox_purged_to = '2026-03-02 12:59';
 select is((select count(*) from handoff.doctor() where invariant = 7 and what like '%no message in the outbox'), 10::bigint, 'a message that was not purged is missed');
