@@ -18,6 +18,7 @@
 #include "flow/drain.h"
 #include "flow/intake.h"
 #include "flow/lead.h"
+#include "flow/tombstone.h"
 #include "miscadmin.h"
 #include "sql.h"
 #include "utils/builtins.h"
@@ -390,9 +391,37 @@ compare_present(const LhSource *source, char **keys, const LhSourceRow *rows, in
 				add_key(found, keys[i]);
 }
 
-static void
-compare(LhSource *source, char **keys, int n, LhDiffering *found)
+/* Without rows of somebody who was forgotten, which the drain leaves out: what they name is none of their lead's. */
+static int
+set_aside_forgotten(const LhSource *source, char **keys, LhSourceRow *rows, int n, LhDiffering *found)
 {
+	bool	   *forgotten = palloc_array(bool, n + 1);
+	char	  **aside = palloc_array(char *, n + 1);
+	int			naside = 0;
+	int			kept = 0;
+
+	if (lh_which_rows_are_forgotten(source, keys, rows, n, forgotten) == 0)
+		return n;
+	for (int i = 0; i < n; i++)
+	{
+		if (forgotten[i])
+		{
+			aside[naside++] = keys[i];
+			continue;
+		}
+		keys[kept] = keys[i];
+		rows[kept++] = rows[i];
+	}
+	/* a lead that comes to be he stays as it was; an activity that comes to be his is nobody's */
+	if (!lh_source_is(source, "lead"))
+		add_known(source, aside, naside, found);
+	return kept;
+}
+
+static void
+compare(LhSource *source, char *const *all_keys, int n, LhDiffering *found)
+{
+	char	  **keys = memcpy(palloc_array(char *, n), all_keys, sizeof(char *) * n);
 	LhSourceRow *rows = lh_source_read(source, keys, n);
 	bool	   *kept = palloc0_array(bool, n);
 	char	  **there = palloc_array(char *, n);
@@ -406,6 +435,7 @@ compare(LhSource *source, char **keys, int n, LhDiffering *found)
 			kept[i] = rows[i].row != NULL;
 	else
 	{
+		n = set_aside_forgotten(source, keys, rows, n, found);
 		compare_present(source, keys, rows, n, kept, found);
 		keep_older(source, keys, rows, n, kept);
 	}

@@ -316,3 +316,32 @@ lh_forgotten_persons(const LhBatch *batch, const LhSourceItems *group, const LhM
 	}
 	return forgotten;
 }
+
+/* Rows that are only read ------------------------------------------------------------------- */
+
+int
+lh_which_rows_are_forgotten(const LhSource *source, char *const *keys, const LhSourceRow *rows, int n, bool *forgotten)
+{
+	bool		of_leads = lh_source_is(source, "lead");
+	char	  **leads = palloc0_array(char *, n + 1);
+	char	  **names = palloc0_array(char *, n + 1);
+	char	  **persons = palloc0_array(char *, n + 1);
+	bool	   *by_name = palloc0_array(bool, n + 1);
+	bool	   *by_person = palloc0_array(bool, n + 1);
+	int			found;
+
+	memset(forgotten, false, sizeof(bool) * n);
+	if (!any_tombstones())
+		return 0;
+	for (int i = 0; i < n; i++)
+	{
+		leads[i] = lh_prefixed(source, of_leads ? keys[i] : lh_row_text(&rows[i], "lead_key"));
+		names[i] = of_leads ? lh_row_name(source->name, keys[i]) : NULL;
+		persons[i] = of_leads ? lh_person_key(lh_row_text(&rows[i], "person_key"), lh_row_text(&rows[i], "email")) : NULL;
+	}
+	found = lh_which_are_forgotten(LH_TOMB_LEAD, leads, n, forgotten) + lh_which_are_forgotten(LH_TOMB_ROW, names, n, by_name) +
+		lh_which_are_forgotten(LH_TOMB_PERSON, persons, n, by_person);
+	for (int i = 0; i < n; i++)
+		forgotten[i] = forgotten[i] || by_name[i] || by_person[i];
+	return found;
+}

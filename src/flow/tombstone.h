@@ -33,4 +33,7 @@ extern void lh_leave_forgotten(LhBatch *batch, LhSourceItems *group);
 /* After the persons they become are held: which of them are somebody who was forgotten. */
 extern bool *lh_forgotten_persons(const LhBatch *batch, const LhSourceItems *group, const LhMerging *merging);
 
+/* The same of rows that were only read, of any kind of source; how many. */
+extern int	lh_which_rows_are_forgotten(const LhSource *source, char *const *keys, const LhSourceRow *rows, int n, bool *forgotten);
+
 #endif							/* LH_TOMBSTONE_H */

@@ -6,7 +6,7 @@ select handoff.setup() \g /dev/null
 \i test/stress/lib/forget/setup.sql
 select greatest(5, (60 * :scale)::int) as seconds \gset
 \setenv LH_SECONDS :seconds
-\! cd test/stress/lib/forget && pgbench -n -d stress -c 10 -j 2 -T $LH_SECONDS -f sync.sql@10 -f activity.sql@6 -f tick.sql@2 -f forget.sql@1 -f accept.sql@2 -f deliver.sql@3 >/dev/null 2>pgbench.err && echo "ok - forget: nobody fails" || { echo "not ok - forget: nobody fails"; sed 's/^/#   /' pgbench.err; }
+\! cd test/stress/lib/forget && pgbench -n -d stress -c 10 -j 2 --random-seed=$LH_SEED -T $LH_SECONDS -f sync.sql@10 -f activity.sql@6 -f tick.sql@2 -f forget.sql@1 -f accept.sql@2 -f deliver.sql@3 >/dev/null 2>pgbench.err && echo "ok - forget: nobody fails" || { echo "not ok - forget: nobody fails"; sed 's/^/#   /' pgbench.err; }
 select verdict(deadlocks = 0, 'forget: no deadlock') from pg_stat_database where datname = current_database();
 update crm.lead set employees = employees + 1;
 update crm.act set page = '/pricing';
