@@ -47,11 +47,29 @@ order by median_hours;
 \echo == from lead to customer: handoff.funnel
 select coalesce(leg, '') as leg, step, leads, of_leads, of_handed from handoff.funnel order by leg nulls first, position;
 
-\echo == how fast they are touched, pool by pool: handoff.speed_to_lead
-select leg, pool, handed, touched, within_1h, within_24h,
-       round(median_seconds / 3600.0, 1) as median_hours, round(p90_seconds / 3600.0, 1) as p90_hours
+\echo == how fast they are touched, month by month: handoff.speed_to_lead
+select month, handed, touched, within_1h, within_1h_business as within_open_hour,
+       round(median_seconds / 3600, 1) as median_hours, round(median_business_seconds / 3600, 1) as median_open_hours,
+       round(p90_business_seconds / 3600, 1) as p90_open_hours
 from handoff.speed_to_lead
-order by leg, pool;
+where leg = 'mql_to_sdr' and dimension = 'all' and month < '2026-07-01'
+order by month;
+
+\echo == are promises of time kept: handoff.sla_attainment
+select sla, sum(attainment_num) as met, sum(missed) as missed, sum(void) as void, sum(attainment_open) as running,
+       round(sum(attainment_num) / nullif(sum(attainment_den), 0), 4) as attainment
+from handoff.sla_attainment
+where dimension = 'all'
+group by leg, sla
+order by leg, sla;
+
+\echo == how often they try, by outcome: handoff.follow_up_depth
+select coalesce(outcome, 'open') as outcome, sum(handed) as handed, sum(touches_0) as "0", sum(touches_1) as "1", sum(touches_2) as "2",
+       sum(touches_3) as "3", sum(touches_4) as "4", sum(touches_5) as "5", sum(touches_6_up) as "6 and more"
+from handoff.follow_up_depth
+where leg = 'mql_to_sdr'
+group by outcome
+order by handed desc;
 
 \echo == promises kept, in business time: the clocks of handoff.fact_clock
 select leg, metric, count(*) as clocks,

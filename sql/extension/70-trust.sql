@@ -634,7 +634,9 @@ begin
     loop
         execute format('grant select on handoff.%I to %I', view_name, role_name);
     end loop;
-    execute format('grant execute on function handoff.view_time() to %I', role_name);
+    -- what the views call, which their reader must be allowed to
+    execute format('grant execute on function handoff.view_time(), handoff.kaplan_meier(double precision, boolean, double precision[]),'
+                   ' handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz) to %I', role_name);
 end
 $$;
 comment on function handoff.grant_views(text) is
@@ -644,7 +646,8 @@ create function handoff.reader_views() returns text[]
     language sql immutable parallel safe
     set search_path = pg_catalog, pg_temp
 return array[
-    'funnel', 'journey', 'kpi_band', 'kpi_month', 'kpi_pool', 'on_cadence', 'rejection_reason', 'source_health', 'speed_to_lead'
+    'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_month', 'kpi_pool', 'on_cadence', 'rejection_reason', 'response_split', 'sla_attainment',
+    'source_health', 'speed_to_lead'
 ];
 comment on function handoff.reader_views() is
     'Views that hold no personal data: what access reader may read.';

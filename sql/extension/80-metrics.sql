@@ -142,6 +142,21 @@ create function handoff.logistic_predict(coefficients double precision[], featur
 comment on function handoff.logistic_predict(double precision[], double precision[]) is
     'The probability that a model gives: 1 / (1 + exp(-(coefficients[1] + coefficients[2] * features[1] + ..))), from 0 to 1; NULL if a number is NULL. Error 2202E: not one coefficient more than features, or arrays of several dimensions.';
 
+create function handoff.kaplan_meier_step(bytea, seconds double precision, happened boolean, shares double precision[]) returns bytea
+    language c immutable parallel safe as 'MODULE_PATHNAME', 'lh_kaplan_meier_step';
+comment on function handoff.kaplan_meier_step(bytea, double precision, boolean, double precision[]) is
+    'State of kaplan_meier() after one more row. Errors: those of kaplan_meier(), 0A000 (not called by an aggregate).';
+
+create function handoff.kaplan_meier_combine(bytea, bytea) returns bytea
+    language c immutable parallel safe as 'MODULE_PATHNAME', 'lh_kaplan_meier_combine';
+comment on function handoff.kaplan_meier_combine(bytea, bytea) is
+    'Two partial states of kaplan_meier() as one. Errors: 0A000 (not called by an aggregate), 22P03 (not such a state), 22023 (of different shares). A state of more than 1 GB can''t be passed between processes: 54000.';
+
+create function handoff.kaplan_meier_final(bytea) returns double precision[]
+    language c immutable parallel safe as 'MODULE_PATHNAME', 'lh_kaplan_meier_final';
+comment on function handoff.kaplan_meier_final(bytea) is
+    'The result of kaplan_meier() from its state. Error: 22P03 (not such a state).';
+
 -- Aggregates ---------------------------------------------------------------------------------------
 -- sspace is what a small state takes, with its memory context: of many groups the planner then sorts, rather
 -- than have a context each for all of them at once.
@@ -190,6 +205,17 @@ create aggregate handoff.logistic_fit(outcome boolean, features double precision
 comment on aggregate handoff.logistic_fit(boolean, double precision[], double precision) is
     'Logistic regression: the coefficients that maximize log-likelihood - ridge / 2 * (sum of squared coefficients without the intercept), by Newton''s method (Hastie, Tibshirani, Friedman 2009, 4.4). ridge 0 is plain maximum likelihood. Rows with a NULL outcome, features or feature are left out; NULL unless both outcomes occur. Errors: LH060 (collinear features, or outcomes that they separate, with too small a ridge), 22023 (ridge negative, infinite, NULL or not the same in all rows), 22003 (a feature is NaN or infinite), 2202E (rows with different numbers of features, or of several dimensions), 54000 (more than 1000 features), 53400 (too many distinct rows for maintenance_work_mem).';
 
+create aggregate handoff.kaplan_meier(seconds double precision, happened boolean, shares double precision[]) (
+    sfunc = handoff.kaplan_meier_step,
+    stype = bytea,
+    sspace = 2048,
+    finalfunc = handoff.kaplan_meier_final,
+    combinefunc = handoff.kaplan_meier_combine,
+    parallel = safe
+);
+comment on aggregate handoff.kaplan_meier(double precision, boolean, double precision[]) is
+    'After how long has it happened to the given shares (0.5: the median) of all rows, those included to which it has not happened yet? seconds is how long it took, or, where happened is false, how long at least. An array beside shares; an element is NULL where it has not happened to so many. The estimate of Kaplan and Meier (1958): at each time the share that still waits is multiplied by 1 - (rows of that time) / (rows that have waited at least as long); the result is the first time at which no more than 1 - share still waits. Where all have happened it is percentile_disc(). Rows with a NULL in seconds or happened are left out; NULL if there are no others. Errors: 22003 (seconds negative or NaN), 22023 (shares not from above 0 to 1, none, more than 100, or not the same in all rows), 54000 (too many rows for one state).';
+
 revoke all on function handoff.tally_combine(bytea, bytea) from public;
 revoke all on function handoff.auc_step(bytea, double precision, boolean) from public;
 revoke all on function handoff.auc_final(bytea) from public;
@@ -204,3 +230,7 @@ revoke all on function handoff.logistic_step(bytea, boolean, double precision[],
 revoke all on function handoff.logistic_final(bytea) from public;
 revoke all on function handoff.logistic_predict(double precision[], double precision[]) from public;
 revoke all on function handoff.logistic_fit(boolean, double precision[], double precision) from public;
+revoke all on function handoff.kaplan_meier_step(bytea, double precision, boolean, double precision[]) from public;
+revoke all on function handoff.kaplan_meier_combine(bytea, bytea) from public;
+revoke all on function handoff.kaplan_meier_final(bytea) from public;
+revoke all on function handoff.kaplan_meier(double precision, boolean, double precision[]) from public;

@@ -185,7 +185,7 @@ comment on column handoff.handoff.intent is 'Its intent at that moment, in point
 comment on column handoff.handoff.score is 'Its score at that moment, in points.';
 comment on column handoff.handoff.segment is 'Its derived field segment at that moment; NULL: none.';
 comment on column handoff.handoff.trigger is 'What qualified it: row, activity, review, contract, manual.';
-comment on column handoff.handoff.trigger_at is 'Time of that input: where speed-to-lead begins.';
+comment on column handoff.handoff.trigger_at is 'Time of that input: where speed-to-lead begins. Of a row that was there before its source was attached, and has neither created_at nor version: when it was captured.';
 comment on column handoff.handoff.seen_at is 'When that input was captured (clock time); of a cycle that began by itself, when it began; not after handed_at. NULL: not known.';
 comment on column handoff.handoff.handed_at is 'When the leg was passed (the decision''s now). The cohort of the handoff in KPIs.';
 comment on column handoff.handoff.incomplete is 'Handed over although required fields were missing, after the longest wait.';

@@ -54,7 +54,19 @@ select h.lead_key,
        (h.won_at <= h.handed_at + interval '1440 hours') is true as won_60,
        (h.won_at <= h.handed_at + interval '2160 hours') is true as won_90,
        greatest(extract(epoch from coalesce(h.first_touch_at, h.closed_at, t.now) - h.trigger_at), 0) as response_seconds,
-       h.override_reason is not null as overridden
+       h.override_reason is not null as overridden,
+       case
+           when h.first_touch_business_seconds is not null then h.first_touch_business_seconds
+           else handoff.open_seconds(c.calendar, null, null, h.trigger_at, coalesce(h.first_touch_at, h.closed_at, t.now))::numeric
+       end as response_business_seconds,
+       h.seen_at,
+       h.assigned_at,
+       h.delivered_at,
+       h.first_touch_at,
+       h.touches,
+       h.contacts,
+       cardinality(h.channels) as channels,
+       c.calendar
 from handoff.handoff h
 join handoff.contract c on c.contract_id = h.contract_id
 cross join lateral (select (select handoff.view_time()) as now) t;
@@ -102,6 +114,15 @@ comment on column handoff.fact_handoff.won_60 is 'The same for 60 days.';
 comment on column handoff.fact_handoff.won_90 is 'The same for 90 days.';
 comment on column handoff.fact_handoff.response_seconds is 'Seconds of elapsed time from trigger_at to the first touch; while untouched, how long it has waited so far: until closed_at, else handoff.view_time(). Not below 0.';
 comment on column handoff.fact_handoff.overridden is 'Somebody let a disposition be given though its work standard asked for more.';
+comment on column handoff.fact_handoff.response_business_seconds is 'The same in open time of the calendar of the handoff''s contract (elapsed time if it names none): up to a first touch as the calendar was when it became known, else as it is now.';
+comment on column handoff.fact_handoff.seen_at is 'When its trigger was captured; NULL: not known.';
+comment on column handoff.fact_handoff.assigned_at is 'When the first owner was found; NULL: nobody was.';
+comment on column handoff.fact_handoff.delivered_at is 'When the news of it was first acknowledged by a destination; NULL: not known to have been.';
+comment on column handoff.fact_handoff.first_touch_at is 'Time of the first human touch since; NULL: untouched.';
+comment on column handoff.fact_handoff.touches is 'Human touches since, two-way contacts included, until it closed.';
+comment on column handoff.fact_handoff.contacts is 'Two-way contacts among them.';
+comment on column handoff.fact_handoff.channels is 'Over how many channels.';
+comment on column handoff.fact_handoff.calendar is 'Calendar of its contract; NULL: none, all time counts.';
 
 create view handoff.fact_clock as
 select f.lead_key,
@@ -115,8 +136,8 @@ select f.lead_key,
        f.month,
        f.band,
        f.segment,
-       f.pool,
-       f.rep,
+       case when k.rep is null then f.pool else k.pool end as pool,
+       coalesce(k.rep, f.rep) as rep,
        f.is_open,
        k.started_at,
        k.due_at,
@@ -126,13 +147,59 @@ select f.lead_key,
            when k.verdict is not null then k.verdict
            when k.stopped_at > k.due_at then 'missed'
            when k.stopped_at is not null then 'met'
-           when (select handoff.view_time()) > k.due_at and (not k.paused or k.due_at <= p.since) then 'missed'
+           when (select handoff.view_time()) > k.due_at and (not k.paused or k.due_at <= (select max(lower(r)) from unnest(k.pauses) r)) then 'missed'
            else 'running'
-       end as verdict
+       end as verdict,
+       f.contract_id,
+       s.clock,
+       extract(epoch from coalesce(k.stopped_at, t.now) - k.started_at) - case when isempty(k.pauses) then 0 else (
+           select coalesce(sum(extract(epoch from g.until - g.since)), 0)
+           from unnest(k.pauses) r
+           cross join lateral (select greatest(lower(r), k.started_at) as since,
+                                      least(upper(r), k.stopped_at, t.now) as until) g
+           where g.since < g.until
+       ) end as elapsed_seconds,
+       case
+           when k.business_seconds is not null then k.business_seconds
+           else (handoff.open_seconds(w.calendar, w.hours, w.zone, k.started_at, coalesce(k.stopped_at, t.now))
+               - case when isempty(k.pauses) then 0 else (
+                     select coalesce(sum(handoff.open_seconds(w.calendar, w.hours, w.zone, greatest(lower(r), k.started_at),
+                                                              least(upper(r), k.stopped_at, t.now))), 0)
+                     from unnest(k.pauses) r
+                 ) end)::numeric
+       end as business_seconds,
+       case when s.clock = 'elapsed' then
+           extract(epoch from k.due_at - k.started_at) - case when isempty(k.pauses) then 0 else (
+               select coalesce(sum(extract(epoch from upper(r) - greatest(lower(r), k.started_at))), 0)
+               from unnest(k.pauses) r
+               where greatest(lower(r), k.started_at) < least(upper(r), k.due_at)
+           ) end
+       else
+           (handoff.open_seconds(w.calendar, w.hours, w.zone, k.started_at, k.due_at) - case when isempty(k.pauses) then 0 else (
+               select coalesce(sum(handoff.open_seconds(w.calendar, w.hours, w.zone, greatest(lower(r), k.started_at), upper(r))), 0)
+               from unnest(k.pauses) r
+               where lower(r) < k.due_at
+           ) end)::numeric
+       end as target_seconds,
+       case when k.stopped_at is null then extract(epoch from k.due_at - t.now) end as remaining_seconds,
+       case when k.stopped_at is null then
+           (handoff.open_seconds(w.calendar, w.hours, w.zone, t.now, k.due_at)
+               - handoff.open_seconds(w.calendar, w.hours, w.zone, k.due_at, t.now))::numeric
+       end as remaining_business_seconds,
+       case when k.next_at is not null then k.next_step end as next_step,
+       k.next_at
 from handoff.clock k
 join handoff.fact_handoff f on f.lead_key = k.lead_key and f.handoff_no = k.handoff_no
 join handoff.sla s on s.contract_id = f.contract_id and s.name = k.name
-left join lateral (select max(lower(r)) as since from unnest(k.pauses) r) p on k.paused
+left join handoff.rep r on r.rep = k.rep
+left join handoff.pool p on p.pool = k.pool
+cross join lateral (
+    -- whose hours: his own, else those of his calendar, the pool's or the contract's, in his time zone
+    select case when r.schedule is null then coalesce(r.calendar, p.calendar, f.calendar) else r.calendar end as calendar,
+           r.schedule as hours,
+           case when r.schedule is null then r.zone end as zone
+) w
+cross join lateral (select (select handoff.view_time()) as now) t
 where k.kind = 'sla';
 comment on view handoff.fact_clock is 'One row an SLA clock of a handoff: the dimensions of its handoff, and the verdict as it is now. Holds lead keys.';
 comment on column handoff.fact_clock.lead_key is 'Lead.';
@@ -146,14 +213,23 @@ comment on column handoff.fact_clock.counted is 'KPIs count the handoff, see fac
 comment on column handoff.fact_clock.month is 'Cohort of the handoff, see fact_handoff.month.';
 comment on column handoff.fact_clock.band is 'Band of the handoff; NULL: none.';
 comment on column handoff.fact_clock.segment is 'Segment of the handoff; NULL: none.';
-comment on column handoff.fact_clock.pool is 'Pool that the handoff''s present owner was picked from; NULL: none.';
-comment on column handoff.fact_clock.rep is 'Present owner of the handoff; NULL: nobody.';
+comment on column handoff.fact_clock.pool is 'Pool that the rep was picked from; NULL: none.';
+comment on column handoff.fact_clock.rep is 'Whose clock it is; of one that is nobody''s own (scope lead), the present owner of the handoff; NULL: nobody.';
 comment on column handoff.fact_clock.is_open is 'The handoff is open.';
 comment on column handoff.fact_clock.started_at is 'When the clock started.';
 comment on column handoff.fact_clock.due_at is 'When it is due.';
 comment on column handoff.fact_clock.stopped_at is 'When it was stopped; NULL: it runs.';
 comment on column handoff.fact_clock.paused is 'It stands still, so it can''t become overdue; what was overdue before stays it.';
 comment on column handoff.fact_clock.verdict is 'met, missed (a clock that runs and whose due_at is before handoff.view_time() included), void, or running.';
+comment on column handoff.fact_clock.contract_id is 'Version of the contract that the handoff is worked under.';
+comment on column handoff.fact_clock.clock is 'business or elapsed: which time the SLA''s target is.';
+comment on column handoff.fact_clock.elapsed_seconds is 'Elapsed time from started_at until it was stopped, else until handoff.view_time(), without pauses.';
+comment on column handoff.fact_clock.business_seconds is 'The same in open time of its hours: the rep''s, else the pool''s, else the contract''s calendar; elapsed time if there are none. Of a clock that was stopped, as they were then.';
+comment on column handoff.fact_clock.target_seconds is 'From started_at to due_at without pauses that have ended, in the SLA''s own time: open or elapsed, as clock says. NULL: it is never due.';
+comment on column handoff.fact_clock.remaining_seconds is 'Elapsed time from handoff.view_time() to due_at; negative when overdue; NULL: it was stopped, or is never due.';
+comment on column handoff.fact_clock.remaining_business_seconds is 'The same in open time of its hours.';
+comment on column handoff.fact_clock.next_step is 'Next step of its escalation; NULL: there is none left.';
+comment on column handoff.fact_clock.next_at is 'When that comes.';
 
 -- The rates of the kpi_ views, one row each: the facts they count, the criteria of numerator,
 -- denominator and open ones, and the same in words. A dimension in place of "month" makes a view.
@@ -276,90 +352,6 @@ begin
     end loop;
 end
 $views$;
-
--- How fast somebody answers. Who was never touched is not left out (that would flatter): until the
--- handoff closed, or until now, we know that it took longer. Kaplan and Meier's estimate uses just
--- that: after each time at which somebody was touched, the share that still waits is multiplied by
--- 1 - touched / at risk, where at risk are those known to have waited as long. Times are whole seconds,
--- rounded up. The product is summed as logarithms; 1e-9 is far above their rounding and far below one
--- handoff in a million.
-
-create view handoff.speed_to_lead as
-with moment as (
-    select f.pool,
-           f.leg,
-           ceil(f.response_seconds)::bigint as at,
-           count(*) as handed,
-           count(*) filter (where f.touched) as touched,
-           count(*) filter (where f.is_open and not f.touched) as waiting
-    from handoff.fact_handoff f
-    where f.counted
-    group by f.pool, f.leg, ceil(f.response_seconds)::bigint
-), risk as (
-    select m.*,
-           (sum(m.handed) over (partition by m.pool, m.leg)
-               - sum(m.handed) over (partition by m.pool, m.leg order by m.at)
-               + m.handed)::float8 as at_risk
-    from moment m
-), curve as (
-    select r.*,
-           sum(case when r.touched = r.at_risk then '-infinity' else ln(1 - r.touched / r.at_risk) end)
-               over (partition by r.pool, r.leg order by r.at) as log_waiting
-    from risk r
-), total as (
-    select c.pool,
-           c.leg,
-           sum(c.handed)::bigint as handed,
-           sum(c.touched)::bigint as touched,
-           coalesce(sum(c.touched) filter (where c.at <= 300), 0)::bigint as within_5m,
-           coalesce(sum(c.waiting) filter (where c.at <= 300), 0)::bigint as within_5m_open,
-           coalesce(sum(c.touched) filter (where c.at <= 3600), 0)::bigint as within_1h,
-           coalesce(sum(c.waiting) filter (where c.at <= 3600), 0)::bigint as within_1h_open,
-           coalesce(sum(c.touched) filter (where c.at <= 86400), 0)::bigint as within_24h,
-           coalesce(sum(c.waiting) filter (where c.at <= 86400), 0)::bigint as within_24h_open,
-           min(c.at) filter (where c.touched > 0 and c.log_waiting <= ln(0.5::float8) + 1e-9) as median_seconds,
-           min(c.at) filter (where c.touched > 0 and c.log_waiting <= ln(0.1::float8) + 1e-9) as p90_seconds
-    from curve c
-    group by c.pool, c.leg
-)
-select t.pool,
-       t.leg,
-       t.handed,
-       t.touched,
-       round(t.within_5m::numeric / t.handed, 4) as within_5m,
-       t.within_5m as within_5m_num,
-       t.handed as within_5m_den,
-       t.within_5m_open,
-       round(t.within_1h::numeric / t.handed, 4) as within_1h,
-       t.within_1h as within_1h_num,
-       t.handed as within_1h_den,
-       t.within_1h_open,
-       round(t.within_24h::numeric / t.handed, 4) as within_24h,
-       t.within_24h as within_24h_num,
-       t.handed as within_24h_den,
-       t.within_24h_open,
-       t.median_seconds::numeric as median_seconds,
-       t.p90_seconds::numeric as p90_seconds
-from total t;
-comment on view handoff.speed_to_lead is 'How fast a human answers, by pool and leg: elapsed time from trigger_at to the first touch, over all counted handoffs, untouched ones included. Formulas: docs/learn.md.';
-comment on column handoff.speed_to_lead.pool is 'Pool that the present owner was picked from; NULL: none.';
-comment on column handoff.speed_to_lead.leg is 'Leg.';
-comment on column handoff.speed_to_lead.handed is 'Handoffs.';
-comment on column handoff.speed_to_lead.touched is 'Those with a human touch.';
-comment on column handoff.speed_to_lead.within_5m is 'Share, 0 to 1: handoffs touched within 5 minutes / all handoffs.';
-comment on column handoff.speed_to_lead.within_5m_num is 'Numerator: handoffs touched within 5 minutes.';
-comment on column handoff.speed_to_lead.within_5m_den is 'Denominator: all handoffs.';
-comment on column handoff.speed_to_lead.within_5m_open is 'What could still change it: open untouched handoffs within their first 5 minutes, in the denominator.';
-comment on column handoff.speed_to_lead.within_1h is 'Share, 0 to 1: handoffs touched within an hour / all handoffs.';
-comment on column handoff.speed_to_lead.within_1h_num is 'Numerator: handoffs touched within an hour.';
-comment on column handoff.speed_to_lead.within_1h_den is 'Denominator: all handoffs.';
-comment on column handoff.speed_to_lead.within_1h_open is 'What could still change it: open untouched handoffs within their first hour, in the denominator.';
-comment on column handoff.speed_to_lead.within_24h is 'Share, 0 to 1: handoffs touched within 24 hours / all handoffs.';
-comment on column handoff.speed_to_lead.within_24h_num is 'Numerator: handoffs touched within 24 hours.';
-comment on column handoff.speed_to_lead.within_24h_den is 'Denominator: all handoffs.';
-comment on column handoff.speed_to_lead.within_24h_open is 'What could still change it: open untouched handoffs within their first 24 hours, in the denominator.';
-comment on column handoff.speed_to_lead.median_seconds is 'Kaplan-Meier estimate of the time after which half of all handoffs have been touched, in whole seconds, rounded up. NULL: fewer are known to be.';
-comment on column handoff.speed_to_lead.p90_seconds is 'The same for nine in ten.';
 
 create view handoff.rejection_reason as
 with rejected as (
@@ -496,45 +488,7 @@ comment on column handoff.funnel.of_handed_num is 'Numerator: leads that reached
 comment on column handoff.funnel.of_handed_den is 'Denominator: leads handed over on the leg. NULL in the row of all leads.';
 comment on column handoff.funnel.of_handed_open is 'What could still change it: leads with an open handoff of the leg that have not reached the step, in the denominator. NULL in the row of all leads.';
 
--- What burns. These two name leads and reps, whatever the origin of the handoff.
-
-create view handoff.at_risk as
-select f.lead_key,
-       f.handoff_no,
-       f.leg,
-       f.cycle,
-       f.band,
-       f.pool,
-       f.rep,
-       f.sla,
-       f.metric,
-       f.started_at,
-       f.due_at,
-       t.now > f.due_at as overdue,
-       round(extract(epoch from f.due_at - t.now)) as remaining_seconds,
-       round(extract(epoch from f.due_at - f.started_at)) as span_seconds
-from handoff.fact_clock f
-cross join lateral (select (select handoff.view_time()) as now) t
-where f.is_open
-  and f.metric in ('accept', 'first_touch')
-  and f.stopped_at is null
-  and not f.paused
-  and (f.due_at - t.now) * 4 <= f.due_at - f.started_at;
-comment on view handoff.at_risk is 'SLA clocks for acceptance and first touch of open handoffs that are overdue or have less than a quarter of their time left (or just that), one row each. Clocks that are paused are not at risk.';
-comment on column handoff.at_risk.lead_key is 'Lead.';
-comment on column handoff.at_risk.handoff_no is 'Handoff of the lead.';
-comment on column handoff.at_risk.leg is 'Leg.';
-comment on column handoff.at_risk.cycle is 'Cycle of the lead, from 1.';
-comment on column handoff.at_risk.band is 'Band at handed_at; NULL: none.';
-comment on column handoff.at_risk.pool is 'Pool that the owner was picked from; NULL: none.';
-comment on column handoff.at_risk.rep is 'Owner; NULL: nobody.';
-comment on column handoff.at_risk.sla is 'Name of the SLA.';
-comment on column handoff.at_risk.metric is 'accept or first_touch.';
-comment on column handoff.at_risk.started_at is 'When the clock started.';
-comment on column handoff.at_risk.due_at is 'When it is due.';
-comment on column handoff.at_risk.overdue is 'That is in the past, seen from handoff.view_time().';
-comment on column handoff.at_risk.remaining_seconds is 'Elapsed time from handoff.view_time() to due_at in whole seconds; negative when overdue.';
-comment on column handoff.at_risk.span_seconds is 'Elapsed time from started_at to due_at in whole seconds.';
+-- What burns. It names leads, whatever the origin of the handoff; at_risk stands in 82-speed.sql.
 
 create view handoff.unassigned as
 select h.lead_key,

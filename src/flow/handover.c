@@ -136,6 +136,24 @@ new_handoff(LhDecision *decision)
 	return handoff;
 }
 
+/*
+ * What has qualified it.  A cycle may have begun by itself, after the newest input.  What is replayed was captured
+ * after its now.  Of a row that was there before its source was attached we may know no more than when we saw it.
+ */
+static void
+set_trigger(const LhDecision *decision, LhHandoff *h)
+{
+	const LhLead *lead = decision->lead;
+
+	h->trigger = lead->trigger;
+	h->trigger_at = Max(lead->trigger_at, lead->cycle_since);
+	h->seen_at = lead->trigger_at >= lead->cycle_since ? lead->seen_at : lead->cycle_since;
+	if (h->seen_at != LH_NOT_YET)
+		h->seen_at = Min(h->seen_at, decision->now);
+	if (h->trigger_at == DT_NOBEGIN)
+		h->trigger_at = Min(h->seen_at, decision->now);
+}
+
 /* The lead has just passed a leg: make the handoff. */
 void
 lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *origin,
@@ -161,11 +179,7 @@ lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *
 	h->intent = decision->score->intent_points;
 	h->score = lead->score;
 	h->segment = lh_get_text_field(decision, "segment");
-	h->trigger = lead->trigger;
-	h->trigger_at = Max(lead->trigger_at, lead->cycle_since);
-	h->seen_at = lead->trigger_at >= lead->cycle_since ? lead->seen_at : lead->cycle_since;
-	if (h->seen_at != LH_NOT_YET)
-		h->seen_at = Min(h->seen_at, decision->now);	/* what is replayed was captured after its now */
+	set_trigger(decision, h);
 	h->handed_at = decision->now;
 	h->incomplete = incomplete;
 	h->booked_at = leg == 0 ? booked_before(decision) : LH_NOT_YET;

@@ -378,8 +378,8 @@ absorb(LhTally *tally, const struct varlena *state, MemoryContext context)
 
 /* ---------- arguments ---------- */
 
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
+MemoryContext
+lh_aggregate_context(FunctionCallInfo fcinfo)
 {
 	MemoryContext context;
 
@@ -391,8 +391,7 @@ aggregate_context(FunctionCallInfo fcinfo)
 }
 
 /*
- * The state as it is in our memory.  An engine that kept it flat hands that in.  The type is bytea, of which
- * there are no other expanded objects.
+ * The state as it is in our memory.  An engine that kept it flat hands that in.
  */
 static LhTally *
 state_of(FunctionCallInfo fcinfo, MemoryContext context)
@@ -400,14 +399,20 @@ state_of(FunctionCallInfo fcinfo, MemoryContext context)
 	struct varlena *state = (struct varlena *) PG_GETARG_POINTER(0);
 
 	if (VARATT_IS_EXTERNAL_EXPANDED(state))
-		return (LhTally *) DatumGetEOHP(PointerGetDatum(state));
+	{
+		ExpandedObjectHeader *header = DatumGetEOHP(PointerGetDatum(state));
+
+		if (header->eoh_methods != &methods)
+			lh_tally_broken();
+		return (LhTally *) header;
+	}
 	return absorb(NULL, pg_detoast_datum(state), context);
 }
 
 LhTally *
 lh_tally_state(FunctionCallInfo fcinfo, int width, double option)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = lh_aggregate_context(fcinfo);
 	LhTally    *tally;
 
 	if (PG_ARGISNULL(0))
@@ -429,7 +434,7 @@ lh_tally_final(FunctionCallInfo fcinfo)
 Datum
 lh_tally_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = lh_aggregate_context(fcinfo);
 	LhTally    *tally = PG_ARGISNULL(0) ? NULL : state_of(fcinfo, context);
 
 	if (!PG_ARGISNULL(1))

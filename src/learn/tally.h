@@ -56,6 +56,9 @@ lh_tally_words(int width)			/* of a packed row */
 	return (width + 63) / 64;
 }
 
+/* Where the state of an aggregate lives; an error if none is being computed. */
+extern MemoryContext lh_aggregate_context(FunctionCallInfo fcinfo);
+
 /* The tally that an argument holds, or a new one where it is NULL, in the aggregate's context. */
 extern LhTally *lh_tally_state(FunctionCallInfo fcinfo, int width, double option);
 

@@ -37,6 +37,7 @@
 PG_FUNCTION_INFO_V1(lh_sql_business_add);
 PG_FUNCTION_INFO_V1(lh_sql_business_sub);
 PG_FUNCTION_INFO_V1(lh_sql_business_between);
+PG_FUNCTION_INFO_V1(lh_sql_open_seconds);
 PG_FUNCTION_INFO_V1(lh_sql_is_open);
 PG_FUNCTION_INFO_V1(lh_sql_next_open);
 PG_FUNCTION_INFO_V1(lh_sql_next_close);
@@ -288,25 +289,30 @@ prepare_names(void)
 	names_valid = true;
 }
 
-LhCalendar *
-lh_calendar_for(const char *name, const LhSchedule *hours, const char *zone)
+static Bytes
+make_key(const char *name, const LhSchedule *hours, const char *zone)
 {
 	StringInfoData text;
-	Bytes		key;
-	Entry	   *entry;
-	LhCalendar *calendar;
 
-	if (name == NULL)
-		return lh_calendar_of(hours);
 	initStringInfo(&text);
 	appendBinaryStringInfo(&text, name, strlen(name) + 1);
 	if (zone != NULL)
 		appendBinaryStringInfo(&text, zone, strlen(zone) + 1);
 	if (hours != NULL)
 		appendBinaryStringInfo(&text, (const char *) hours, VARSIZE(hours));
-	key.length = text.len;
-	key.data = text.data;
+	return (Bytes) {text.len, text.data};
+}
 
+LhCalendar *
+lh_calendar_for(const char *name, const LhSchedule *hours, const char *zone)
+{
+	Bytes		key;
+	Entry	   *entry;
+	LhCalendar *calendar;
+
+	if (name == NULL)
+		return lh_calendar_of(hours);
+	key = make_key(name, hours, zone);
 	prepare_names();
 	entry = hash_search(names, &key, HASH_FIND, NULL);
 	if (entry != NULL)
@@ -403,17 +409,26 @@ is_last(const Asked *asked, Bytes key)
 		memcmp(asked->last_key.data, key.data, key.length) == 0;
 }
 
+/* In a world of our own: the caller may be anywhere. */
 static LhCalendar *
-read_named(const char *name)
+read_for(const char *name, const LhSchedule *hours, const char *zone)
 {
 	LhWorld		world;
 	LhCalendar *calendar;
 
 	lh_enter(&world, true);
 	SPI_connect();
-	calendar = lh_calendar_named(name);
+	calendar = lh_calendar_for(name, hours, zone);
 	SPI_finish();
 	lh_leave(&world);
+	return calendar;
+}
+
+static LhCalendar *
+read_named(const char *name)
+{
+	LhCalendar *calendar = read_for(name, NULL, NULL);
+
 	if (calendar == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -499,6 +514,52 @@ lh_sql_business_between(PG_FUNCTION_ARGS)
 
 	result->time = lh_business_between(calendar_argument(fcinfo), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
 	PG_RETURN_INTERVAL_P(result);
+}
+
+/* A calendar, with other hours or in another zone, or hours alone; NULL if there is none of that name. */
+static LhCalendar *
+find_hours(Asked *asked, const char *name, const LhSchedule *hours, const char *zone)
+{
+	Bytes		key = make_key(name == NULL ? "" : name, hours, zone);	/* no calendar's name is empty */
+	Entry	   *entry;
+
+	if (is_last(asked, key))
+		return asked->last;
+	if (asked->names == NULL)
+		asked->names = make_table(asked->mcxt);
+	entry = hash_search(asked->names, &key, HASH_FIND, NULL);
+	if (entry == NULL)
+	{
+		enter(asked->names, asked->mcxt, key, read_for(name, hours, zone));
+		entry = hash_search(asked->names, &key, HASH_FIND, NULL);
+	}
+	asked->last_key = entry->key;
+	asked->last = entry->calendar;
+	return asked->last;
+}
+
+/* open_seconds(calendar, hours, zone, a, b): as a clock counts, see hours.c */
+Datum
+lh_sql_open_seconds(PG_FUNCTION_ARGS)
+{
+	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	LhSchedule *hours = PG_ARGISNULL(1) ? NULL : PG_GETARG_SCHEDULE_P(1);
+	char	   *zone = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+	LhCalendar *calendar = NULL;
+	TimestampTz a;
+	TimestampTz b;
+
+	if (PG_ARGISNULL(3) || PG_ARGISNULL(4))
+		PG_RETURN_NULL();
+	a = PG_GETARG_TIMESTAMPTZ(3);
+	b = PG_GETARG_TIMESTAMPTZ(4);
+	if (TIMESTAMP_NOT_FINITE(a) || TIMESTAMP_NOT_FINITE(b))
+		PG_RETURN_NULL();
+	if (name != NULL || hours != NULL)
+		calendar = find_hours(what_was_asked(fcinfo), name, hours, zone);
+	if (b <= a)
+		PG_RETURN_FLOAT8(0);
+	PG_RETURN_FLOAT8((double) (calendar == NULL ? b - a : lh_business_between(calendar, a, b)) / USECS_PER_SEC);
 }
 
 Datum

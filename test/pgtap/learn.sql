@@ -1,9 +1,8 @@
 -- Learn: every KPI view against the same numbers counted in another way, row by row, over a few hundred
--- handoffs with every odd case among them; against published survival data; and against small sums
--- done by hand.
+-- handoffs with every odd case among them, and against small sums done by hand. Views of time: speed.sql.
 begin;
 set local client_min_messages = warning;
-select plan(30);
+select plan(25);
 do $$ begin
     if to_regclass('handoff.contract') is not null then
         perform handoff.teardown(really => true);
@@ -27,11 +26,11 @@ create temp table mine as
 select c.oid, c.relname::text as view_name
 from pg_class c
 where c.oid in (select ('handoff.' || v)::regclass
-                from unnest('{fact_handoff,fact_clock,kpi_month,kpi_band,kpi_pool,speed_to_lead,rejection_reason,funnel,at_risk,unassigned}'::text[]) v);
+                from unnest('{fact_handoff,fact_clock,kpi_month,kpi_band,kpi_pool,rejection_reason,funnel,unassigned}'::text[]) v);
 create temp table col as
 select m.view_name, a.attname::text as name, a.atttypid::regtype as type, a.attnum
 from mine m join pg_attribute a on a.attrelid = m.oid and a.attnum > 0;
-select is((select count(*) from mine where obj_description(oid, 'pg_class') is not null), 10::bigint, 'ten views, each with a comment');
+select is((select count(*) from mine where obj_description(oid, 'pg_class') is not null), 8::bigint, 'eight views, each with a comment');
 select is_empty($$ select view_name, name from mine join col using (view_name) where col_description(oid, attnum) is null $$,
     'every column has a comment');
 select is_empty($$ select * from col where type in ('interval'::regtype, 'jsonb', 'json') or name like '%seconds' and type <> 'numeric'::regtype
@@ -52,8 +51,8 @@ select is_empty($$
     join pg_rewrite w on w.ev_class = m.oid
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_proc'::regclass
     join pg_proc p on p.oid = d.refobjid
-    where p.oid <> 'handoff.view_time()'::regprocedure
-$$, 'no function of ours but view_time()');
+    where p.proname not in ('view_time', 'open_seconds')
+$$, 'no function of ours but view_time() and open_seconds()');
 select is_empty($$ select view_name from mine where pg_get_viewdef(oid) ~* '(now|timestamp|timeofday)\(|current_(date|time)|localtime' $$,
     'no other clock');
 select is_empty($$ select * from col where view_name = any (handoff.reader_views()) and name in ('lead_key', 'rep', 'note') $$,
@@ -274,38 +273,6 @@ select is((select sum(handed) from handoff.kpi_month where cycle = 'all'), (sele
 select cmp_ok((select count(*) from handoff.kpi_month where opportunity_90 is null and opportunity_90_den = 0 and opportunity_90_open > 0), '>', 0::bigint,
     'a month of which nothing is old enough has no rate');
 
--- Speed: Kaplan and Meier step by step, with exact fractions ------------------------------------------
-
-create temp table wait as
-select h.pool, h.leg, h.first_touch_at is not null as touched, h.closed_at is null as open,
-       ceil(greatest(0, extract(epoch from case when h.first_touch_at is not null then h.first_touch_at
-                                                when h.closed_at is not null then h.closed_at
-                                                else timestamptz '2026-07-01 12:00+00' end) - extract(epoch from h.trigger_at))) as s
-from handoff.handoff h
-where h.origin in ('self_booked', 'contract') and coalesce(h.outcome, '') <> 'withdrawn';
-create function pg_temp.kaplan_meier(for_pool text, for_leg text, left_waiting numeric) returns numeric language plpgsql as $$
-declare
-    share numeric(60, 50) := 1;
-    t     numeric;
-begin
-    for t in select distinct s from wait where pool is not distinct from for_pool and leg = for_leg and touched order by s loop
-        share := share * (select 1 - count(*) filter (where touched and s = t)::numeric(60, 50) / count(*) from wait
-                          where pool is not distinct from for_pool and leg = for_leg and s >= t);
-        if share <= left_waiting + 1e-40 then
-            return t;
-        end if;
-    end loop;
-    return null;
-end $$;
-select results_eq('select * from handoff.speed_to_lead order by pool, leg', $$
-    select pool, leg, count(*), sum(touched::int),
-           round(avg((touched and s <= 300)::int), 4), sum((touched and s <= 300)::int), count(*), sum((open and not touched and s <= 300)::int),
-           round(avg((touched and s <= 3600)::int), 4), sum((touched and s <= 3600)::int), count(*), sum((open and not touched and s <= 3600)::int),
-           round(avg((touched and s <= 86400)::int), 4), sum((touched and s <= 86400)::int), count(*), sum((open and not touched and s <= 86400)::int),
-           pg_temp.kaplan_meier(pool, leg, 0.5), pg_temp.kaplan_meier(pool, leg, 0.1)
-    from wait group by pool, leg order by pool, leg $$, 'speed_to_lead');
-select is((select count(*) from handoff.speed_to_lead where median_seconds is null), 0::bigint, 'with medians');
-
 -- Why not -------------------------------------------------------------------------------------------
 
 select set_eq('select leg, outcome, code, reason, rejection_rate, rejection_rate_num, rejection_rate_den, rejection_rate_open from handoff.rejection_reason', $$
@@ -352,26 +319,6 @@ select results_eq('select * from handoff.funnel order by position', $$
 
 -- What burns --------------------------------------------------------------------------------------------
 
-create temp table burning (lead_key text, handoff_no int, sla text, overdue boolean, remaining numeric, span numeric);
-do $$
-declare
-    k record;
-    x numeric := extract(epoch from timestamptz '2026-07-01 12:00+00');
-begin
-    for k in
-        select c.*, extract(epoch from c.started_at) as a, extract(epoch from c.due_at) as b
-        from handoff.clock c, handoff.handoff h
-        where (h.lead_key, h.handoff_no) = (c.lead_key, c.handoff_no) and h.closed_at is null
-          and c.kind = 'sla' and c.name <> 'no longer known' and c.stopped_at is null and c.paused = false
-    loop
-        if x >= k.a + (k.b - k.a) * 3 / 4 then
-            insert into burning values (k.lead_key, k.handoff_no, k.name, x > k.b, round(k.b - x), round(k.b - k.a));
-        end if;
-    end loop;
-end $$;
-select bag_eq('select lead_key, handoff_no, sla, overdue, remaining_seconds, span_seconds from handoff.at_risk', 'select * from burning', 'at_risk');
-select results_eq('select bool_or(overdue), bool_or(not overdue), bool_or(remaining_seconds = 0 and not overdue), bool_or(metric = ''accept''), bool_or(metric = ''first_touch'') from handoff.at_risk',
-    'values (true, true, true, true, true)', 'overdue, soon, and due just now');
 select bag_eq('select lead_key, handoff_no, reason, waiting_since, waiting_seconds from handoff.unassigned', $$
     select h.lead_key, h.handoff_no, 'pool_empty', w.since, round(extract(epoch from timestamptz '2026-07-01 12:00+00') - extract(epoch from w.since))
     from handoff.handoff h
@@ -383,26 +330,10 @@ select bag_eq('select lead_key, handoff_no, reason, waiting_since, waiting_secon
 -- Small sums by hand ----------------------------------------------------------------------------------
 
 truncate handoff.handoff, handoff.clock, handoff.assignment, handoff.lead;
-select results_eq('select (select count(*) from handoff.kpi_month), (select count(*) from handoff.speed_to_lead), (select count(*) from handoff.rejection_reason)',
-    'values (0::bigint, 0::bigint, 0::bigint)', 'nothing from nothing');
+select results_eq('select (select count(*) from handoff.kpi_month), (select count(*) from handoff.rejection_reason)',
+    'values (0::bigint, 0::bigint)', 'nothing from nothing');
 select results_eq('select leads, of_leads, of_leads_den, of_handed from handoff.funnel where position in (1, 2) order by position',
     'values (0::bigint, null::numeric, 0::bigint, null::numeric), (0, null, 0, null)', 'an empty funnel has its rows and no rates');
-
--- remission of leukaemia in weeks (Freireich et al. 1963), + = still in remission: with 6-MP
--- 6 6 6 6+ 7 9+ 10 10+ 11+ 13 16 17+ 19+ 20+ 22 23 25+ 32+ 32+ 34+ 35+, median 23; with placebo
--- 1 1 2 2 3 4 4 5 5 8 8 8 8 11 11 12 12 15 17 22 23, median 8. A week is a minute here.
-do $$
-begin
-    perform pg_temp.hand(ord::int, 'mql_to_sdr', jsonb_build_object('pool', pool, 'handed_at', '2026-06-01 00:00+00') || case
-        when week like '%+' then jsonb_build_object('outcome', 'lost', 'closed_at', timestamptz '2026-06-01 00:00+00' + rtrim(week, '+')::int * interval '1 minute')
-        else jsonb_build_object('first_touch_at', timestamptz '2026-06-01 00:00+00' + week::int * interval '1 minute') end)
-    from (values (0, '6-MP', '6 6 6 6+ 7 9+ 10 10+ 11+ 13 16 17+ 19+ 20+ 22 23 25+ 32+ 32+ 34+ 35+'),
-                 (100, 'placebo', '1 1 2 2 3 4 4 5 5 8 8 8 8 11 11 12 12 15 17 22 23')) d (base, pool, weeks),
-         unnest(string_to_array(weeks, ' ')) with ordinality w (week, nr),
-         lateral (select base + nr as ord) o;
-end $$;
-select results_eq('select pool, handed, touched, median_seconds / 60, p90_seconds / 60, within_5m_num from handoff.speed_to_lead order by pool',
-    $$ values ('6-MP', 21::bigint, 9::bigint, 23::numeric, null::numeric, 0::bigint), ('placebo', 21, 21, 8, 17, 9) $$, 'medians as published');
 
 truncate handoff.handoff;
 do $$

@@ -1,5 +1,5 @@
 # test/t/metrics.pl: the aggregates of docs/metrics.md against others: published figures for the calls of a bank
-# (UCI Bank Marketing, if the data is there), and R (if it is installed).
+# (UCI Bank Marketing, if the data is there), and R (if it is installed; kaplan_meier() too if it has package survival).
 #
 # Data: S. Moro, P. Cortez, P. Rita, A Data-Driven Approach to Predict the Success of Bank Telemarketing,
 # Decision Support Systems 62 (2014) 22-31; UCI Machine Learning Repository, CC BY 4.0. The column duration is
@@ -19,6 +19,7 @@ use Test::More;
 
 my $data = ($ENV{LH_DATA} // "$FindBin::RealBin/../../../shared/data") . '/uci_bank';
 my $r_is_here = system('Rscript --version >/dev/null 2>&1') == 0;
+my $survival_is_here = $r_is_here && system('Rscript --vanilla -e "library(survival)" >/dev/null 2>&1') == 0;
 my $bank_is_here = -r "$data/bank-additional-full.csv" && -r "$data/baselines.csv";
 plan skip_all => 'neither R nor the UCI Bank data is there' unless $r_is_here || $bank_is_here;
 
@@ -137,6 +138,28 @@ SKIP:
 		from (select id, array[random() * 4, random() ^ 3, (random() < 0.1)::int, 1000 + random() * 100, round(random() * 3)] as x
 			from generate_series(1, 8000) id) s;));
 	same_as_r('random');
+}
+
+SKIP:
+{
+	skip 'R and its package survival are not installed', 2 unless $survival_is_here;
+	# exact times, and times with many ties, a third of them censored; NA where the curve does not fall so far
+	query(q(create table wait as
+		select i, part, case part when 1 then x * 1000 else round(x * 40) end as seconds, x < censored as happened
+		from (select i, 1 + i % 2 as part, -ln(1 - random()) * (1 + i % 3) as x, random() * 5 as censored from generate_series(1, 6000) i) s;
+		update wait set seconds = least(seconds, 60) where part = 2;));
+	query("copy (select part, seconds, happened::int from wait) to '$dir/wait.csv' (format csv, header)");
+	my @expected = run_r(qq(
+		library(survival)
+		d <- read.csv("$dir/wait.csv")
+		for (p in 1:2) {
+			f <- survfit(Surv(seconds, happened) ~ 1, d[d\$part == p, ], timefix = FALSE)
+			cat(sapply(c(0.1, 0.25, 0.5, 0.9), function(share) min(f\$time[f\$surv <= 1 - share + 1e-9])), "\n")
+		}));
+
+	# never: 1e300 on both sides
+	near(query("select coalesce(k, 1e300) from (select handoff.kaplan_meier(seconds, happened, '{0.1,0.25,0.5,0.9}') as a from wait where part = $_) m, unnest(a) k") =~ s/\n/,/gr,
+		$expected[$_ - 1] =~ s/Inf/1e300/gr, 1e-12, "Kaplan-Meier as R's survfit, part $_") foreach 1, 2;
 }
 
 SKIP:
