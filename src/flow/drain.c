@@ -5,8 +5,8 @@
  *
  * At commit: the deferred trigger on handoff.wake decides what this very transaction has captured, if
  * it is little, inside one subtransaction, under a short lock_timeout and a deadline of its own
- * (statement_timeout does not hold during COMMIT).  Whatever goes wrong, the rows stay in the inbox
- * and the writer commits.
+ * (statement_timeout does not hold during COMMIT).  If a row is to blame for an error, all is done once more and
+ * the culprit found.  Whatever else goes wrong, the rows stay in the inbox and the writer commits.
  *
  * At tick(): rows are claimed in the order of their transactions, many at once (a claim has to step
  * over what earlier ones have deleted), and decided in batches.
@@ -575,15 +575,36 @@ claim_own(int *n)
 	return items;
 }
 
-/*
- * The row of handoff.wake goes by its place: looked for by xid, it would be behind all those that a long
- * transaction keeps from vacuum.
- */
+/* What the trigger does, in one subtransaction if all goes well. */
+typedef struct AtCommit
+{
+	ItemPointer wake;			/* the row goes by its place: by xid it is behind all that a long transaction keeps from vacuum */
+	bool		carefully;		/* each batch in a subtransaction of its own, which a culprit is found by */
+	bool		in_batch;		/* that is where it failed */
+} AtCommit;
+
 static void
-drain_own(ItemPointer wake)
+decide_own(AtCommit *this, LhItem **items, int n, LhDrainResult *result)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Attempt		all = {items, n, now, result};
+
+	if (this->carefully)
+		lh_drain_items(items, n, now, n, result);
+	else
+	{
+		this->in_batch = true;
+		run_batch(&all);
+		this->in_batch = false;
+	}
+	if (result->users)
+		lh_confirm_leavers(now);
+}
+
+static void
+drain_own(AtCommit *this)
 {
 	LhDrainResult result = {0};
-	TimestampTz now = GetCurrentTimestamp();
 	LhItem	  **items;
 	int			n = 0;
 
@@ -591,14 +612,9 @@ drain_own(ItemPointer wake)
 	{
 		items = claim_own(&n);
 		if (n > 0 && n <= lh_inline_limit)
-		{
-			n = unite_items(items, n);
-			lh_drain_items(items, n, now, n, &result);
-		}
-		if (result.users)
-			lh_confirm_leavers(now);
+			decide_own(this, items, unite_items(items, n), &result);
 	}
-	lh_table_delete("wake", &wake, 1);
+	lh_table_delete("wake", &this->wake, 1);
 }
 
 /*
@@ -619,15 +635,13 @@ report_postponed(ErrorData *error)
 static void
 decide_at_commit(void *arg)
 {
-	TriggerData *trigger = arg;
 	LhWorld		world;
 
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	lh_set_local("lock_timeout", LH_LOCK_TIMEOUT);
-	lh_deadline = GetCurrentTimestamp() + INLINE_DEADLINE_MS * INT64CONST(1000);
 	SPI_connect();
-	drain_own(&trigger->tg_trigtuple->t_self);
+	drain_own(arg);
 	SPI_finish();
 	lh_leave(&world);
 }
@@ -635,6 +649,7 @@ decide_at_commit(void *arg)
 Datum
 lh_drain_at_commit(PG_FUNCTION_ARGS)
 {
+	AtCommit	this = {0};
 	ErrorData  *error;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
@@ -649,7 +664,15 @@ lh_drain_at_commit(PG_FUNCTION_ARGS)
 	if (ActivePortal != NULL || IsolationUsesXactSnapshot() || XactReadOnly || lh_inline_limit == 0)
 		return PointerGetDatum(NULL);
 
-	error = lh_attempt(decide_at_commit, fcinfo->context);
+	this.wake = &((TriggerData *) fcinfo->context)->tg_trigtuple->t_self;
+	lh_deadline = GetCurrentTimestamp() + INLINE_DEADLINE_MS * INT64CONST(1000);
+	error = lh_attempt(decide_at_commit, &this);
+	if (error != NULL && this.in_batch && !lh_is_transient(error->sqlerrcode))
+	{
+		FreeErrorData(error);
+		this.carefully = true;
+		error = lh_attempt(decide_at_commit, &this);
+	}
 	lh_deadline = 0;
 	if (error != NULL)
 		report_postponed(error);
