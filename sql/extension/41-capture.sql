@@ -221,10 +221,12 @@ create function handoff.table_columns(rel regclass, mapping jsonb, key text[]) r
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
+    -- the mapping is taken apart once, not for each column
+    with guard (columns) as materialized (select handoff.guard_columns($2))
     select coalesce(string_agg(format('%s %s %s', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum), '')
-    from pg_attribute a
+    from guard g cross join pg_attribute a
     where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
-      and (handoff.guard_columns($2) is null or a.attname = any (handoff.guard_columns($2) || $3))
+      and (g.columns is null or a.attname = any (g.columns || $3))
 $$;
 comment on function handoff.table_columns(regclass, jsonb, text[]) is
     'Place, name and type of the columns of a table that make its key or that a mapping reads: what an ALTER TABLE may have changed in all rows, firing no trigger.';
