@@ -47,6 +47,13 @@
 	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* 18 has checks that are only written down */
+#if PG_VERSION_NUM >= 180000
+#define lh_is_enforced(check) ((check).ccenforced)
+#else
+#define lh_is_enforced(check) true
+#endif
+
 /* 18 counts what an index scan costs, if it is told where */
 #if PG_VERSION_NUM >= 180000
 #define lh_index_beginscan(rel, index, snapshot, nkeys) index_beginscan(rel, index, snapshot, NULL, nkeys, 0)

@@ -20,10 +20,17 @@
 /* What we know of a relation until the server tells of a change. */
 typedef struct LhKnown
 {
+	bool		complete;		/* all has been found out */
 	bool		still;			/* it is true still */
 	Oid			relid;
 	Oid			index;			/* of it; invalid: none that serves */
 } LhKnown;
+
+#define LH_IS_KNOWN(k)	((k) != NULL && (k)->complete && (k)->still)
+
+extern LhKnown *lh_make_known(void);
+extern Oid	lh_our_relation(const char *name);
+extern AttrNumber lh_column_number(Relation rel, const char *name);
 
 /* Columns that an index of one of our tables begins with, to find rows by equality.  Declare it static. */
 typedef struct LhIndex
@@ -67,7 +74,7 @@ extern bool lh_is_there(LhIndex *by, const Datum *keys);
 extern int	lh_which_are_there(LhIndex *by, char *const *keys, int n, char **there);
 
 /*
- * Where an INSERT puts its parameters: "insert into handoff.x (a, b ..) select u.a, u.b ..", every
+ * insert.c.  Where an INSERT puts its parameters: "insert into handoff.x (a, b ..) select u.a, u.b ..", every
  * parameter a column, as it is or, if it is text and the column isn't, as its type's input function reads
  * it.  What is known of the table is kept until the server tells of a change.
  */
