@@ -211,6 +211,7 @@ begin
     delete from handoff.score_rule where contract_id = v;
     delete from handoff.score_group where contract_id = v;
     delete from handoff.field where contract_id = v and of = 'lead';
+    update handoff.channel set forbidden_when = null where contract_id = v;
     insert into handoff.field (contract_id, of, name, type)
     select v, 'lead', name, type from bench.contract_fields();
     insert into handoff.score_group (contract_id, name, kind, min_points, max_points)
