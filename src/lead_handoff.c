@@ -41,6 +41,12 @@ _PG_init(void)
 							 &lh_enabled, true, PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 
+	DefineCustomBoolVariable("lead_handoff.notify",
+							 "Whether new deliveries are announced by an empty NOTIFY lead_handoff.",
+							 "At commit only where max_prepared_transactions is 0; else by handoff.tick() alone.",
+							 &lh_notify, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
 	DefineCustomStringVariable("lead_handoff.view_time",
 							   "The moment that views take for now.",
 							   "Empty means statement_timestamp().",

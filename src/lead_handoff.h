@@ -46,6 +46,7 @@
 /* settings (lead_handoff.*), registered in lead_handoff.c */
 extern int	lh_inline_limit;
 extern bool lh_enabled;
+extern bool lh_notify;
 
 /*
  * The world of one entry point: who we are and which settings hold.  lh_enter() makes names resolve

@@ -1,30 +1,161 @@
--- sql/extension/65-notify.sql: subscribing to events, and delivering them.
+-- sql/extension/65-notify.sql: subscribing to messages, and delivering them.
 --
--- The extension makes no network call: a worker outside leases events, sends them, acknowledges.
--- Delivery is at least once. Per lead and destination events come in order: one that is not done or
--- dead holds back those after it. A lease that runs out is given to the next who asks, under a new
--- token; the old token is then worth nothing (fencing), so a worker that was slow, not dead, cannot
--- tick off what another one is now working on.
+-- The extension makes no network call: a worker outside leases messages, sends them, acknowledges.
+-- Delivery is at least once. A lease that runs out is given to the next who asks, under a new token; the
+-- old token is then worth nothing (fencing), so a worker that was slow, not dead, cannot tick off what
+-- another one is now working on.
+--
+-- Order. Per lead and destination messages go one after the other: one that is not done, dead or expired
+-- holds back those after it. So that a lease costs the same however much waits, who is held back must not be
+-- looked at again and again: lease() moves such a message to the end of the wait of the one before it, and
+-- whoever ends that one moves the next of the lead back to now (free_next()). The two meet at the row lock of
+-- the message that is moved: lease() locks what it looks at, and free_next() waits for it.
+--
+-- Digests are a queue of their own beside it. What is collected for somebody becomes a digest when it is
+-- leased first: from then on it has a key and the same messages, however often it is sent.
 
-create function handoff.subscribe(destination text, type_pattern text default '%') returns void
+create function handoff.subscribe(
+    destination  text,
+    type_pattern text default '%',
+    criteria     handoff.criteria default null,
+    digest       interval default null
+) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if criteria is not null then
+        perform handoff.need_criteria(criteria);
+    end if;
+    insert into handoff.subscription as s (destination, type_pattern, criteria, digest)
+    values (subscribe.destination, subscribe.type_pattern, subscribe.criteria, subscribe.digest)
+    on conflict on constraint subscription_pkey do update set criteria = excluded.criteria, digest = excluded.digest;
+    insert into handoff.destination (destination) values (subscribe.destination)
+    on conflict on constraint destination_pkey do nothing;
+end
+$$;
+comment on function handoff.subscribe(text, text, handoff.criteria, interval) is
+    'From now on messages whose type is LIKE the pattern, of leads that the criteria holds for (NULL: all), are kept for the destination until it acknowledges them; with a digest those of so long and for the same rep or address as one. A destination may have several patterns and hears each message once; what one pattern asks for alone is not collected by another. The same pattern again: criteria and digest are replaced. Errors: 23514 (empty, a backslash in the pattern, a digest below a second or in months), 23502 (NULL), LH002, LH003 (criteria that no contract in force knows the fields of).';
+
+create function handoff.need_criteria(criteria handoff.criteria) returns void
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    version int;
+    refused text;
+    message text;
+    hint    text;
+begin
+    for version in select c.contract_id from handoff.contract c where c.status = 'published' order by 1 desc loop
+        begin
+            perform handoff.matches(criteria, '{}'::jsonb, version);
+            return;
+        exception when sqlstate 'LH002' or sqlstate 'LH003' then
+            get stacked diagnostics refused = returned_sqlstate, message = message_text, hint = pg_exception_hint;
+        end;
+    end loop;
+    if refused is not null then
+        raise exception '%', message using errcode = refused, hint = hint;
+    end if;
+end
+$$;
+comment on function handoff.need_criteria(handoff.criteria) is
+    'Raises LH002 or LH003 if contracts are in force and none of them knows the fields of a criteria on leads. Internal.';
+
+create function handoff.knows_criteria(criteria handoff.criteria) returns boolean
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform handoff.need_criteria(criteria);
+    return true;
+exception when sqlstate 'LH002' or sqlstate 'LH003' then
+    return false;
+end
+$$;
+comment on function handoff.knows_criteria(handoff.criteria) is
+    'Does a contract in force know the fields of a criteria on leads? Internal to doctor().';
+
+create function handoff.unsubscribe(destination text, type_pattern text default null) returns void
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    insert into handoff.subscription (destination, type_pattern)
-    values ($1, $2)
-    on conflict do nothing
+    delete from handoff.subscription s where s.destination = $1 and ($2 is null or s.type_pattern = $2)
 $$;
-comment on function handoff.subscribe(text, text) is
-    'From now on events whose type is LIKE the pattern are kept for the destination until it acknowledges them. A destination may have several patterns and hears each event once. Errors: 23514 (empty, or a backslash in the pattern), 23502 (NULL).';
+comment on function handoff.unsubscribe(text, text) is
+    'Keeps no further messages of that pattern (NULL: of any) for the destination. Those already kept stay and can be leased.';
 
-create function handoff.unsubscribe(destination text) returns void
-    language sql volatile
+create function handoff.set_destination(
+    destination  text,
+    max_attempts int default null,
+    backoff      interval default null,
+    max_backoff  interval default null,
+    send_stale   boolean default null
+) returns void
+    language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    delete from handoff.subscription s where s.destination = $1
+declare
+    old jsonb;
+    new jsonb;
+begin
+    insert into handoff.destination (destination) values (set_destination.destination)
+    on conflict on constraint destination_pkey do nothing;
+    select to_jsonb(d) into old from handoff.destination d where d.destination = set_destination.destination for update;
+    update handoff.destination d
+    set max_attempts = coalesce(set_destination.max_attempts, d.max_attempts),
+        backoff = coalesce(set_destination.backoff, d.backoff),
+        max_backoff = coalesce(set_destination.max_backoff, greatest(d.max_backoff, set_destination.backoff)),
+        send_stale = coalesce(set_destination.send_stale, d.send_stale)
+    where d.destination = set_destination.destination
+    returning to_jsonb(d) into new;
+    if new is distinct from old then
+        perform handoff.log_operation('destination', set_destination.destination, old, new);
+    end if;
+end
 $$;
-comment on function handoff.unsubscribe(text) is
-    'Keeps no further events for the destination. Those already kept stay and can be leased.';
+comment on function handoff.set_destination(text, int, interval, interval, boolean) is
+    'How messages are delivered to a destination, as in handoff.destination; NULL leaves a setting as it is. Logged. Errors: 23514 (a value that can''t be), 23502 (no destination).';
+
+create function handoff.is_superseded(type text, lead_key text, seq bigint, payload jsonb) returns boolean
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    about jsonb := payload -> 'about';
+begin
+    case type
+    when 'handoff.reminder', 'handoff.escalated' then
+        -- that the lead was taken away remains so
+        return about ->> 'action' in ('remind', 'notify')
+           and (not exists (select from handoff.clock k
+                            where k.lead_key = is_superseded.lead_key and k.handoff_no = (is_superseded.payload ->> 'handoff')::int and k.kind = 'sla'
+                              and k.name = about ->> 'sla' and k.n = (about ->> 'n')::int and k.stopped_at is null)
+                or exists (select from handoff.outbox o
+                           where o.lead_key = is_superseded.lead_key and o.seq > is_superseded.seq
+                             and o.type in ('handoff.reminder', 'handoff.escalated')
+                             and o.payload ->> 'handoff' = is_superseded.payload ->> 'handoff'
+                             and (o.payload -> 'about' ->> 'sla', o.payload -> 'about' ->> 'n') = (about ->> 'sla', about ->> 'n')
+                             and o.payload -> 'about' ->> 'recipient' is not distinct from about ->> 'recipient'));
+    when 'handoff.unassigned' then
+        return not exists (select from handoff.handoff h
+                           where h.lead_key = is_superseded.lead_key and h.handoff_no = (is_superseded.payload ->> 'handoff')::int
+                             and h.closed_at is null and h.rep is null)
+            or exists (select from handoff.outbox o
+                       where o.lead_key = is_superseded.lead_key and o.seq > is_superseded.seq and o.type = 'handoff.unassigned'
+                         and o.payload ->> 'handoff' = is_superseded.payload ->> 'handoff');
+    when 'lead.blocked' then
+        return not exists (select from handoff.lead l where l.lead_key = is_superseded.lead_key and l.blocked_since is not null)
+            or exists (select from handoff.outbox o
+                       where o.lead_key = is_superseded.lead_key and o.seq > is_superseded.seq and o.type = 'lead.blocked');
+    else
+        return false;
+    end case;
+end
+$$;
+comment on function handoff.is_superseded(text, text, bigint, jsonb) is
+    'Has a message been overtaken? A reminder or notice of escalation: its clock has stopped, or the same recipient was told of it again. That nobody was found: somebody has the lead, it is over, or it was told again. A blocked lead: it isn''t any more, or it was told again. Others never are. Internal to lease().';
 
 create function handoff.lease(
     destination text,
@@ -38,14 +169,16 @@ create function handoff.lease(
     lead_key   text,
     payload    jsonb,
     created_at timestamptz,
-    attempt    int
+    attempt    int,
+    sequence   text,
+    expires_at timestamptz
 )
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    moment timestamptz := clock_timestamp();
+    given int;
 begin
     if not handoff.acts_here('lease()') then
         return;
@@ -53,105 +186,483 @@ begin
     if qty is null or qty < 1 then
         raise exception 'quantity must be at least 1' using errcode = '22023';
     end if;
-    if lease_for is null or moment + lease_for <= moment then
+    if lease_for is null or now() + lease_for <= now() then
         raise exception 'a lease must last longer than no time' using errcode = '22023';
     end if;
-    return query
-    with head as (
-        select d.lead_key, d.seq, d.n, d.visible_at, o.expires_at <= moment as expired
-        from handoff.delivery d
-        join handoff.outbox o on o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n
-        where d.destination = lease.destination
-          and d.state in ('pending', 'leased')
-          and d.visible_at <= moment
-          and not exists (
-              select from handoff.delivery e
-              where e.lead_key = d.lead_key
-                and e.destination = d.destination
-                and (e.seq, e.n) < (d.seq, d.n)
-                and e.state in ('pending', 'leased')
-          )
-        order by d.visible_at, d.lead_key
-        limit qty
-        for update of d skip locked
-    ), expired as (
-        update handoff.delivery d
-        set state = 'dead', token = null, leased_until = null, last_error = 'expired'
-        from head h
-        where d.lead_key = h.lead_key and d.seq = h.seq and d.n = h.n and d.destination = lease.destination
-          and h.expired
-    ), taken as (
-        update handoff.delivery d
-        set state = 'leased',
-            attempts = d.attempts + 1,
-            token = gen_random_uuid(),
-            visible_at = moment + lease_for,
-            leased_until = moment + lease_for,
-            leased_by = worker
-        from head h
-        where d.lead_key = h.lead_key and d.seq = h.seq and d.n = h.n and d.destination = lease.destination
-          and h.expired is not true
-        returning d.lead_key, d.seq, d.n, d.token, d.attempts, h.visible_at
-    )
-    select o.id, t.token, o.type, o.lead_key, o.payload, o.created_at, t.attempts
-    from taken t
-    join handoff.outbox o on o.lead_key = t.lead_key and o.seq = t.seq and o.n = t.n
-    order by t.visible_at, t.lead_key;
+    -- digests have had their wait
+    return query select * from handoff.lease_digests(destination, qty, lease_for, worker);
+    get diagnostics given = row_count;
+    if given < qty then
+        return query select * from handoff.lease_singles(destination, qty - given, lease_for, worker);
+    end if;
 end
 $$;
 comment on function handoff.lease(text, int, interval, text) is
-    'Up to qty events that wait for the destination, longest waiting first, at most one a lead: its oldest that is not done or dead. Each is the caller''s until lease_for has passed; ack() it with its token before. attempt counts from 1. Events past expires_at are buried (dead) and not returned. Safe to call by many workers at once; outside read committed a collision is 40001. None while lead_handoff.enabled is off. Errors: LH031 (this is a copy: see handoff.adopt_instance()), 22023 (qty below 1, lease_for not positive).';
+    'Up to qty messages that wait for the destination, longest waiting first: at most one a lead, its oldest that is not done, dead or expired, and digests that are due (type handoff.digest, no lead_key). Each is the caller''s until lease_for has passed; ack() it with its token before. attempt counts from 1; sequence sorts the messages of a lead. What is past expires_at, or superseded, is expired and not returned; what has failed too often is dead. Safe to call by many workers at once, each call in a transaction of its own; outside read committed a collision is 40001. None while lead_handoff.enabled is off. Errors: LH031 (this is a copy: see handoff.adopt_instance()), 22023 (qty below 1, lease_for not positive).';
 
-create function handoff.ack(destination text, id uuid, token uuid) returns boolean
+create function handoff.lease_singles(destination text, qty int, lease_for interval, worker text)
+    returns table (id uuid, token uuid, type text, lead_key text, payload jsonb, created_at timestamptz, attempt int, sequence text, expires_at timestamptz)
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+    -- a plan made while the table was small must not scan it when it is large; nor is it to be compiled for its cost
+    set enable_seqscan = off
+    set jit = off
+    set enable_bitmapscan = off
+    set enable_sort = off
+as $$
+#variable_conflict use_column
+declare
+    moment timestamptz;
+    rule   handoff.destination;
+    given  int := 0;
+    looked int := 0;
+    seen   int := 1;
+    r      record;
+begin
+    select d.* into rule from handoff.destination d where d.destination = lease_singles.destination;
+    -- a call looks at so many at most: there is another one
+    while given < qty and seen > 0 and looked < greatest(10000, 10 * qty) loop
+        moment := clock_timestamp();
+        for r in
+            with candidate as materialized (
+                select d.lead_key, d.seq, d.n, d.visible_at, d.attempts,
+                       (select e.visible_at from handoff.delivery e
+                        where e.destination = d.destination and e.lead_key = d.lead_key and (e.seq, e.n) < (d.seq, d.n)
+                          and e.state in ('pending', 'leased') and e.digest_for is null
+                        order by e.seq, e.n limit 1) as behind
+                from handoff.delivery d
+                where d.destination = lease_singles.destination
+                  and d.state in ('pending', 'leased') and d.digest_for is null
+                  and d.visible_at <= moment
+                order by d.visible_at
+                limit case when looked = 0 then qty else greatest(qty - given, 100) end
+                for update of d skip locked
+            ), judged as materialized (
+                select c.*, o.id, o.type, o.payload, o.created_at, o.expires_at,
+                       case when c.behind is not null then 'behind'
+                            when o.expires_at <= moment then 'expired'
+                            when o.type in ('handoff.reminder', 'handoff.escalated', 'handoff.unassigned', 'lead.blocked')
+                                 and rule.send_stale is not true and handoff.is_superseded(o.type, o.lead_key, o.seq, o.payload) then 'superseded'
+                            when c.attempts >= coalesce(rule.max_attempts, 15) then 'spent'
+                            else 'good' end as fate
+                from candidate c
+                join handoff.outbox o on o.lead_key = c.lead_key and o.seq = c.seq and o.n = c.n
+            ), chosen as (
+                select j.* from judged j where j.fate = 'good' order by j.visible_at limit qty - given
+            ), held as (
+                update handoff.delivery d
+                set visible_at = greatest(j.behind, moment + lease_for)
+                from judged j
+                where j.fate = 'behind'
+                  and d.lead_key = j.lead_key and d.seq = j.seq and d.n = j.n and d.destination = lease_singles.destination
+            ), ended as (
+                update handoff.delivery d
+                set state = case j.fate when 'spent' then 'dead' else 'expired' end,
+                    token = null, leased_until = null, visible_at = moment,
+                    last_error = case j.fate when 'spent' then coalesce(d.last_error, 'every lease of it ran out') else j.fate end
+                from judged j
+                where j.fate in ('expired', 'superseded', 'spent')
+                  and d.lead_key = j.lead_key and d.seq = j.seq and d.n = j.n and d.destination = lease_singles.destination
+                returning d.lead_key
+            ), taken as (
+                update handoff.delivery d
+                set state = 'leased', attempts = d.attempts + 1, token = gen_random_uuid(),
+                    visible_at = moment + lease_for, leased_until = moment + lease_for, leased_by = worker
+                from chosen c
+                where d.lead_key = c.lead_key and d.seq = c.seq and d.n = c.n and d.destination = lease_singles.destination
+                returning c.id, d.token, c.type, d.lead_key, c.payload, c.created_at, d.attempts, d.seq, d.n, c.expires_at, c.visible_at as waiting_since
+            )
+            select t.*, l.seen, l.freed
+            from (select (select count(*) from candidate)::int as seen, array(select e.lead_key from ended e) as freed) l
+            left join taken t on true
+            order by t.waiting_since, t.lead_key
+        loop
+            seen := r.seen;
+            if r.id is not null then
+                given := given + 1;
+                id := r.id; token := r.token; type := r.type; lead_key := r.lead_key; payload := r.payload;
+                created_at := r.created_at; attempt := r.attempts; expires_at := r.expires_at;
+                sequence := handoff.sequence_of(r.seq, r.n);
+                return next;
+            end if;
+        end loop;
+        looked := looked + seen;
+        -- what came after them needn't wait any more
+        perform handoff.free_next(destination, k.lead_key, false) from unnest(r.freed) as k (lead_key);
+    end loop;
+end
+$$;
+comment on function handoff.lease_singles(text, int, interval, text) is
+    'lease() of messages that are delivered alone. Internal.';
+
+create function handoff.sequence_of(seq bigint, n int) returns text
+    language sql immutable strict parallel safe
+    set search_path = pg_catalog, pg_temp
+return lpad(seq::text, 12, '0') || '.' || n;
+comment on function handoff.sequence_of(bigint, int) is
+    'The place of a message among those of its lead, as a text that sorts that way: attribute sequence of CloudEvents.';
+
+create function handoff.free_next(destination text, lead_key text, wait boolean) returns void
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
+    set enable_bitmapscan = off
+    set enable_sort = off
+as $$
+declare
+    next record;
+begin
+    if wait then
+        -- locked also if it need not be moved: a lease() that is about to move it must not come after us
+        select d.seq, d.n, d.visible_at, d.attempts into next
+        from handoff.delivery d
+        where d.destination = free_next.destination and d.lead_key = free_next.lead_key
+          and d.state in ('pending', 'leased') and d.digest_for is null
+        order by d.seq, d.n limit 1
+        for update;
+    else
+        select d.seq, d.n, d.visible_at, d.attempts into next
+        from handoff.delivery d
+        where d.destination = free_next.destination and d.lead_key = free_next.lead_key
+          and d.state in ('pending', 'leased') and d.digest_for is null
+        order by d.seq, d.n limit 1
+        for update skip locked;
+    end if;
+    if next.attempts = 0 and next.visible_at > clock_timestamp() then
+        update handoff.delivery d set visible_at = clock_timestamp()
+        where d.destination = free_next.destination and d.lead_key = free_next.lead_key and d.seq = next.seq and d.n = next.n;
+    end if;
+end
+$$;
+comment on function handoff.free_next(text, text, boolean) is
+    'The next message of a lead for a destination may be leased now, if it had to wait only for those before it. Internal.';
+
+create function handoff.close_digest(destination text, whom text, send_stale boolean) returns uuid
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
+    set enable_bitmapscan = off
+as $$
+declare
+    most   constant int := 100;     -- messages a digest
+    moment timestamptz := clock_timestamp();
+    key    uuid := gen_random_uuid();
+    good   bigint := 0;
+    seen   bigint := 1;
+begin
+    while good = 0 and seen > 0 loop
+        with candidate as materialized (
+            select d.lead_key, d.seq, d.n
+            from handoff.delivery d
+            where d.destination = close_digest.destination and d.digest_for = whom and d.digest is null
+              and d.state = 'pending' and d.visible_at <= moment
+            order by d.visible_at
+            limit most
+            for update of d skip locked
+        ), judged as materialized (
+            select c.*, case when o.expires_at <= moment then 'expired'
+                             when not send_stale and handoff.is_superseded(o.type, o.lead_key, o.seq, o.payload) then 'superseded'
+                             else 'good' end as fate
+            from candidate c
+            join handoff.outbox o on o.lead_key = c.lead_key and o.seq = c.seq and o.n = c.n
+        ), told as (
+            update handoff.delivery d
+            set state = case j.fate when 'good' then d.state else 'expired' end,
+                visible_at = moment,
+                last_error = case j.fate when 'good' then d.last_error else j.fate end,
+                digest = case j.fate when 'good' then key end
+            from judged j
+            where d.lead_key = j.lead_key and d.seq = j.seq and d.n = j.n and d.destination = close_digest.destination
+            returning d.digest
+        )
+        select count(*), count(t.digest) into seen, good from told t;
+    end loop;
+    return case when good > 0 then key end;
+end
+$$;
+comment on function handoff.close_digest(text, text, boolean) is
+    'Makes a digest of what is due for somebody, at most 100 messages; its key, NULL: nothing is. Internal.';
+
+create function handoff.lease_digests(destination text, qty int, lease_for interval, worker text)
+    returns table (id uuid, token uuid, type text, lead_key text, payload jsonb, created_at timestamptz, attempt int, sequence text, expires_at timestamptz)
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
+    set enable_bitmapscan = off
+as $$
+#variable_conflict use_column
+declare
+    moment timestamptz := clock_timestamp();
+    rule   handoff.destination;
+    given  int := 0;
+    whom   text := handoff.next_digest(destination, null);
+    key    uuid;
+    due    timestamptz;
+    tries  int;
+begin
+    select d.* into rule from handoff.destination d where d.destination = lease_digests.destination;
+    while whom is not null and given < qty loop
+        -- one worker at a time for one rep or address
+        if pg_try_advisory_xact_lock(hashtextextended(format('lead_handoff digest %s for %s', destination, whom), 0)) then
+            select d.digest, d.visible_at, d.attempts into key, due, tries from handoff.delivery d
+            where d.destination = lease_digests.destination and d.digest_for = whom and d.digest is not null
+              and d.state in ('pending', 'leased')
+            order by d.visible_at limit 1;
+            if key is null then
+                key := handoff.close_digest(destination, whom, coalesce(rule.send_stale, false));
+            elsif due > moment then
+                key := null; -- the one before is not done
+            elsif tries >= coalesce(rule.max_attempts, 15) then
+                update handoff.delivery d
+                set state = 'dead', token = null, leased_until = null, visible_at = moment,
+                    last_error = coalesce(d.last_error, 'every lease of it ran out')
+                where d.digest = key and d.destination = lease_digests.destination;
+                key := handoff.close_digest(destination, whom, coalesce(rule.send_stale, false));
+            end if;
+            if key is not null then
+                id := key; token := gen_random_uuid(); type := 'handoff.digest';
+                with taken as (
+                    update handoff.delivery d
+                    set state = 'leased', attempts = d.attempts + 1, token = lease_digests.token,
+                        visible_at = moment + lease_for, leased_until = moment + lease_for, leased_by = worker
+                    where d.digest = key and d.destination = lease_digests.destination and d.state in ('pending', 'leased')
+                    returning d.lead_key, d.seq, d.n, d.attempts
+                )
+                select max(t.attempts), max(o.created_at),
+                       jsonb_build_object('for', whom, 'count', count(*), 'messages', jsonb_agg(
+                           handoff.cloudevent(o.id, o.type, o.lead_key, o.created_at, o.payload, handoff.sequence_of(o.seq, o.n), o.expires_at)
+                           order by o.created_at, o.lead_key collate "C", o.seq, o.n))
+                into attempt, created_at, payload
+                from taken t
+                join handoff.outbox o on o.lead_key = t.lead_key and o.seq = t.seq and o.n = t.n;
+                given := given + 1;
+                return next;
+            end if;
+        end if;
+        whom := handoff.next_digest(destination, whom);
+    end loop;
+end
+$$;
+comment on function handoff.lease_digests(text, int, interval, text) is
+    'lease() of digests. Internal.';
+
+create function handoff.next_digest(destination text, after text) returns text
+    language plpgsql stable
+    set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
+    set enable_bitmapscan = off
+    set enable_sort = off
+as $$
+begin
+    if after is null then
+        return (select d.digest_for from handoff.delivery d
+                where d.destination = next_digest.destination and d.digest_for is not null and d.state in ('pending', 'leased')
+                order by d.digest_for limit 1);
+    end if;
+    return (select d.digest_for from handoff.delivery d
+            where d.destination = next_digest.destination and d.digest_for > after and d.state in ('pending', 'leased')
+            order by d.digest_for limit 1);
+end
+$$;
+comment on function handoff.next_digest(text, text) is
+    'The next, in order of name, for whom messages are collected; NULL: nobody. Internal.';
+
+create function handoff.note_delivered(lead_key text, type text, payload jsonb) returns void
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    with done as (
+    insert into handoff.inbox (source, raw_key, op, xid, at)
+    select l.source, l.raw_key, 'H', pg_current_xact_id(), clock_timestamp()
+    from handoff.lead l
+    join handoff.handoff h on h.lead_key = l.lead_key and h.handoff_no = ($3 ->> 'handoff')::int
+    where l.lead_key = $1 and $2 = 'handoff.assigned' and l.deleted_at is null and h.delivered_at is null
+$$;
+comment on function handoff.note_delivered(text, text, jsonb) is
+    'Has the next tick note with a handoff when the news of its assignment was delivered. Internal to ack().';
+
+create function handoff.ack(destination text, id uuid, token uuid) returns boolean
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
+as $$
+declare
+    r record;
+begin
+    update handoff.delivery d
+    set state = 'done', leased_until = null, last_error = null, done_at = coalesce(d.done_at, clock_timestamp())
+    from handoff.outbox o
+    where o.id = ack.id
+      and d.lead_key = o.lead_key and d.seq = o.seq and d.n = o.n and d.destination = ack.destination
+      and d.token = ack.token and d.state = 'leased' and d.digest_for is null
+    returning d.lead_key, o.type, o.payload into r;
+    if found then
+        if r.type = 'handoff.assigned' then
+            perform handoff.note_delivered(r.lead_key, r.type, r.payload);
+        end if;
+        perform handoff.free_next(destination, r.lead_key, true);
+        return true;
+    end if;
+    -- a digest
+    for r in
         update handoff.delivery d
-        set state = 'done', leased_until = null, last_error = null, done_at = coalesce(d.done_at, clock_timestamp())
+        set state = 'done', leased_until = null, last_error = null, done_at = clock_timestamp()
         from handoff.outbox o
-        where o.id = $2
-          and d.lead_key = o.lead_key and d.seq = o.seq and d.n = o.n and d.destination = $1
-          and d.token = $3
-          and d.state in ('leased', 'done')
-        returning d.seq
-    )
-    select exists (select from done)
+        where d.digest = ack.id and d.destination = ack.destination and d.token = ack.token and d.state = 'leased'
+          and o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n
+        returning d.lead_key, o.type, o.payload
+    loop
+        if r.type = 'handoff.assigned' then
+            perform handoff.note_delivered(r.lead_key, r.type, r.payload);
+        end if;
+    end loop;
+    return found or exists (
+        -- the same again: the answer may have been lost
+        select from handoff.delivery d
+        join handoff.outbox o on o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n
+        where o.id = ack.id and d.digest_for is null and d.destination = ack.destination and d.token = ack.token and d.state = 'done'
+        union all
+        select from handoff.delivery d
+        where d.digest = ack.id and d.destination = ack.destination and d.token = ack.token and d.state = 'done');
+end
 $$;
 comment on function handoff.ack(text, uuid, uuid) is
-    'The event was delivered. True, also when repeated with the same token; false and no effect when the token is not that of the newest lease: it ran out and another worker has the event, or it was given back. A lease that ran out but was not taken again is still good.';
+    'The message, or digest, was delivered. True, also when repeated with the same token; false and no effect when the token is not that of the newest lease: it ran out and another worker has the message, or it was given back. A lease that ran out but was not taken again is still good. The first ack() of a handoff.assigned becomes handoff.delivered_at with the next tick.';
+
+create function handoff.ack_all(destination text, ids uuid[], tokens uuid[]) returns bigint
+    language sql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+    select count(*) filter (where handoff.ack($1, u.id, u.token))
+    from (select u.id, u.token from unnest($2, $3) as u (id, token) order by u.id) u
+$$;
+comment on function handoff.ack_all(text, uuid[], uuid[]) is
+    'ack() of many messages, each with its token; how many of them it was true for.';
 
 create function handoff.nack(
     destination text,
     id          uuid,
     token       uuid,
     error       text default null,
-    retry_after interval default '1 minute'
+    retry_after interval default null,
+    give_up     boolean default false
 ) returns boolean
-    language sql volatile
+    language plpgsql volatile
     set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
 as $$
-    with back as (
+declare
+    rule   handoff.destination;
+    moment timestamptz := clock_timestamp();
+    r      record;
+    n      int := 0;
+begin
+    select d.* into rule from handoff.destination d where d.destination = nack.destination;
+    for r in
+        with mine as (
+            select d.lead_key, d.seq, d.n, d.digest_for from handoff.outbox o
+            join handoff.delivery d on d.lead_key = o.lead_key and d.seq = o.seq and d.n = o.n and d.digest_for is null
+            where o.id = nack.id
+            union all
+            select d.lead_key, d.seq, d.n, d.digest_for from handoff.delivery d where d.digest = nack.id
+        ), wait as materialized (
+            -- doubled with each attempt; half of it by chance, so that what failed together doesn't come back together
+            select case when retry_after is not null then greatest(retry_after, interval '0')
+                        else least(coalesce(rule.max_backoff, interval '1 hour'),
+                                   coalesce(rule.backoff, interval '10 seconds') * power(2, least(greatest(a.attempts, 1) - 1, 20)))
+                             * (0.5 + random() / 2) end as span,
+                   a.attempts >= coalesce(rule.max_attempts, 15) or give_up as over
+            from (select d.attempts from mine m
+                  join handoff.delivery d on d.lead_key = m.lead_key and d.seq = m.seq and d.n = m.n and d.destination = nack.destination
+                  limit 1) a
+        )
         update handoff.delivery d
-        set state = case when $5 is null then 'dead' else 'pending' end,
-            token = null,
-            leased_until = null,
-            last_error = $4,
-            visible_at = clock_timestamp() + coalesce(greatest($5, interval '0'), interval '0')
-        from handoff.outbox o
-        where o.id = $2
-          and d.lead_key = o.lead_key and d.seq = o.seq and d.n = o.n and d.destination = $1
-          and d.token = $3
-          and d.state = 'leased'
-        returning d.seq
-    )
-    select exists (select from back)
+        set state = case when w.over then 'dead' else 'pending' end,
+            token = null, leased_until = null, last_error = nack.error,
+            visible_at = moment + case when w.over then interval '0' else w.span end
+        from mine m, wait w
+        where d.lead_key = m.lead_key and d.seq = m.seq and d.n = m.n and d.destination = nack.destination
+          and d.token = nack.token and d.state = 'leased'
+        returning d.lead_key, d.digest_for, d.state
+    loop
+        n := n + 1;
+        if r.digest_for is null and r.state = 'dead' then
+            perform handoff.free_next(destination, r.lead_key, true);
+        end if;
+    end loop;
+    return n > 0;
+end
 $$;
-comment on function handoff.nack(text, uuid, uuid, text, interval) is
-    'The event could not be delivered: it can be leased again after retry_after, with the worker''s error kept; retry_after NULL gives it up (dead), so that later events of the lead go on. False and no effect when the token is not that of a lease.';
+comment on function handoff.nack(text, uuid, uuid, text, interval, boolean) is
+    'The message, or digest, could not be delivered; the worker''s error is kept. It can be leased again after retry_after (NULL: the destination''s backoff, doubled with each attempt, half of it by chance). With give_up, or after the destination''s max_attempts, it is dead: later messages of the lead go on, see handoff.dead_letter. False and no effect when the token is not that of a lease.';
 
-revoke all on function handoff.subscribe(text, text) from public;
-revoke all on function handoff.unsubscribe(text) from public;
+create function handoff.extend(destination text, id uuid, token uuid, lease_for interval default '1 minute') returns boolean
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
+as $$
+declare
+    until timestamptz := clock_timestamp() + lease_for;
+begin
+    if lease_for is null or now() + lease_for <= now() then
+        raise exception 'a lease must last longer than no time' using errcode = '22023';
+    end if;
+    update handoff.delivery d set visible_at = until, leased_until = until
+    from (select d.lead_key, d.seq, d.n from handoff.outbox o
+          join handoff.delivery d on d.lead_key = o.lead_key and d.seq = o.seq and d.n = o.n and d.digest_for is null
+          where o.id = extend.id
+          union all
+          select d.lead_key, d.seq, d.n from handoff.delivery d where d.digest = extend.id) m
+    where d.lead_key = m.lead_key and d.seq = m.seq and d.n = m.n and d.destination = extend.destination
+      and d.token = extend.token and d.state = 'leased';
+    return found;
+end
+$$;
+comment on function handoff.extend(text, uuid, uuid, interval) is
+    'The worker needs longer: its lease holds for lease_for from now. False and no effect when the token is not that of the newest lease. Error 22023: lease_for not positive.';
+
+create function handoff.requeue(destination text, id uuid default null) returns bigint
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
+as $$
+declare
+    n bigint;
+begin
+    update handoff.delivery d set state = 'pending', attempts = 0, visible_at = clock_timestamp()
+    where d.destination = requeue.destination and d.state = 'dead'
+      and (requeue.id is null or d.digest = requeue.id
+           or d.digest is null and (d.lead_key, d.seq, d.n) = (select o.lead_key, o.seq, o.n from handoff.outbox o where o.id = requeue.id));
+    get diagnostics n = row_count;
+    return n;
+end
+$$;
+comment on function handoff.requeue(text, uuid) is
+    'Dead messages of a destination are tried again, with the same ids: one message or digest, or (NULL) all. They come out of order then: later messages of their leads may have been delivered. Returns how many messages.';
+
+revoke all on function handoff.subscribe(text, text, handoff.criteria, interval) from public;
+revoke all on function handoff.need_criteria(handoff.criteria) from public;
+revoke all on function handoff.knows_criteria(handoff.criteria) from public;
+revoke all on function handoff.unsubscribe(text, text) from public;
+revoke all on function handoff.set_destination(text, int, interval, interval, boolean) from public;
+revoke all on function handoff.is_superseded(text, text, bigint, jsonb) from public;
 revoke all on function handoff.lease(text, int, interval, text) from public;
+revoke all on function handoff.lease_singles(text, int, interval, text) from public;
+revoke all on function handoff.sequence_of(bigint, int) from public;
+revoke all on function handoff.free_next(text, text, boolean) from public;
+revoke all on function handoff.close_digest(text, text, boolean) from public;
+revoke all on function handoff.lease_digests(text, int, interval, text) from public;
+revoke all on function handoff.next_digest(text, text) from public;
+revoke all on function handoff.note_delivered(text, text, jsonb) from public;
 revoke all on function handoff.ack(text, uuid, uuid) from public;
-revoke all on function handoff.nack(text, uuid, uuid, text, interval) from public;
+revoke all on function handoff.ack_all(text, uuid[], uuid[]) from public;
+revoke all on function handoff.nack(text, uuid, uuid, text, interval, boolean) from public;
+revoke all on function handoff.extend(text, uuid, uuid, interval) from public;
+revoke all on function handoff.requeue(text, uuid) from public;

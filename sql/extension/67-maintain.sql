@@ -39,7 +39,7 @@ begin
     delete from handoff.delivery d
     where d.ctid = any (array(
         select old.ctid from handoff.delivery old
-        where old.state in ('done', 'dead') and coalesce(old.done_at, old.visible_at) < before
+        where old.state in ('done', 'dead', 'expired') and coalesce(old.done_at, old.visible_at) < before
         limit most for update skip locked));
     get diagnostics deliveries = row_count;
 

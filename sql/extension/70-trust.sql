@@ -354,6 +354,23 @@ begin
     full join handoff.outbox o on o.lead_key = e.lead_key and o.seq = e.seq
     where e.seq is null or o.seq is null and e.at > (select m.outbox_purged_to from handoff.meta m)
     union all
+    -- 7 a delivery has its message; a handoff knows when the news of its assignment was delivered
+    select 7, 'error', format('lead "%s", event %s: a delivery to "%s" without its message', d.lead_key, d.seq, d.destination),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.delivery d
+    where not exists (select from handoff.outbox o where o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n)
+    union all
+    select distinct 7, 'error', format('lead "%s", handoff %s: the news of its assignment was delivered and it does not know', h.lead_key, h.handoff_no),
+           format('Queue it again: SELECT handoff.note_delivered(%L, ''handoff.assigned'', ''{"handoff": %s}''), then handoff.tick().', h.lead_key, h.handoff_no)
+    from handoff.handoff h
+    join handoff.lead l on l.lead_key = h.lead_key
+    join handoff.outbox o on o.lead_key = h.lead_key and o.type = 'handoff.assigned' and (o.payload ->> 'handoff')::int = h.handoff_no
+    join handoff.delivery d on d.lead_key = o.lead_key and d.seq = o.seq and d.n = o.n and d.done_at is not null
+    where h.delivered_at is null and l.deleted_at is null
+      and exists (select from handoff.source s where s.name = l.source)
+      and not exists (select from handoff.inbox i where (i.source, i.raw_key) = (l.source, l.raw_key))
+      and not exists (select from handoff.quarantine q where (q.source, q.raw_key) = (l.source, l.raw_key))
+    union all
     -- 7 and so are violations
     select 7, 'error', format('lead "%s", event %s: %s', coalesce(e.lead_key, v.lead_key), coalesce(e.seq, v.seq),
                               case when e.seq is null then 'no such violation' else 'a violation without its row' end),
@@ -490,6 +507,17 @@ begin
     from handoff.territory_findings() f
     where f.severity = 'error'
     union all
+    select 0, 'warning', format('%s dead letters of destination "%s", the newest of %s', count(*), d.destination, max(d.visible_at)),
+           'See handoff.dead_letter; handoff.requeue() tries them again.'
+    from handoff.delivery d
+    where d.state = 'dead'
+    group by d.destination
+    union all
+    select 0, 'warning', format('no contract in force knows the fields of the criteria of destination "%s", pattern "%s"', s.destination, s.type_pattern),
+           'It leaves out no lead. Subscribe again with another one.'
+    from handoff.subscription s
+    where s.criteria is not null and not handoff.knows_criteria(s.criteria)
+    union all
     select 0, 'warning', format('calendar "%s" does not open within ten years', k.name),
            'Give it hours with handoff.set_calendar(), or take exceptions away with handoff.remove_exception().'
     from handoff.calendar k
@@ -604,7 +632,7 @@ begin
           and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
                   tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
                   maintain,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
-                  release_leavers,forget_leavers,lease,ack,nack,
+                  release_leavers,forget_leavers,lease,lease_singles,lease_digests,close_digest,free_next,note_delivered,ack,ack_all,nack,extend,requeue,
                   act,touch_lead,accept,qualify,recycle,disqualify,dispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype
     loop

@@ -11,6 +11,7 @@ create table handoff.meta (
     tick_last      timestamptz,
     tick_clock     timestamptz,
     people_seen    timestamptz not null default '-infinity',
+    event_source   text not null default '/lead_handoff',
     maintain_clock timestamptz,
     outbox_purged_to timestamptz not null default '-infinity',
     jobs_by        text check (jobs_by in ('pg_cron', 'other')),
@@ -32,6 +33,7 @@ comment on column handoff.meta.tick_now is 'The latest p_now of all ticks: how f
 comment on column handoff.meta.tick_last is 'The p_now of the newest tick; earlier than tick_now: the clock went back.';
 comment on column handoff.meta.tick_clock is 'Wall-clock time of the newest tick: the heartbeat.';
 comment on column handoff.meta.people_seen is 'Changes of people, pools and territories up to then (clock time) have been acted upon: waiting handoffs were tried again.';
+comment on column handoff.meta.event_source is 'Who speaks, in CloudEvents: a URI reference; see handoff.set_event_source().';
 comment on column handoff.meta.maintain_clock is 'Wall-clock time of the newest handoff.maintain().';
 comment on column handoff.meta.outbox_purged_to is 'Messages of events up to then may have been purged from the outbox.';
 comment on column handoff.meta.jobs_by is 'Who calls handoff.tick() and handoff.maintain(): pg_cron, by jobs of handoff.schedule_jobs(), or other, something outside; NULL: nothing was scheduled.';
@@ -46,5 +48,5 @@ create table handoff.retention (
 );
 insert into handoff.retention values ('activity', null), ('delivery', '90 days'), ('outbox', null), ('job_run', '7 days');
 comment on table handoff.retention is 'How long what grows is kept before handoff.maintain() deletes it; one row each, to be updated.';
-comment on column handoff.retention.what is 'activity: activities that no decision needs any more, by handoff.purge_activities(). delivery: deliveries that are done or dead. outbox: messages of which no delivery is left. job_run: what pg_cron noted of our jobs.';
+comment on column handoff.retention.what is 'activity: activities that no decision needs any more, by handoff.purge_activities(). delivery: deliveries that are done, dead or expired. outbox: messages of which no delivery is left. job_run: what pg_cron noted of our jobs.';
 comment on column handoff.retention.keep is 'How long, at least a day; NULL: for ever.';

@@ -613,11 +613,11 @@ create table handoff.message_template (
     primary key (contract_id, event, locale)
 );
 
-comment on table handoff.message_template is 'Text of the messages that effects cause. Reserved: rendered in a later version.';
+comment on table handoff.message_template is 'Texts of messages, filled by handoff.message_text().';
 comment on column handoff.message_template.contract_id is 'Version of the contract.';
-comment on column handoff.message_template.event is 'Type of the event.';
+comment on column handoff.message_template.event is 'Type of the message (handoff.assigned), or of the event that it tells of (assigned).';
 comment on column handoff.message_template.locale is 'Language tag, for example en or de-AT.';
-comment on column handoff.message_template.body is 'The text, with placeholders.';
+comment on column handoff.message_template.body is 'The text, with placeholders: {rep_name}, {fields.company} stand for what the message says there.';
 
 -- Beside the contract, not part of its definition.
 

@@ -31,6 +31,7 @@ create table handoff.source (
     polled_at       timestamptz,
     polled_version  timestamptz,
     paused_at       timestamptz,
+    link            text check (strpos(link, '{key}') > 0),
     unique (schema_name, table_name)
 );
 comment on table handoff.source is 'A synced table that is watched. Made by handoff.attach(), never by hand.';
@@ -60,6 +61,7 @@ comment on column handoff.source.leavers_held_at is 'Since when reps stay active
 comment on column handoff.source.poll_interval is 'How often capture by poll looks.';
 comment on column handoff.source.polled_at is 'When it last looked (p_now of that tick); NULL: never.';
 comment on column handoff.source.polled_version is 'Newest version that it has seen; NULL: none, or no version is mapped.';
+comment on column handoff.source.link is 'Address of a record in the CRM, {key} in place of its key; see handoff.set_link(). NULL: not known.';
 comment on column handoff.source.paused_at is 'Since when its rows wait, by pause(source) (clock time); NULL: they don''t.';
 
 create table handoff.inbox (
@@ -75,7 +77,7 @@ create index inbox_xid on handoff.inbox (xid);
 comment on table handoff.inbox is 'Keys of changed rows that wait for a decision. Written by capture in the sync''s transaction, emptied by the drain.';
 comment on column handoff.inbox.source is 'handoff.source.name.';
 comment on column handoff.inbox.raw_key is 'The row''s key as text; a key of several columns as a JSON array of texts.';
-comment on column handoff.inbox.op is 'I inserted, U updated, D deleted, B backfill (was there when the table was attached), R decide again, X gone for good (its grace period is over), T its whole table is to be compared (raw_key is empty): it was truncated, or changed where the keys could not be told.';
+comment on column handoff.inbox.op is 'I inserted, U updated, D deleted, B backfill (was there when the table was attached), R decide again, H somebody has heard of its assignment, X gone for good (its grace period is over), T its whole table is to be compared (raw_key is empty): it was truncated, or changed where the keys could not be told.';
 comment on column handoff.inbox.xid is 'Transaction that captured the row.';
 comment on column handoff.inbox.at is 'When it was captured (clock time).';
 

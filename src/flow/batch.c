@@ -517,6 +517,7 @@ decide_all(LhBatch *batch)
 	find_contracts(batch, &contracts);
 	forget_folds(batch);
 	lh_batch_accounts(batch);
+	lh_batch_delivered(batch);
 	lh_batch_persons(batch);
 	find_hours(batch);
 	lh_batch_recipients(batch);

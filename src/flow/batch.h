@@ -35,6 +35,7 @@ typedef struct LhItem
 	bool		backfill;		/* only op B: it was there before the source was attached */
 	bool		truncated;		/* op T: no key at all, its whole table is meant */
 	bool		confirmed;		/* op X: if it is gone, it is deleted */
+	bool		heard;			/* op H: somebody has heard of its assignment */
 	TimestampTz at;				/* newest capture */
 	int			ntids;
 	ItemPointerData *tids;		/* its rows in the inbox */
@@ -193,6 +194,9 @@ typedef struct LhHandoffRows
 extern void lh_handoff_rows_begin(LhHandoffRows *rows);
 extern void lh_handoff_rows_add(LhHandoffRows *rows, const LhBatchLead *slot);
 extern void lh_handoff_rows_flush(LhHandoffRows *rows);
+
+/* delivered.c */
+extern void lh_batch_delivered(LhBatch *batch);
 
 /* notify.c */
 extern void lh_batch_notify(LhBatch *batch);

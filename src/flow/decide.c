@@ -433,6 +433,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 		lh_take_newest(lead, "activity", input->activity_at, input->activity_seen_at);
 
 	judge_activities(&decision);
+	lh_note_delivered(&decision);
 	lh_worked(&decision);
 	compute_state_fields(&decision);
 	lh_score_derived(contract, lead->row, NULL, &decision.valid_until, trace);

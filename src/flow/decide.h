@@ -271,6 +271,13 @@ typedef struct LhLead
 	List	   *cadence;		/* of LhStepClock *, by handoff_no; if its contract has a cadence */
 } LhLead;
 
+/* Since when the news of a handoff's assignment has reached somebody. */
+typedef struct LhDelivered
+{
+	int64		handoff_no;
+	TimestampTz at;
+} LhDelivered;
+
 /* What is new. */
 typedef struct LhInput
 {
@@ -304,6 +311,9 @@ typedef struct LhInput
 
 	int			nopportunities;
 	LhOpportunity *opportunities;
+
+	int			ndelivered;
+	LhDelivered *delivered;		/* handoffs of which it was noted just now, or before */
 
 	/* of the person that the lead was and of the one that it becomes, where they have other leads */
 	int			nothers;
@@ -452,6 +462,9 @@ extern void lh_release(LhDecision *decision, LhLeadHandoff *handoff, const LhRel
 extern void lh_assigned(LhDecision *decision, LhLeadHandoff *handoff, LhAssignment *assignment);
 extern void lh_not_assigned(LhDecision *decision, LhLeadHandoff *handoff, const char *reason,
 							const char *route, const char *pool, Jsonb *passed_over);
+
+/* delivered.c */
+extern void lh_note_delivered(LhDecision *decision);
 
 /* worked.c: what activities and opportunities say about handoffs */
 extern void lh_worked(LhDecision *decision);

@@ -116,6 +116,7 @@ make_item(const ItemPointerData *tid, char *source, char *raw_key, char op, Time
 	item->backfill = op == LH_INBOX_BACKFILL;
 	item->confirmed = op == LH_INBOX_GONE;
 	item->truncated = op == LH_INBOX_TRUNCATED;
+	item->heard = op == LH_INBOX_HEARD;
 	item->at = at;
 	return item;
 }
@@ -140,6 +141,7 @@ unite_items(LhItem **items, int n)
 		ItemPointerCopy(items[i]->tids, &last->tids[last->ntids++]);
 		last->backfill = last->backfill && items[i]->backfill;
 		last->confirmed = last->confirmed || items[i]->confirmed;
+		last->heard = last->heard || items[i]->heard;
 		last->at = Max(last->at, items[i]->at);
 	}
 	return kept;

@@ -14,6 +14,7 @@
 /* Values of column op that mean more than "look at this key". */
 #define LH_INBOX_BACKFILL	'B' /* it was there before the source was attached */
 #define LH_INBOX_AGAIN		'R' /* asked for by us, not by a change */
+#define LH_INBOX_HEARD		'H' /* somebody has heard of its assignment: see delivered.c */
 #define LH_INBOX_GONE		'X' /* its grace period is over: deleted, if it is still gone */
 #define LH_INBOX_TRUNCATED	'T' /* the whole table was, or we can't tell; no key */
 
