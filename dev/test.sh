@@ -11,7 +11,7 @@ LH_CFLAGS=-Werror build
 
 make_workdir
 trap stop_cluster EXIT
-for part in Makefile README.md CHANGELOG.md LICENSE lead_handoff.control expected sql src test demo dev docs; do
+for part in Makefile README.md CHANGELOG.md LICENSE lead_handoff.control expected sql src test demo dev docs examples; do
     if [ -e $part ]; then cp -a $part "$LH_TMP/tree/"; fi
 done
 if [ "$(id -u)" = 0 ]; then chown -R "$PG_USER" "$LH_TMP/tree"; fi
