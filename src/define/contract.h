@@ -383,7 +383,7 @@ typedef struct LhContract
 	LhRules		pause;			/* rule i: does a clock of SLA i stand still, if it pauses at all */
 	bool		owner_slas;		/* there are some of other metrics than accept and first_touch */
 	LhRules		escalation;
-	LhEscalationStep	   *steps;			/* by SLA, those of one in order of step */
+	LhEscalationStep *steps;	/* by SLA, those of one in order of step */
 	LhRules		standard;
 	LhWorkStandard *standards;
 	LhRules		forbidden;		/* rule i: must the lead not be touched in channel i */

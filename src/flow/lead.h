@@ -52,7 +52,7 @@ extern int	lh_opportunities_of(const LhOpportunities *all, const char *lead_key,
 								LhOpportunity **opportunities);
 
 /*
- * hours.c: whose open time clocks count.  Begun with {0}, and told of all leads, it reads at once who they
+ * clock_hours.c: whose open time clocks count.  Begun with {0}, and told of all leads, it reads at once who they
  * are; then each lead is given what a decision needs.
  */
 typedef struct LhHoursAsked

@@ -538,7 +538,7 @@ find_hours(Asked *asked, const char *name, const LhSchedule *hours, const char *
 	return asked->last;
 }
 
-/* open_seconds(calendar, hours, zone, a, b): as a clock counts, see hours.c */
+/* open_seconds(calendar, hours, zone, a, b): as a clock counts, see clock_hours.c */
 Datum
 lh_sql_open_seconds(PG_FUNCTION_ARGS)
 {

@@ -1,5 +1,5 @@
 /*
- * src/flow/hours.c
+ * src/flow/clock_hours.c
  *
  * Whose open time the clocks of leads count: looked up before a decision, so that it needs no SQL.
  *
