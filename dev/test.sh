@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 build_packages
-need_packages "postgresql-$LH_PG-pgtap" libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
+need_packages "postgresql-$LH_PG-pgtap" libtap-parser-sourcehandler-pgtap-perl libipc-run-perl cmark-gfm
 LH_CFLAGS=-Werror build
 
 make_workdir
