@@ -118,6 +118,8 @@ as $$
                                             e.detail -> 'set' ->> 'code', e.detail -> 'set' ->> 'note')
                when 'recycled' then format('comes back %s, path %s', coalesce(e.detail -> 'set' ->> 'recycle_due_at', 'with a signal'),
                                            e.detail ->> 'path')
+               when 'undisposed' then concat_ws(': ', format('%s %s is taken back, handoff %s is open again', e.detail ->> 'outcome', e.detail ->> 'code',
+                                                              e.detail ->> 'handoff'), e.detail ->> 'note')
                when 'reopened' then format('handoff %s is open again', e.detail ->> 'handoff')
                when 'worked' then (
                    select string_agg(format('%s = %s', s.key, coalesce(s.value, 'nothing')), ', ' order by s.key)

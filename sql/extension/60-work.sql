@@ -78,6 +78,16 @@ $$;
 comment on function handoff.dispose(text, text, text, timestamptz, text, timestamptz) is
     'Gives the disposition of that code, whatever its outcome: accepted, recycle, disqualified, reroute (not mine: somebody else gets it), returned (AE to SDR), withdrawn (merged, test). Returns the stage. Errors: as of recycle().';
 
+create function handoff.undispose(lead_key text, note text default null, actor text default null, p_now timestamptz default clock_timestamp())
+    returns text
+    language sql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+    select handoff.act($1, 'undispose', null, null, $2, null, null, null, null, null, $3, $4)
+$$;
+comment on function handoff.undispose(text, text, text, timestamptz) is
+    'Takes the lead''s last disposition back, if it ended a handoff (recycle, disqualified, returned, withdrawn) not longer ago than the contract''s undispose_within: the handoff is open again with the same owner, in the same stage, its clocks due when they were. Returns that stage. Errors: LH040, LH041 (nothing to take back, too late, the lead has gone on, given in the CRM, its owner takes no leads any more, sales has the person as another lead).';
+
 create function handoff.hand_over(lead_key text, leg text, reason text, actor text default null, p_now timestamptz default clock_timestamp())
     returns text
     language sql volatile
@@ -150,6 +160,7 @@ revoke all on function handoff.qualify(text, text, text, timestamptz) from publi
 revoke all on function handoff.recycle(text, text, text, timestamptz, text, timestamptz) from public;
 revoke all on function handoff.disqualify(text, text, text, text, timestamptz) from public;
 revoke all on function handoff.dispose(text, text, text, timestamptz, text, timestamptz) from public;
+revoke all on function handoff.undispose(text, text, text, timestamptz) from public;
 revoke all on function handoff.hand_over(text, text, text, text, timestamptz) from public;
 revoke all on function handoff.set_stage(text, text, text, text, timestamptz) from public;
 revoke all on function handoff.touch(text, text, timestamptz, text, text, text, text, timestamptz) from public;

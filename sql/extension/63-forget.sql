@@ -20,14 +20,14 @@ as $$
         ('event', 'blank', array['detail']),
         ('event', 'keep', array['seq', 'at', 'recorded_at', 'type', 'contract_id', 'cycle', 'leg', 'actor']),
         ('stage_history', 'token', array['lead_key']),
-        ('stage_history', 'keep', array['seq', 'stage', 'owner', 'entered_at', 'left_at', 'consistent']),
+        ('stage_history', 'keep', array['seq', 'stage', 'owner', 'entered_at', 'left_at', 'consistent', 'undone']),
         ('handoff', 'token', array['lead_key']),
         ('handoff', 'blank', array['note', 'override_reason']),
         ('handoff', 'keep', array['handoff_no', 'cycle', 'leg', 'contract_id', 'origin', 'stage_from', 'band', 'fit', 'intent', 'score', 'segment', 'trigger',
                                   'trigger_at', 'seen_at', 'handed_at', 'incomplete', 'route', 'pool', 'rep', 'assigned_at', 'owner_since', 'assignments', 'hops', 'fallback_at', 'unassigned_reason',
                                   'delivered_at', 'touches', 'contacts', 'channels', 'first_touch_at', 'first_touch_business_seconds', 'first_contact_at',
                                   'booked_at', 'meeting_held_at', 'no_show', 'accepted_at', 'accepted_how', 'qualified_at', 'disposed_at', 'outcome', 'code',
-                                  'recycle_due_at', 'closed_at', 'signal_at', 'reengaged_at', 'joined_activities', 'opportunity_at', 'won_at', 'lost_at']),
+                                  'recycle_due_at', 'closed_at', 'undone', 'undone_at', 'undone_stage', 'signal_at', 'reengaged_at', 'joined_activities', 'opportunity_at', 'won_at', 'lost_at']),
         ('assignment', 'token', array['lead_key']),
         ('assignment', 'blank', array['passed_over']),
         ('assignment', 'keep', array['handoff_no', 'n', 'route', 'pool', 'rep', 'reason', 'at', 'ended_at', 'known_to_crm', 'turn_returned', 'end_reason']),
@@ -169,12 +169,13 @@ as $$
             when 'created' then '{source,stage}'
             when 'contract' then '{from,to}'
             when 'scored' then '{fit,intent,score,band,heat,signals}'
-            when 'stage' then '{from,to,event,transition,override,code,trigger}'
+            when 'stage' then '{from,to,event,transition,override,code,trigger,since}'
             when 'blocked' then '{fields}'
             when 'violation' then '{status,code,rule,action,taken}'
             when 'fields' then '{}'
             when 'account' then '{}'
             when 'merged' then '{}'
+            when 'undisposed' then '{handoff,set,outcome,code,by,disposed_at,intent_since}'
             else '{code,handoff,set,reason,passed_over,action,rep,why,path,nurture_track,sla,n,verdict,was,due_at,stopped_at,step,step_at,recipient,sync_late}'
         end::text[])
 $$;

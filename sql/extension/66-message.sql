@@ -73,6 +73,7 @@ return case type
     when 'handoff.taken_away' then 'Lead {lead_key} ({fields.company}) has lost its owner; another one is sought. {link}'
     when 'handoff.unassigned' then 'Nobody can take lead {lead_key} ({fields.company}): {unassigned_reason}. {link}'
     when 'handoff.disposed' then 'Lead {lead_key} ({fields.company}): {outcome} {code}. {note} {link}'
+    when 'handoff.undisposed' then '{rep_name}, lead {lead_key} ({fields.company}) is yours again: its disposition was taken back. Due {due_local} {due_zone}. {link}'
     when 'handoff.reminder' then '{rep_name}, lead {lead_key} ({fields.company}) waits. {done_when} Due {due_local} {due_zone}. {link}'
     when 'handoff.escalated' then 'Lead {lead_key} ({fields.company}), {rep_name}: {about.sla} was due {due_local} {due_zone}. {link}'
     when 'handoff.reengaged' then '{rep_name}, lead {lead_key} ({fields.company}) is back: {signals}. {link}'

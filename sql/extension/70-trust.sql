@@ -50,8 +50,9 @@ as $$
            case when max(l.cycle) > 1 then (array_agg(l.at order by l.cycle desc, l.seq))[1] else '-infinity' end,
            (array_agg(coalesce(l.detail ->> 'to', l.detail ->> 'stage') order by l.seq desc)
                filter (where l.type in ('created', 'stage')))[1],
-           max(l.at) filter (where l.type in ('created', 'stage')),
-           coalesce(max(l.at) filter (where l.type = 'reset'), '-infinity'),
+           (array_agg(coalesce((l.detail ->> 'since')::timestamptz, l.at) order by l.seq desc) filter (where l.type in ('created', 'stage')))[1],
+           coalesce((array_agg(case l.type when 'reset' then l.at else (l.detail ->> 'intent_since')::timestamptz end order by l.seq desc)
+               filter (where l.type = 'reset' or l.type = 'undisposed' and l.detail ? 'intent_since'))[1], '-infinity'),
            (array_agg(l.detail order by l.seq desc) filter (where l.type = 'scored'))[1],
            (array_agg(case when l.type <> 'released' then l.detail ->> 'code' end order by l.seq desc)
                filter (where l.type in ('gated', 'joined', 'released')))[1],
@@ -347,9 +348,9 @@ begin
                               coalesce(e.seq, o.seq), coalesce(e.type, o.type), case when o.seq is null then 'no' else 'an unasked' end),
            'Somebody wrote to the tables of schema handoff by hand.'
     from (select lead_key, seq, type, at from handoff.event
-          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'blocked', 'reengaged', 'escalated', 'forgotten')
+          where type in ('handoff', 'assigned', 'unassigned', 'accepted', 'rerouted', 'taken_away', 'undisposed', 'blocked', 'reengaged', 'escalated', 'forgotten')
              or type = 'collision' and detail ->> 'action' = 'notify'
-             or type = 'closed' and detail -> 'set' ->> 'outcome' <> 'next_leg'
+             or type = 'closed' and (detail -> 'set' ->> 'outcome' <> 'next_leg' or detail ? 'rep')
              or type = 'violation' and detail ->> 'action' = 'hold') e
     full join handoff.outbox o on o.lead_key = e.lead_key and o.seq = e.seq
     where e.seq is null or o.seq is null and e.at > (select m.outbox_purged_to from handoff.meta m)
@@ -633,7 +634,7 @@ begin
                   tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
                   maintain,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
                   release_leavers,forget_leavers,lease,lease_singles,lease_digests,close_digest,free_next,note_delivered,ack,ack_all,nack,extend,requeue,
-                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
+                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,undispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype
     loop
         execute format('grant execute on function %s to %I', f, role_name);

@@ -136,6 +136,7 @@ create table handoff.stage_history (
     entered_at timestamptz not null,
     left_at    timestamptz,
     consistent boolean not null,
+    undone     boolean not null default false,
     primary key (lead_key, seq)
 );
 create index stage_history_stage on handoff.stage_history (stage, entered_at);
@@ -147,6 +148,8 @@ comment on column handoff.stage_history.owner is 'Who owned leads in that stage 
 comment on column handoff.stage_history.entered_at is 'When the stay began.';
 comment on column handoff.stage_history.left_at is 'When it ended; NULL: still there.';
 comment on column handoff.stage_history.consistent is 'The stage''s entry criteria and required fields held at entry.';
+
+comment on column handoff.stage_history.undone is 'A disposition that was taken back had led to it: it counts nowhere. The stay before it goes on as if it had not ended.';
 
 create table handoff.activity (
     lead_key     text not null,

@@ -66,7 +66,8 @@ select h.lead_key,
        h.touches,
        h.contacts,
        cardinality(h.channels) as channels,
-       c.calendar
+       c.calendar,
+       h.undone
 from handoff.handoff h
 join handoff.contract c on c.contract_id = h.contract_id
 cross join lateral (select (select handoff.view_time()) as now) t;
@@ -123,6 +124,7 @@ comment on column handoff.fact_handoff.touches is 'Human touches since, two-way 
 comment on column handoff.fact_handoff.contacts is 'Two-way contacts among them.';
 comment on column handoff.fact_handoff.channels is 'Over how many channels.';
 comment on column handoff.fact_handoff.calendar is 'Calendar of its contract; NULL: none, all time counts.';
+comment on column handoff.fact_handoff.undone is 'How many dispositions that had ended it were taken back.';
 
 create view handoff.fact_clock as
 select f.lead_key,
@@ -305,7 +307,11 @@ begin
             ('handoff', 'override_rate',
                 'outcome in (''recycle'', ''disqualified'', ''returned'') and overridden', 'outcome in (''recycle'', ''disqualified'', ''returned'')', 'is_open',
                 'handoffs given up with less work than their standard asks, somebody having overridden it',
-                'handoffs closed as recycle, disqualified or returned', 'open handoffs, not in the denominator')
+                'handoffs closed as recycle, disqualified or returned', 'open handoffs, not in the denominator'),
+            ('handoff', 'undone_rate',
+                'undone > 0', 'undone > 0 or outcome in (''recycle'', ''disqualified'', ''returned'')', 'is_open and undone = 0',
+                'handoffs of which a disposition was taken back',
+                'these, and handoffs closed as recycle, disqualified or returned', 'other open handoffs, not in the denominator')
         ) r (fact, name, num, den, still_open, num_words, den_words, open_words)
     loop
         counted := format(', count(*) filter (where %2$s) as %1$s_num'

@@ -145,7 +145,7 @@ left join lateral (
            extract(epoch from percentile_cont(0.5) within group (order by h.left_at - h.entered_at)
                    filter (where h.left_at is not null))::numeric(20, 0) as median_stay_seconds
     from handoff.stage_history h
-    where h.stage = s.name
+    where h.stage = s.name and not h.undone
 ) h on true
 where c.status = 'published';
 comment on view handoff.journey is 'The map of each contract in force: one row a stage, with who owns it, where it leads, who is there.';
@@ -155,7 +155,7 @@ comment on column handoff.journey.stage is 'Stage.';
 comment on column handoff.journey.owner is 'Who owns leads there: marketing, sales, none.';
 comment on column handoff.journey.ways_out is 'Transitions out of it: event -> stage, with the leg that is passed.';
 comment on column handoff.journey.leads is 'Leads in it now.';
-comment on column handoff.journey.entered is 'Stays begun in it, ever.';
+comment on column handoff.journey.entered is 'Stays begun in it, ever, but for those that a disposition since taken back had led to.';
 comment on column handoff.journey.left_it is 'Stays that have ended.';
 comment on column handoff.journey.median_stay_seconds is 'Median length in seconds of the stays that have ended; NULL: none has.';
 

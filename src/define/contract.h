@@ -398,6 +398,7 @@ typedef struct LhContract
 	LhCrmStatus *statuses;
 	LhCollisionAction on_person;
 	Interval   *person_within;	/* how long a handoff that has ended counts there; NULL: it does not */
+	Interval   *undispose_within;	/* how long a disposition may be taken back */
 	bool		accept_on_first_touch;
 	bool		accept_on_meeting;
 	bool		accept_on_opportunity;

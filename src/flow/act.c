@@ -26,8 +26,8 @@ no_open_handoff(const LhDecision *decision, const LhAction *action)
 							   action->name));
 }
 
-static LhRefusal *
-is_duplicate(const LhDecision *decision, const LhOther *other)
+LhRefusal *
+lh_is_duplicate(const LhDecision *decision, const LhOther *other)
 {
 	return lh_refusal("duplicate",
 					  psprintf("lead \"%s\" is the same person as lead \"%s\"", decision->lead->lead_key, other->lead_key),
@@ -57,7 +57,7 @@ may_move(const Journey *journey, LhCause cause, const LhAction *action)
 						  psprintf("gate \"%s\" holds lead \"%s\"", probe.gate->code, lead->lead_key),
 						  NULL, pstrdup("See handoff.explain()."));
 	if (probe.collision.holds)
-		return is_duplicate(decision, probe.collision.other);
+		return lh_is_duplicate(decision, probe.collision.other);
 	return lh_refusal(probe.is_blocked ? "required_fields" : "criteria",
 					  psprintf("%s() is not possible for lead \"%s\" as it is", action->name,
 							   lead->lead_key),
@@ -239,7 +239,7 @@ may_give_back(const Journey *journey, const LhAction *action, const LhLeadHandof
 	const LhOther *other = before == NULL ? NULL : lh_other_open(decision, before->h.leg);
 
 	if (refusal == NULL && other != NULL)
-		return is_duplicate(decision, other);
+		return lh_is_duplicate(decision, other);
 	if (refusal == NULL && before == NULL)
 		refusal = lh_refusal("not_handed_on",
 							 psprintf("lead \"%s\" can't be returned: nobody handed it over",
@@ -423,7 +423,7 @@ may_hand_over(Journey *journey, const LhAction *action)
 						  psprintf("gate \"%s\" holds lead \"%s\"", gate->code, decision->lead->lead_key),
 						  NULL, pstrdup("See handoff.explain()."));
 	if (other != NULL)
-		return is_duplicate(decision, other);
+		return lh_is_duplicate(decision, other);
 	if (transition_over(decision, leg) < 0)
 		return lh_refusal("no_transition",
 						  psprintf("leg \"%s\" can't be passed from stage \"%s\"", action->leg, decision->lead->stage),
@@ -499,6 +499,7 @@ lh_may_act(Journey *journey, const LhAction *action, bool leniently)
 			return may_set_stage(journey, action);
 		case LH_DO_REASSIGN:
 			return may_reassign(journey, action);
+		case LH_DO_UNDISPOSE:	/* is done by now: see undo.c */
 		case LH_DO_ASK:
 		case LH_DO_NOTHING:
 			break;
@@ -535,6 +536,7 @@ lh_act(Journey *journey, const LhAction *action)
 		case LH_DO_ASK:
 			ask(journey, action);
 			break;
+		case LH_DO_UNDISPOSE:
 		case LH_DO_NOTHING:
 			break;
 	}

@@ -129,7 +129,8 @@ kind_named(const char *name)
 		LhActionKind kind;
 	}			kinds[] = {
 		{"accept", LH_DO_ACCEPT}, {"qualify", LH_DO_QUALIFY}, {"hand_over", LH_DO_HAND_OVER},
-		{"set_stage", LH_DO_SET_STAGE}, {"reassign", LH_DO_REASSIGN}, {"claim", LH_DO_REASSIGN}
+		{"set_stage", LH_DO_SET_STAGE}, {"reassign", LH_DO_REASSIGN}, {"claim", LH_DO_REASSIGN},
+		{"undispose", LH_DO_UNDISPOSE}
 	};
 
 	for (int i = 0; i < lengthof(kinds); i++)

@@ -146,6 +146,14 @@ static LhStatement end_stays = {
 	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
+/* The stay goes on, and those that have followed it don't count. */
+static LhStatement resume_stays = {
+	"update handoff.stage_history h set undone = h.undone or h.seq > u.seq, "
+	"left_at = case when h.seq > u.seq then coalesce(h.left_at, u.at) end "
+	"from unnest($1, $2, $3) as u(lead_key, seq, at) where h.lead_key = u.lead_key and h.seq >= u.seq",
+	3, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
 static LhStatement begin_stays = {
 	"insert into handoff.stage_history (lead_key, seq, stage, owner, entered_at, left_at, consistent) "
 	"select u.lead_key, u.seq, u.stage, u.owner, u.entered_at, u.left_at, u.consistent "
@@ -208,9 +216,19 @@ add_events(LhRows *rows, LhRows *violations, const LhBatchLead *slot, TimestampT
 
 /* The stay that was open ends with the first new one; each new one ends with the next. */
 static void
-add_stays(LhRows *ended, LhRows *begun, const LhBatchLead *slot)
+add_stays(LhRows *resumed, LhRows *ended, LhRows *begun, const LhBatchLead *slot)
 {
 	ListCell   *lc;
+
+	if (slot->effects.stay_resumed != 0)
+	{
+		LhRow		row = {0};
+
+		lh_put_text(&row, slot->lead_key);
+		lh_put_bigint(&row, slot->effects.stay_resumed);
+		lh_put_time(&row, slot->decision.now);
+		lh_rows_put(resumed, &row);
+	}
 
 	foreach(lc, slot->effects.stays)
 	{
@@ -436,6 +454,7 @@ lh_batch_apply(LhBatch *batch)
 	LhRows		leads;
 	LhRows		events;
 	LhRows		violations;
+	LhRows		stays_resumed;
 	LhRows		stays_ended;
 	LhRows		stays_begun;
 	LhRows		clocks;
@@ -451,6 +470,7 @@ lh_batch_apply(LhBatch *batch)
 	lh_rows_begin(&leads, &update_leads);
 	lh_rows_begin(&events, &write_events);
 	lh_rows_begin(&violations, &write_violations);
+	lh_rows_begin(&stays_resumed, &resume_stays);
 	lh_rows_begin(&stays_ended, &end_stays);
 	lh_rows_begin(&stays_begun, &begin_stays);
 	lh_rows_begin(&clocks, &write_clocks);
@@ -468,7 +488,7 @@ lh_batch_apply(LhBatch *batch)
 		if (slot->effects.changed)
 			add_lead(slot->exists ? &leads : &new_leads, &slot->lead, slot->contract);
 		add_events(&events, &violations, slot, recorded_at);
-		add_stays(&stays_ended, &stays_begun, slot);
+		add_stays(&stays_resumed, &stays_ended, &stays_begun, slot);
 		add_clocks(slot->exists ? &clocks : &new_clocks, slot);
 		add_judgements(&judgements, slot);
 		lh_handoff_rows_add(&handoffs, slot);
@@ -479,6 +499,7 @@ lh_batch_apply(LhBatch *batch)
 	update_all(&leads);
 	lh_rows_flush(&events);
 	lh_rows_flush(&violations);
+	lh_rows_flush(&stays_resumed);
 	lh_rows_flush(&stays_ended);
 	lh_rows_flush(&stays_begun);
 	for (int k = 0; k < LH_NCLOCKS; k++)

@@ -380,6 +380,23 @@ decide_all_the_same(LhBatchLead *slot, const List *contracts)
 		slot->source->contract = version_of(contracts, slot->lead.contract_id);
 }
 
+/* The handoff whose version decides the lead; NULL: there is none, the version in force does. */
+static LhLeadHandoff *
+deciding_handoff(const LhBatchLead *slot)
+{
+	const LhLead *lead = &slot->lead;
+	const LhAction *action = slot->input.action;
+	LhLeadHandoff *open = lh_open_handoff(lead);
+	LhLeadHandoff *to_be = action != NULL && action->kind == LH_DO_UNDISPOSE ? lh_handoff_to_be(lead, &slot->input) : NULL;
+
+	/* a disposition that is taken back; a lead that was moved since may be where its version has no stage */
+	if (to_be != NULL && to_be->h.closed_at == lead->stage_since)
+		return to_be;
+	if (open == NULL && lead->deleted_at != DT_NOEND)
+		return lh_interrupted_handoff(lead);	/* open again, if the row is back */
+	return open;
+}
+
 /* Source and contract of every lead that is to be decided. */
 static void
 find_contracts(LhBatch *batch, List **contracts)
@@ -387,7 +404,7 @@ find_contracts(LhBatch *batch, List **contracts)
 	for (int i = 0; i < batch->nleads; i++)
 	{
 		LhBatchLead *slot = &batch->leads[i];
-		LhLeadHandoff *open;
+		LhLeadHandoff *handoff;
 
 		if (!slot->decide)
 			continue;
@@ -400,12 +417,10 @@ find_contracts(LhBatch *batch, List **contracts)
 			slot->decide = false;
 			continue;
 		}
-		open = lh_open_handoff(&slot->lead);
-		if (open == NULL && slot->lead.deleted_at != DT_NOEND)
-			open = lh_interrupted_handoff(&slot->lead); /* open again, if the row is back */
+		handoff = deciding_handoff(slot);
 		slot->contract = slot->source->contract;
-		if (open != NULL && open->h.contract_id != slot->contract->contract_id)
-			slot->contract = version_of(*contracts, open->h.contract_id);
+		if (handoff != NULL && handoff->h.contract_id != slot->contract->contract_id)
+			slot->contract = version_of(*contracts, handoff->h.contract_id);
 		slot->input.since = slot->source->since;
 		slot->input.key_prefix = slot->source->key_prefix;
 		slot->input.row = carry_over(slot->input.row, slot->contract);
@@ -438,7 +453,7 @@ find_hours(LhBatch *batch)
 
 	for (int i = 0; i < batch->nleads; i++)
 		if (batch->leads[i].decide)
-			lh_ask_hours(&asked, batch->leads[i].contract, &batch->leads[i].lead);
+			lh_ask_hours(&asked, batch->leads[i].contract, &batch->leads[i].lead, &batch->leads[i].input);
 	lh_read_hours(&asked);
 	for (int i = 0; i < batch->nleads; i++)
 		if (batch->leads[i].decide)
@@ -514,6 +529,7 @@ decide_all(LhBatch *batch)
 	LhOpportunities *opportunities;
 	ListCell   *lc;
 
+	lh_batch_undos(batch);
 	find_contracts(batch, &contracts);
 	forget_folds(batch);
 	lh_batch_accounts(batch);

@@ -147,6 +147,9 @@ extern void lh_confirm_leavers(TimestampTz now);
 /* match.c: what input.found is, of the leads whose account the CRM doesn't name */
 extern void lh_batch_match(LhBatch *batch);
 
+/* undoable.c: input.undo, of the leads where a disposition may be taken back */
+extern void lh_batch_undos(LhBatch *batch);
+
 /* recipients.c: what steps of escalation have to know, for the leads of which one may be due */
 extern void lh_batch_recipients(LhBatch *batch);
 

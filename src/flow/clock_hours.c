@@ -27,9 +27,9 @@ asks_for_owner(const LhContract *contract, const LhLeadHandoff *open)
 }
 
 void
-lh_ask_hours(LhHoursAsked *asked, const LhContract *contract, const LhLead *lead)
+lh_ask_hours(LhHoursAsked *asked, const LhContract *contract, const LhLead *lead, const LhInput *input)
 {
-	const LhLeadHandoff *open = lh_open_handoff(lead);
+	const LhLeadHandoff *open = lh_handoff_to_be(lead, input);
 	ListCell   *lc;
 
 	foreach(lc, lead->slas)
@@ -83,7 +83,7 @@ hours_of(LhHoursAsked *asked, const char *rep, const char *pool, const char *oth
 void
 lh_give_hours(LhHoursAsked *asked, const LhContract *contract, LhLead *lead, LhInput *input)
 {
-	const LhLeadHandoff *open = lh_open_handoff(lead);
+	const LhLeadHandoff *open = lh_handoff_to_be(lead, input);
 	ListCell   *lc;
 
 	input->hours = hours_of(asked, NULL, NULL, contract->calendar);

@@ -18,13 +18,38 @@
 
 #include "json.h"
 
-static const LhCrmStatus *
-status_named(const LhContract *contract, const char *value)
+const LhCrmStatus *
+lh_status_named(const LhContract *contract, const char *value)
 {
 	for (int i = 0; i < contract->nstatuses; i++)
 		if (strcmp(contract->statuses[i].value, value) == 0)
 			return &contract->statuses[i];
 	return NULL;
+}
+
+bool
+lh_status_is_of(const LhContract *contract, const LhCrmStatus *status, const char *stage)
+{
+	int			position = lh_contract_stage(contract, stage);
+
+	for (int i = 0; i < status->nstages; i++)
+		if (status->stages[i] == position)
+			return true;
+	return false;
+}
+
+/*
+ * Does it say what was so until a disposition was taken back?  Then the write-back of that one is only just
+ * coming back.
+ */
+static bool
+says_what_is_undone(const LhDecision *decision, const LhCrmStatus *status)
+{
+	const LhLeadHandoff *open = lh_open_handoff(decision->lead);
+
+	return open != NULL && open->h.undone_stage != NULL &&
+		lh_status_is_of(decision->contract, status, open->h.undone_stage) &&
+		decision->now <= lh_after(open->h.undone_at, decision->contract->undispose_within);
 }
 
 /* Is the lead where the status says it is, or was it when that was set, or has it just been given that disposition? */
@@ -33,12 +58,10 @@ says_what_is(const LhDecision *decision, const LhCrmStatus *status)
 {
 	const LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, false);
 	const char *then = decision->input->stage_then;
-	int			stage = lh_contract_stage(decision->contract, decision->lead->stage);
-	int			before = then == NULL ? -1 : lh_contract_stage(decision->contract, then);
 
-	for (int i = 0; i < status->nstages; i++)
-		if (status->stages[i] == stage || status->stages[i] == before)
-			return true;
+	if (lh_status_is_of(decision->contract, status, decision->lead->stage) ||
+		(then != NULL && lh_status_is_of(decision->contract, status, then)) || says_what_is_undone(decision, status))
+		return true;
 	return last != NULL && last->h.closed_at == decision->lead->stage_since && last->h.code != NULL &&
 		status->code != NULL && strcmp(last->h.code, status->code) == 0;
 }
@@ -46,7 +69,7 @@ says_what_is(const LhDecision *decision, const LhCrmStatus *status)
 bool
 lh_status_says_what_is(const LhDecision *decision, const char *value)
 {
-	const LhCrmStatus *status = status_named(decision->contract, value);
+	const LhCrmStatus *status = lh_status_named(decision->contract, value);
 
 	return status != NULL && says_what_is(decision, status);
 }
@@ -88,7 +111,7 @@ lh_follow_crm_status(Journey *journey)
 {
 	LhDecision *decision = journey->decision;
 	const LhCrmStatus *status = decision->crm_status == NULL ? NULL :
-		status_named(decision->contract, decision->crm_status);
+		lh_status_named(decision->contract, decision->crm_status);
 	LhAction	action = {
 		.name = "crm_status",.actor = "crm",.how = "crm",.until = LH_NOT_YET
 	};

@@ -429,6 +429,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 		take_contract(&decision);
 	if (decision.restored)
 		resume(&decision);
+	lh_take_back(&decision);
 	if (input->activity_at != DT_NOBEGIN)
 		lh_take_newest(lead, "activity", input->activity_at, input->activity_seen_at);
 

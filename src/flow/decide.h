@@ -88,6 +88,7 @@ typedef struct LhLeadHandoff
 	bool		is_new;
 	bool		owner_gone;		/* the present assignment ends in this decision */
 	bool		returns_turn;	/* and its turn in the pool is given back */
+	bool		owner_back;		/* the assignment that had ended goes on; a turn given back is taken again */
 	const char *seek;			/* why an owner is sought: see handoff.assignment.reason; NULL: none is */
 	const char *prefer;			/* the rep to ask first; NULL: nobody */
 	LhAssignment *assignment;	/* found in this decision */
@@ -167,6 +168,7 @@ typedef enum LhActionKind
 	LH_DO_HAND_OVER,
 	LH_DO_SET_STAGE,
 	LH_DO_REASSIGN,
+	LH_DO_UNDISPOSE,
 	LH_DO_ASK					/* what may be done, and what is owed; nothing is */
 } LhActionKind;
 
@@ -195,6 +197,19 @@ typedef struct LhWorkStatus
 	int			has;
 	int			needs;
 } LhWorkStatus;
+
+/* How a lead was before the newest ending of one of its handoffs, by its log; see undo.c. */
+typedef struct LhUndo
+{
+	int64		handoff_no;		/* that ended */
+	char	   *by;				/* who ended it */
+	char	   *stage;			/* that the lead left by it */
+	int64		stay;			/* in that stage, its seq */
+	TimestampTz entered_at;		/* beginning of the stay */
+	TimestampTz intent_since;
+	bool		owner_there;	/* whoever had it can have it again, or nobody had */
+	LhHandoff  *before;			/* handoff that was opened again in its place, as it was; NULL: none was */
+} LhUndo;
 
 /* What purged activities had given: intent by the name of the group, when they were purged. */
 typedef struct LhCheckpoint
@@ -334,6 +349,7 @@ typedef struct LhInput
 	TimestampTz activities_known_to;	/* sources have told what was done up to then; LH_NOT_YET: there are none */
 	TimestampTz owner_named_at; /* when somebody gave it to its owner; DT_NOBEGIN: nobody, he was found */
 
+	const LhUndo *undo;			/* read if a disposition may be taken back; NULL: none has ended a handoff */
 	bool		clock_due[LH_NCLOCKS];
 	const LhAction *action;		/* NULL: none */
 } LhInput;
@@ -366,6 +382,7 @@ typedef struct LhEffects
 	bool		changed;		/* the lead's row must be written */
 	List	   *events;			/* of LhEvent * */
 	List	   *stays;			/* of LhStay * */
+	int64		stay_resumed;	/* seq of a stay that goes on, those after it don't count; 0: none does */
 	List	   *steps;			/* of LhStepTaken * */
 	const char *brings_to;		/* lead with whose handoff it has something new for; NULL: none */
 } LhEffects;
@@ -417,7 +434,11 @@ extern void lh_set_account_fields(LhDecision *decision);
 extern bool lh_take_row(LhDecision *decision);
 extern void lh_take_newest(LhLead *lead, const char *trigger, TimestampTz at, TimestampTz seen_at);
 
-/* crm_status.c: is the lead where that status of the CRM says it is? */
+/* crm_status.c: what a status of the CRM means (NULL: nothing), whether it stands for a stage */
+extern const LhCrmStatus *lh_status_named(const LhContract *contract, const char *value);
+extern bool lh_status_is_of(const LhContract *contract, const LhCrmStatus *status, const char *stage);
+
+/* ... is the lead where that status of the CRM says it is? */
 extern bool lh_status_says_what_is(const LhDecision *decision, const char *value);
 
 /* horizon.c: which activities a decision needs */
@@ -443,6 +464,10 @@ extern const char *lh_collision_code(const LhCollision *collision); /* NULL: it 
 extern const LhOther *lh_other_open(const LhDecision *decision, const char *leg);	/* NULL: of any leg */
 extern void lh_note_collision(LhDecision *decision, int leg);
 extern bool lh_hear_joiners(LhDecision *decision);
+
+/* undo.c: the handoff that is open, or would be if its end were taken back; NULL: none */
+extern LhLeadHandoff *lh_handoff_to_be(const LhLead *lead, const LhInput *input);
+extern void lh_take_back(LhDecision *decision);
 
 /* handover.c: a handoff's life */
 extern LhLeadHandoff *lh_open_handoff(const LhLead *lead);	/* NULL: none */

@@ -132,8 +132,9 @@ static LhStatement ours = {
 };
 
 static LhStatement stages_then = {
-	"select u.lead_key, s.stage from unnest($1, $2) as u(lead_key, at) join handoff.stage_history s "
-	"on s.lead_key = u.lead_key and s.entered_at <= u.at and u.at < s.left_at",
+	"select u.lead_key, s.stage from unnest($1, $2) as u(lead_key, at) cross join lateral ("
+	" select h.stage from handoff.stage_history h where h.lead_key = u.lead_key"
+	"   and h.entered_at <= u.at and u.at < h.left_at order by h.seq desc limit 1) s",
 	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
@@ -156,6 +157,8 @@ add_echoes(Echoes *echoes, const LhBatchLead *slot, const LhSourceRow *row)
 {
 	const LhLeadHandoff *open = lh_open_handoff(&slot->lead);
 	char	   *owner = open == NULL ? NULL : changed_text(slot, row, row->present, "crm_owner");
+	bool		is_back = open != NULL && open->h.undone_at != LH_NOT_YET;
+	TimestampTz stage_since = is_back ? Max(slot->lead.stage_since, open->h.undone_at) : slot->lead.stage_since;
 	Datum		values[3] = {CStringGetTextDatum(slot->lead_key)};
 
 	if (owner != NULL)
@@ -164,7 +167,7 @@ add_echoes(Echoes *echoes, const LhBatchLead *slot, const LhSourceRow *row)
 		values[2] = CStringGetTextDatum(owner);
 		lh_rows_add(&echoes->owners, values, NULL);
 	}
-	if (slot->input.crm_status != NULL && row->version != DT_NOBEGIN && row->version < slot->lead.stage_since)
+	if (slot->input.crm_status != NULL && row->version != DT_NOBEGIN && row->version < stage_since)
 	{
 		values[1] = TimestampTzGetDatum(row->version);
 		lh_rows_add(&echoes->statuses, values, NULL);

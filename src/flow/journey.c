@@ -75,29 +75,41 @@ lh_start_stage_age(LhDecision *decision, TimestampTz since)
 	decision->lead->clocks[LH_CLOCK_STAGE_AGE].started_at = since;
 }
 
+static void
+set_stage(LhDecision *decision, int to, TimestampTz since)
+{
+	LhLead	   *lead = decision->lead;
+
+	decision->stage = to;
+	lead->stage = decision->contract->stages[to].name;
+	lead->stage_since = since;
+	lh_fields_set(lead->row, lh_fieldset_find(lead->row->set, "stage"), CStringGetTextDatum(lead->stage));
+	/* what was to end the stay that is over must not end the next one */
+	lh_set_clock(decision, LH_CLOCK_RECYCLE, "", DT_NOEND);
+	lh_start_stage_age(decision, since);
+}
+
 /* Make to the lead's stage; the event that did it has just been written. */
 static void
 begin_stay(LhDecision *decision, int to, bool consistent)
 {
 	const LhStage *stage = &decision->contract->stages[to];
-	LhLead	   *lead = decision->lead;
 	LhStay	   *stay = palloc_object(LhStay);
 
-	stay->seq = lead->last_seq;
+	stay->seq = decision->lead->last_seq;
 	stay->stage = stage->name;
 	stay->owner = stage->owner;
 	stay->entered_at = decision->now;
 	stay->consistent = consistent;
 	decision->effects->stays = lappend(decision->effects->stays, stay);
+	set_stage(decision, to, decision->now);
+}
 
-	decision->stage = to;
-	lead->stage = stage->name;
-	lead->stage_since = decision->now;
-	lh_fields_set(lead->row, lh_fieldset_find(lead->row->set, "stage"),
-				  CStringGetTextDatum(stage->name));
-	/* what was to end the stay that is over must not end the next one */
-	lh_set_clock(decision, LH_CLOCK_RECYCLE, "", DT_NOEND);
-	lh_start_stage_age(decision, decision->now);
+void
+lh_resume_stay(LhDecision *decision, int to, int64 stay, TimestampTz since)
+{
+	decision->effects->stay_resumed = stay;
+	set_stage(decision, to, since);
 }
 
 void

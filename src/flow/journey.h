@@ -45,6 +45,7 @@ extern const LhGate *lh_closed_gate(Journey *journey, int leg);
 
 /* decide.c calls these in turn. */
 extern void lh_enter_first_stage(LhDecision *decision);
+extern void lh_resume_stay(LhDecision *decision, int to, int64 stay, TimestampTz since);
 extern void lh_start_stage_age(LhDecision *decision, TimestampTz since);
 extern void lh_journey(LhDecision *decision);
 
@@ -67,6 +68,8 @@ extern LhRefusal *lh_may_act(Journey *journey, const LhAction *action, bool leni
 extern void lh_act(Journey *journey, const LhAction *action);
 extern void lh_start_recycle(Journey *journey, LhLeadHandoff *handoff, int path,
 							 TimestampTz until);
+
+extern LhRefusal *lh_is_duplicate(const LhDecision *decision, const LhOther *other);
 
 /* held.c: what keeps the lead where it is, as far as the journey has found. */
 extern void lh_note_held(Journey *journey);

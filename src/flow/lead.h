@@ -62,7 +62,7 @@ typedef struct LhHoursAsked
 	LhPeople	people;
 } LhHoursAsked;
 
-extern void lh_ask_hours(LhHoursAsked *asked, const LhContract *contract, const LhLead *lead);
+extern void lh_ask_hours(LhHoursAsked *asked, const LhContract *contract, const LhLead *lead, const LhInput *input);
 extern void lh_read_hours(LhHoursAsked *asked);
 extern void lh_give_hours(LhHoursAsked *asked, const LhContract *contract, LhLead *lead, LhInput *input);
 /* cadences.c: the steps of the cadence of leads in byte order of key. */

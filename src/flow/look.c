@@ -90,7 +90,7 @@ lh_look_at(const char *lead_key, TimestampTz as_of, LhLook *look)
 												&input->opportunities);
 	lh_read_person(&look->lead, as_of, input);
 	lh_opportunities_as_of(input->opportunities, &input->nopportunities, as_of);
-	lh_ask_hours(&asked, look->contract, &look->lead);
+	lh_ask_hours(&asked, look->contract, &look->lead, &look->input);
 	lh_read_hours(&asked);
 	lh_give_hours(&asked, look->contract, &look->lead, input);
 }

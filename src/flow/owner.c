@@ -243,6 +243,43 @@ take_from_those_who_left(LhBatch *batch)
 		take_from(batch, lh_get_text(i, 1), lh_get_text(i, 2), lh_get_text(i, 3));
 }
 
+/* Assignments that go on ------------------------------------------------------------------------ */
+
+/* What had ended them is taken back: with them the turn that was given back for it. */
+static LhStatement resume_assignments = {
+	"with resumed as ("
+	"select a.lead_key, a.handoff_no, a.n, a.pool, a.rep, a.turn_returned, h.band from unnest($1, $2) as u(lead_key, handoff_no) "
+	"join handoff.handoff h on h.lead_key = u.lead_key and h.handoff_no = u.handoff_no "
+	"join handoff.assignment a on a.lead_key = u.lead_key and a.handoff_no = u.handoff_no and a.n = h.assignments), "
+	"opened as ("
+	"update handoff.assignment a set ended_at = null, end_reason = null, turn_returned = false from resumed r "
+	"where a.lead_key = r.lead_key and a.handoff_no = r.handoff_no and a.n = r.n) "
+	"insert into handoff.pool_turn_due (pool, band, rep, turns) "
+	"select r.pool, case when p.per_band then coalesce(r.band, '') else '' end, r.rep, -1 "
+	"from resumed r join handoff.pool p on p.pool = r.pool where r.turn_returned",
+	2, {TEXTARRAYOID, INT4ARRAYOID}
+};
+
+static void
+resume_all_assignments(LhBatch *batch)
+{
+	LhRows		resumed;
+
+	lh_rows_begin(&resumed, &resume_assignments);
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		const LhBatchLead *slot = &batch->leads[i];
+		const LhLeadHandoff *open = slot->decide ? lh_open_handoff(&slot->lead) : NULL;
+		Datum		values[2] = {CStringGetTextDatum(slot->lead_key)};
+
+		if (open == NULL || !open->owner_back)
+			continue;
+		values[1] = Int32GetDatum((int32) open->h.handoff_no);
+		lh_rows_add(&resumed, values, NULL);
+	}
+	lh_rows_flush(&resumed);
+}
+
 /* Assignments that end ----------------------------------------------------------------------- */
 
 static LhStatement end_assignments = {
@@ -310,6 +347,7 @@ end_all_assignments(LhBatch *batch)
 void
 lh_batch_owners(LhBatch *batch)
 {
+	resume_all_assignments(batch);
 	take_crm_owners(batch);
 	take_hosts(batch);
 	take_from_those_who_left(batch);

@@ -432,6 +432,9 @@ stop(LhSlaClock *clock, TimestampTz at, const char *verdict)
 {
 	if (clock->stopped_at == at && lh_same_text(clock->verdict, verdict))
 		return;
+	/* it stood still when it was stopped, which has not happened after all */
+	if (at == LH_NOT_YET && clock->npauses > 0 && clock->pauses[clock->npauses - 1].to == clock->stopped_at)
+		clock->pauses[clock->npauses - 1].to = LH_NOT_YET;
 	clock->stopped_at = at;
 	clock->verdict = verdict;
 	clock->changed = true;
@@ -460,10 +463,12 @@ give_up(LhSlaClock *clock, TimestampTz at)
 static void
 end_with(LhSlaClock *clock, const LhHandoff *h)
 {
+	TimestampTz at = Max(h->closed_at, clock->started_at);	/* of one that was open anew, and is not any more */
+
 	if (strcmp(h->outcome, "withdrawn") == 0 || (strcmp(h->outcome, "disqualified") == 0 && h->touches == 0))
-		stop(clock, h->closed_at, "void");
+		stop(clock, at, "void");
 	else
-		give_up(clock, h->closed_at);
+		give_up(clock, at);
 }
 
 /* This version has no such SLA any more. */

@@ -66,6 +66,9 @@ typedef struct LhHandoff
 	char	   *override_reason;
 	TimestampTz recycle_due_at;
 	TimestampTz closed_at;
+	int64		undone;
+	TimestampTz undone_at;
+	char	   *undone_stage;
 	TimestampTz signal_at;
 	TimestampTz reengaged_at;
 	int64		joined_activities;

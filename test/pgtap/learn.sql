@@ -44,7 +44,7 @@ select is_empty($$
                         and (n.attnum, d.attnum, o.attnum) = (r.attnum + 1, r.attnum + 2, r.attnum + 3)
                         and (r.type, n.type, d.type, o.type) = ('numeric'::regtype, 'bigint'::regtype, 'bigint'::regtype, 'bigint'::regtype))
 $$, 'a rate is four columns in a row');
-select is((select count(*) from col where view_name ~ '^kpi_' and name ~ '_open$'), 48::bigint, 'sixteen rates a kpi_ view');
+select is((select count(*) from col where view_name ~ '^kpi_' and name ~ '_open$'), 51::bigint, 'seventeen rates a kpi_ view');
 select is_empty($$
     select distinct m.view_name, p.oid::regprocedure
     from mine m
@@ -76,7 +76,7 @@ create function pg_temp.hand(i int, leg text, more jsonb) returns void language 
     from jsonb_populate_record(null::handoff.handoff, jsonb_build_object(
         'lead_key', 'L' || i, 'handoff_no', 1, 'cycle', 1, 'leg', leg, 'contract_id', 1, 'origin', 'contract', 'stage_from', 'lead',
         'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', more ->> 'handed_at', 'incomplete', false,
-        'assignments', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'hops', 0) || more) r
+        'assignments', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0) || more) r
 $$;
 create function pg_temp.lead(key text, stage text, deleted_at timestamptz) returns void language sql as $$
     insert into handoff.lead (lead_key, source, raw_key, contract_id, stage, stage_since, fields, fit, intent, group_heat, score, signals,
@@ -125,6 +125,7 @@ begin
             'code', case when closed is not null then (array['timing', 'no_budget', 'bad_data', null, 'no longer known'])[1 + i % 5] end,
             'override_reason', case when closed is not null and pg_temp.p(i, 23, 30) then 'why' end,
             'closed_at', closed,
+            'undone', case when pg_temp.p(i, 24, 20) then 1 + i % 2 else 0 end,
             'opportunity_at', case when pg_temp.p(i, 19, 40)
                                    then t + case when i % 7 < 3 then (1 + i % 7) * interval '720 hours' else pg_temp.u(i, 20) * interval '120 days' end end,
             'won_at', case when pg_temp.p(i, 21, 30)
@@ -219,6 +220,8 @@ begin
         perform pg_temp.count_one(h, 'recycle_rate', not open and h.outcome = 'recycle', accepted or rejected, open);
         perform pg_temp.count_one(h, 'override_rate', h.override_reason is not null and h.outcome = any ('{recycle,disqualified,returned}'),
                                   h.outcome = any ('{recycle,disqualified,returned}'), open);
+        perform pg_temp.count_one(h, 'undone_rate', h.undone <> 0, h.undone <> 0 or coalesce(h.outcome, '') = any ('{recycle,disqualified,returned}'),
+                                  open and h.undone = 0);
         perform pg_temp.count_one(h, 'acceptance_of_handed',
             age >= 2592000 and accepted and extract(epoch from h.accepted_at) - extract(epoch from h.handed_at) <= 2592000, age >= 2592000, age < 2592000);
         foreach days in array array[30, 60, 90] loop
