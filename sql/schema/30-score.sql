@@ -139,7 +139,6 @@ create table handoff.stage_history (
     undone     boolean not null default false,
     primary key (lead_key, seq)
 );
-create index stage_history_stage on handoff.stage_history (stage, entered_at);
 comment on table handoff.stage_history is 'One row a stay of a lead in a stage.';
 comment on column handoff.stage_history.lead_key is 'Lead.';
 comment on column handoff.stage_history.seq is 'Number of the event that began the stay.';

@@ -124,6 +124,25 @@ comment on column handoff.reconcile_progress.gone is 'Known rows that are gone, 
 comment on column handoff.reconcile_progress.error is 'What the last step failed with, to be tried again; NULL: it did not.';
 
 create view handoff.journey as
+with there as (
+    select v.name as contract, l.stage, count(*) as leads
+    from handoff.lead l
+    join handoff.contract v on v.contract_id = l.contract_id
+    where l.deleted_at is null
+    group by 1, 2
+), stay as (
+    select v.name as contract,
+           h.stage,
+           count(*) as entered,
+           count(h.left_at) as left_it,
+           extract(epoch from percentile_cont(0.5) within group (order by h.left_at - h.entered_at)
+                   filter (where h.left_at is not null))::numeric(20, 0) as median_stay_seconds
+    from handoff.stage_history h
+    join handoff.lead l on l.lead_key = h.lead_key
+    join handoff.contract v on v.contract_id = l.contract_id
+    where not h.undone
+    group by 1, 2
+)
 select c.name as contract,
        s.position,
        s.name as stage,
@@ -131,22 +150,14 @@ select c.name as contract,
        (select string_agg(format('%s -> %s%s', t.event, t.to_stage, coalesce(' (leg ' || t.leg || ')', '')), ', ' order by t.ord)
         from handoff.transition t
         where t.contract_id = s.contract_id and t.from_stage = s.name) as ways_out,
-       (select count(*) from handoff.lead l
-        where l.stage = s.name and l.deleted_at is null
-          and l.contract_id in (select v.contract_id from handoff.contract v where v.name = c.name)) as leads,
-       coalesce(h.entered, 0) as entered,
-       coalesce(h.left_it, 0) as left_it,
-       h.median_stay_seconds
+       coalesce(there.leads, 0) as leads,
+       coalesce(stay.entered, 0) as entered,
+       coalesce(stay.left_it, 0) as left_it,
+       stay.median_stay_seconds
 from handoff.contract c
 join handoff.stage s on s.contract_id = c.contract_id
-left join lateral (
-    select count(*) as entered,
-           count(h.left_at) as left_it,
-           extract(epoch from percentile_cont(0.5) within group (order by h.left_at - h.entered_at)
-                   filter (where h.left_at is not null))::numeric(20, 0) as median_stay_seconds
-    from handoff.stage_history h
-    where h.stage = s.name and not h.undone
-) h on true
+left join there on there.contract = c.name and there.stage = s.name
+left join stay on stay.contract = c.name and stay.stage = s.name
 where c.status = 'published';
 comment on view handoff.journey is 'The map of each contract in force: one row a stage, with who owns it, where it leads, who is there.';
 comment on column handoff.journey.contract is 'Name of the contract.';
@@ -155,7 +166,7 @@ comment on column handoff.journey.stage is 'Stage.';
 comment on column handoff.journey.owner is 'Who owns leads there: marketing, sales, none.';
 comment on column handoff.journey.ways_out is 'Transitions out of it: event -> stage, with the leg that is passed.';
 comment on column handoff.journey.leads is 'Leads in it now.';
-comment on column handoff.journey.entered is 'Stays begun in it, ever, but for those that a disposition since taken back had led to.';
+comment on column handoff.journey.entered is 'Stays begun in it, ever, by leads of this contract, but for those that a disposition since taken back had led to.';
 comment on column handoff.journey.left_it is 'Stays that have ended.';
 comment on column handoff.journey.median_stay_seconds is 'Median length in seconds of the stays that have ended; NULL: none has.';
 

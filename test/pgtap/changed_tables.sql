@@ -28,6 +28,11 @@ create function pg_temp.state(key text) returns jsonb language sql as $$
     select to_jsonb(l) - array['lead_key', 'raw_key', 'person_key', 'fields', 'first_seen_at', 'seen_at', 'region', 'free', 'token']
     from handoff.lead l where lead_key = key
 $$;
+create function pg_temp.plan(query text) returns text language plpgsql as $$
+declare line text; plan text := ''; begin
+    for line in execute 'explain (costs off) ' || query loop plan := plan || line || E'\n'; end loop;
+    return plan;
+end $$;
 create function pg_temp.broken() returns setof text language sql as $$
     select d.invariant || ' ' || d.what from handoff.doctor() d where d.severity = 'error'
     union all
@@ -99,6 +104,24 @@ create index activity_lead_at on handoff.activity (at, lead_key);	-- one that be
 select is(pg_temp.comes('h'), 1::bigint, 'with another index of that name, too');
 select is(pg_temp.state('h'), pg_temp.state('f'), 'nothing is missed');
 
+-- Indexes of somebody's ------------------------------------------------------------------------------------
+create index mixed on handoff.event (lower(lead_key), seq, (detail ->> 'band'), upper(type)) where type <> 'created';
+create unique index one_case on handoff.lead (lower(lead_key));
+select is(pg_temp.comes('j', 'k'), 2::bigint, 'with indexes of expressions, leads are decided');
+set local enable_seqscan = off;
+set local enable_bitmapscan = off;
+prepare by_index as select seq, type, detail ->> 'band' from handoff.event
+    where lower(lead_key) = 'k' and type <> 'created' order by lower(lead_key), seq;
+select matches(pg_temp.plan('execute by_index'), 'Index Scan using mixed', 'one of them serves to find events');
+create temp table by_index as execute by_index;
+reset enable_seqscan;
+reset enable_bitmapscan;
+select set_eq('table by_index', $$select seq, type, detail ->> 'band' from handoff.event where lead_key = 'k' and type <> 'created'$$,
+              'and finds them all');
+select is(pg_temp.comes('J', 'l'), 1::bigint, 'of two leads one is in a unique index already');
+select is(array_agg(raw_key || ' ' || sqlstate), '{J 23505}', 'it goes into quarantine') from handoff.quarantine;
+drop index handoff.one_case;
+
 -- Another table under the name ------------------------------------------------------------------------------
 alter table handoff.event rename to old_event;
 create table handoff.event (like handoff.old_event including all);
@@ -111,7 +134,7 @@ drop table handoff.old_event;
 -- All of them have got what the first one got ---------------------------------------------------------------
 select is_empty($$
     select l.lead_key from handoff.lead l, before
-    where l.lead_key in ('a', 'b', 'c', 'd', 'e', 'y', 'i') and
+    where l.lead_key in ('a', 'b', 'c', 'd', 'e', 'y', 'i', 'j', 'k', 'l') and
           (pg_temp.state(l.lead_key) is distinct from lead
            or (select jsonb_agg(e.type order by e.seq) from handoff.event e where e.lead_key = l.lead_key) is distinct from events
            or (select jsonb_agg(s.stage order by s.seq) from handoff.stage_history s where s.lead_key = l.lead_key) is distinct from stays)
