@@ -21,6 +21,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "sql.h"
+#include "storage/bufmgr.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -170,6 +171,7 @@ study_index(LhIndex *by)
 	for (int i = 0; i < by->ncolumns; i++)
 		by->numbers[i] = lh_column_number(rel, by->columns[i]);
 	by->known->index = find_index(by, rel);
+	by->known->used = false;
 	by->known->complete = true;
 	table_close(rel, AccessShareLock);
 }
@@ -193,13 +195,30 @@ open_known(LhIndex *by)
 	}
 }
 
+/*
+ * Much of what a decision asks for most databases have none of: absences, tombstones, merged leads.  A table
+ * without a page has no row that anybody could see; to be told so costs half of looking.  (SERIALIZABLE must look: who
+ * writes the first row is to find out that we did.)
+ */
+static bool
+is_unused(LhKnown *known, Relation rel)
+{
+	if (!known->used)
+		known->used = rel->rd_rel->relkind != RELKIND_RELATION || IsolationIsSerializable() ||
+			RelationGetNumberOfBlocks(rel) > 0;
+	return !known->used;
+}
+
 static void
 begin_search(LhSearch *search, LhIndex *by, bool latest)
 {
 	memset(search, 0, sizeof(*search));
-	search->snapshot = snapshot_now(latest);
 	search->by = by;
 	search->rel = open_known(by);
+	search->vain = is_unused(by->known, search->rel);
+	if (search->vain)
+		return;
+	search->snapshot = snapshot_now(latest);
 	search->slot = table_slot_create(search->rel, NULL);
 	if (!OidIsValid(by->known->index))
 		return;
@@ -224,6 +243,8 @@ lh_search(LhSearch *search, const Datum *keys)
 {
 	ScanKeyData scan_keys[LH_INDEX_COLUMNS];
 
+	if (search->vain)
+		return false;
 	for (int i = 0; i < search->by->ncolumns; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(search->rel), search->by->numbers[i] - 1);
@@ -245,6 +266,8 @@ lh_search(LhSearch *search, const Datum *keys)
 bool
 lh_search_next(LhSearch *search)
 {
+	if (search->vain)
+		return false;
 	if (search->index == NULL)
 		return table_scan_getnextslot(search->table_scan, ForwardScanDirection, search->slot);
 	return index_getnext_slot(search->index_scan, ForwardScanDirection, search->slot);
@@ -254,6 +277,11 @@ lh_search_next(LhSearch *search)
 void
 lh_search_end(LhSearch *search)
 {
+	if (search->vain)
+	{
+		table_close(search->rel, AccessShareLock);
+		return;
+	}
 	ExecDropSingleTupleTableSlot(search->slot);
 	if (search->index != NULL)
 	{

@@ -24,6 +24,7 @@ typedef struct LhKnown
 	bool		still;			/* it is true still */
 	Oid			relid;
 	Oid			index;			/* of it; invalid: none that serves */
+	bool		used;			/* it has had a row, or may have had */
 } LhKnown;
 
 #define LH_IS_KNOWN(k)	((k) != NULL && (k)->complete && (k)->still)
@@ -47,6 +48,7 @@ typedef struct LhIndex
 typedef struct LhSearch
 {
 	Relation	rel;
+	bool		vain;			/* the table has never had a row: nothing else is open */
 	Relation	index;			/* NULL: none to use */
 	LhIndex    *by;
 	Snapshot	snapshot;
