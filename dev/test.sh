@@ -72,10 +72,31 @@ if wants pgtap && ls test/pgtap/*.sql >/dev/null 2>&1; then
     count_prove pgtap.log $rc
     grep -E '^(test/|Files=)' pgtap.log || true
 fi
+# What only the examples and their tests need; a test whose part can't be had says so and is skipped. The module pg comes
+# with Debian's node; where npm is there it comes by that, into our own folder.
+need_examples() {
+    need_packages python3-jsonschema || true
+    NODE_PATH=/usr/share/nodejs
+    if ! command -v npm >/dev/null; then
+        need_packages nodejs node-pg || true
+    elif ! NODE_PATH=$NODE_PATH node -e "require('pg')" 2>/dev/null; then
+        say "npm ci"
+        mkdir "$LH_TMP/node"
+        cp examples/dispatcher/package*.json "$LH_TMP/node/"
+        if (cd "$LH_TMP/node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >npm.log 2>&1); then
+            NODE_PATH=$LH_TMP/node/node_modules
+        else
+            cat "$LH_TMP/node/npm.log"
+        fi
+    fi
+    export NODE_PATH
+}
+
 if wants tap && ls test/t/*.pl >/dev/null 2>&1; then
+    need_examples
     say "TAP"
     rc=0
-    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" PG_REGRESS="$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress" \
+    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" NODE_PATH="$NODE_PATH" PG_REGRESS="$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress" \
         TESTDATADIR="$LH_TMP/tree/tmp_check" TESTLOGDIR="$LH_TMP/tree/tmp_check/log" \
         PERL5LIB="$LH_TMP/tree/test/t:$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl" \
         prove -v test/t/*.pl >tap.log 2>&1 || rc=$?

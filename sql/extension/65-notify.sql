@@ -8,8 +8,9 @@
 -- Order. Per lead and destination messages go one after the other: one that is not done, dead or expired
 -- holds back those after it. So that a lease costs the same however much waits, who is held back must not be
 -- looked at again and again: lease() moves such a message to the end of the wait of the one before it, and
--- whoever ends that one moves the next of the lead back to now (free_next()). The two meet at the row lock of
--- the message that is moved: lease() locks what it looks at, and free_next() waits for it.
+-- whoever ends that one moves the next of the lead back to now (free_next()). The two meet at row locks: lease()
+-- locks the message that it moves, for which free_next() waits, and the one before it, so that it can't end meanwhile. Where
+-- that is about to end, and may have been before the message was there to be moved back, it is moved a little only.
 --
 -- Digests are a queue of their own beside it. What is collected for somebody becomes a digest when it is
 -- leased first: from then on it has a key and the same messages, however often it is sent.
@@ -244,15 +245,28 @@ begin
                             when o.type in ('handoff.reminder', 'handoff.escalated', 'handoff.unassigned', 'lead.blocked')
                                  and rule.send_stale is not true and handoff.is_superseded(o.type, o.lead_key, o.seq, o.payload) then 'superseded'
                             when c.attempts >= coalesce(rule.max_attempts, 15) then 'spent'
-                            else 'good' end as fate
+                            else 'good' end as fate,
+                       row_number() over (partition by c.lead_key order by c.seq, c.n) > 1 as follows
                 from candidate c
                 join handoff.outbox o on o.lead_key = c.lead_key and o.seq = c.seq and o.n = c.n
             ), chosen as (
                 select j.* from judged j where j.fate = 'good' order by j.visible_at limit qty - given
+            ), before as materialized (
+                -- one that comes before it must not end until it is moved, or nobody would move it back
+                select b.lead_key, e.seq, e.n
+                from (select distinct j.lead_key from judged j where j.fate = 'behind' and not j.follows) b
+                cross join lateral (
+                    select e.seq, e.n from handoff.delivery e
+                    where e.destination = lease_singles.destination and e.lead_key = b.lead_key
+                      and e.state in ('pending', 'leased') and e.digest_for is null
+                    order by e.seq, e.n limit 1
+                    for no key update skip locked) e
             ), held as (
                 update handoff.delivery d
-                set visible_at = greatest(j.behind, moment + lease_for)
+                set visible_at = case when j.follows or (b.seq, b.n) < (j.seq, j.n) then greatest(j.behind, moment + lease_for)
+                                      else moment + interval '100 ms' end
                 from judged j
+                left join before b on b.lead_key = j.lead_key
                 where j.fate = 'behind'
                   and d.lead_key = j.lead_key and d.seq = j.seq and d.n = j.n and d.destination = lease_singles.destination
             ), ended as (
@@ -358,7 +372,7 @@ begin
             from handoff.delivery d
             where d.destination = close_digest.destination and d.digest_for = whom and d.digest is null
               and d.state = 'pending' and d.visible_at <= moment
-            order by d.visible_at
+            order by d.visible_at, d.lead_key, d.seq, d.n
             limit most
             for update of d skip locked
         ), judged as materialized (

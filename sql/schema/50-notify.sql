@@ -88,10 +88,10 @@ create table handoff.delivery (
     constraint delivery_done check ((state = 'done') = (done_at is not null)),
     constraint delivery_digest check (digest is null or digest_for is not null)
 );
--- who is next, of all leads; what comes before, within a lead; the same of digests
+-- who is next, of all leads; what comes before, within a lead; the same of digests, where a period ends for many at once
 create index delivery_waiting on handoff.delivery (destination, visible_at) where state in ('pending', 'leased') and digest_for is null;
 create index delivery_lead on handoff.delivery (destination, lead_key, seq, n) where state in ('pending', 'leased') and digest_for is null;
-create index delivery_digests on handoff.delivery (destination, digest_for, digest, visible_at) where state in ('pending', 'leased') and digest_for is not null;
+create index delivery_digests on handoff.delivery (destination, digest_for, digest, visible_at, lead_key, seq, n) where state in ('pending', 'leased') and digest_for is not null;
 create index delivery_digest_id on handoff.delivery (digest) where digest is not null;
 create index delivery_dead on handoff.delivery (destination) where state = 'dead';
 comment on table handoff.delivery is 'One row a message and destination: how far its delivery has come. Fanned out from the subscriptions of the moment; moved on by handoff.lease(), ack() and nack().';

@@ -229,6 +229,24 @@ insert into digest select 4, * from handoff.lease('daily');
 select results_eq($$ select payload -> 'messages' -> 0 ->> 'subject' from digest where turn = 4 $$, $$ values ('D201') $$, 'and what came since goes');
 select is(handoff.requeue('daily', (select id from digest where turn = 3)), 1::bigint, 'a digest is put back');
 
+-- more than one digest takes, all due at the same moment: the rest comes later, of each lead too
+do $$ begin
+    perform handoff.subscribe('ordered', 'handoff.created', digest => '1 day');
+    perform pg_temp.emit(array_agg('O' || i % 3), array_agg(1000 - i), array_agg(1), array_agg('handoff.created'::text), 'cem') from generate_series(1, 250) i;
+    update handoff.delivery d set visible_at = '2026-03-01' where destination = 'ordered';
+end $$;
+create temp table ordered (turn int, lead_key text, sequence text);
+do $$ declare r record; begin
+    for i in 1 .. 3 loop
+        for r in select * from handoff.lease('ordered') loop
+            insert into ordered select i, m ->> 'subject', m ->> 'sequence' from jsonb_array_elements(r.payload -> 'messages') m;
+            perform handoff.ack('ordered', r.id, r.token);
+        end loop;
+    end loop;
+end $$;
+select results_eq('select turn, count(*) from ordered group by 1 order by 1', $$ values (1, 100::bigint), (2, 100), (3, 50) $$, 'three digests');
+select is_empty($$ select * from ordered a join ordered b using (lead_key) where a.turn < b.turn and a.sequence > b.sequence $$, 'none has a message that belongs before one of those before');
+
 -- as CloudEvents, as text
 select results_eq($$ select source, specversion, type, subject, time, datacontenttype, dataschema, data, partitionkey, sequence, expirytime from handoff.outbox_cloudevents where subject = 'L8' and sequence like '%1.1' $$,
     $$ values ('/lead_handoff', '1.0', 'io.lead-handoff.handoff.created.v1', 'L8', timestamptz '2026-03-01 12:00+00', 'application/json',

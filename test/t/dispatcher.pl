@@ -13,7 +13,7 @@ use Test::More;
 my $folder = "$FindBin::RealBin/../../examples/dispatcher";
 $ENV{NODE_PATH} = join ':', grep { defined } '/usr/share/nodejs', $ENV{NODE_PATH};
 plan skip_all => 'node is not there (package nodejs)' if system('node -e 0 2>/dev/null') != 0;
-plan skip_all => 'module pg of node is not there (package node-pg)' if system(q(node -e "require('pg')" 2>/dev/null)) != 0;
+plan skip_all => 'module pg of node is not there (package node-pg, or npm ci in examples/dispatcher)' if system(q(node -e "require('pg')" 2>/dev/null)) != 0;
 plan skip_all => 'node is older than 18' if system(q(node -e "process.exit(typeof fetch === 'function' ? 0 : 1)")) != 0;
 
 my $node = start_node('dispatcher');

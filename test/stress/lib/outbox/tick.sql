@@ -1,0 +1,2 @@
+select handoff.tick();
+\sleep 50 ms
