@@ -503,6 +503,9 @@ begin
           select 'link', k.source, k.link_key, count(distinct k.lead_key), min(k.lead_key)
           from handoff.opportunity_link k where k.link_key is not null group by 2, 3 having count(distinct k.lead_key) > 1) d
     union all
+    -- 19 handoffs know their opportunities
+    select f.* from handoff.revenue_faults() f
+    union all
     -- 17 rows of a territory map that hold at the same time don't contradict each other
     select 17, 'error', format('territory map "%s": %s', f.map_name, f.what), f.hint
     from handoff.territory_findings() f
@@ -675,8 +678,8 @@ create function handoff.reader_views() returns text[]
     language sql immutable parallel safe
     set search_path = pg_catalog, pg_temp
 return array[
-    'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_month', 'kpi_pool', 'on_cadence', 'rejection_reason', 'response_split', 'sla_attainment',
-    'source_health', 'speed_to_lead'
+    'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_month', 'kpi_pool', 'on_cadence', 'pipeline_attribution', 'pipeline_influence',
+    'rejection_reason', 'response_split', 'sla_attainment', 'source_health', 'speed_to_lead', 'win_rate'
 ];
 comment on function handoff.reader_views() is
     'Views that hold no personal data: what access reader may read.';

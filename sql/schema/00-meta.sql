@@ -19,6 +19,8 @@ create table handoff.meta (
     jobs_every     interval,
     jobs_maintain_at time,
     jobs_since     timestamptz,
+    reporting_currency text check (reporting_currency = upper(btrim(reporting_currency)) and reporting_currency <> ''),
+    assumed_currency   text check (assumed_currency = upper(btrim(assumed_currency)) and assumed_currency <> ''),
     constraint meta_jobs check ((jobs_by is null) = (jobs_since is null) and (jobs_by is null) = (jobs_every is null)
                                 and (jobs_by is not distinct from 'pg_cron') = (jobs_role is not null))
 );
@@ -41,6 +43,9 @@ comment on column handoff.meta.jobs_role is 'Role as which pg_cron runs the jobs
 comment on column handoff.meta.jobs_every is 'How often tick() is to be called.';
 comment on column handoff.meta.jobs_maintain_at is 'Time of day of maintain(), in GMT or cron.timezone; NULL: not by pg_cron.';
 comment on column handoff.meta.jobs_since is 'When it was scheduled (clock time).';
+
+comment on column handoff.meta.reporting_currency is 'Currency that amounts are summed up in; NULL: none, only amounts that name no currency are. See handoff.set_reporting_currency().';
+comment on column handoff.meta.assumed_currency is 'Currency of amounts that name none; NULL: it is not known.';
 
 create table handoff.retention (
     what text primary key check (what in ('activity', 'delivery', 'outbox', 'job_run')),

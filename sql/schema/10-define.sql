@@ -24,6 +24,7 @@ create table handoff.contract (
     calendar       text,
     accept_on      text[] not null default '{explicit}',
     undispose_within interval not null default '1 hour',
+    opportunity_window interval,
     parties        text[] not null default '{}',
     scope          handoff.criteria,
     traffic_share  numeric,
@@ -47,6 +48,7 @@ create table handoff.contract (
         and accept_on <@ array['explicit', 'first_touch', 'meeting', 'opportunity']
     ),
     constraint contract_undispose_within check (undispose_within >= interval '0'),
+    constraint contract_opportunity_window check (opportunity_window > interval '0'),
     constraint contract_parties check (array_position(parties, null) is null),
     constraint contract_traffic_share check (traffic_share > 0 and traffic_share <= 1),
     constraint contract_max_per_day check (max_per_day > 0)
@@ -68,6 +70,7 @@ comment on column handoff.contract.reporting_zone is 'IANA name of the time zone
 comment on column handoff.contract.calendar is 'Name of the calendar for business time where neither the rep nor the pool has one. NULL: none.';
 comment on column handoff.contract.accept_on is 'What counts as acceptance of a handoff: explicit, first_touch, meeting, opportunity; whichever comes first.';
 comment on column handoff.contract.undispose_within is 'How long after a disposition has ended a handoff it may be taken back, in elapsed time: handoff.undispose(), or another status in the CRM. 0: never.';
+comment on column handoff.contract.opportunity_window is 'An opportunity of the lead''s account that is created within so long after a handoff counts for the lead though no contact role or conversion names it. NULL: only those that do are.';
 comment on column handoff.contract.parties is 'Who must approve a draft before it can be published, for example {marketing,sales}. Empty: nobody.';
 comment on column handoff.contract.scope is 'Leads that the contract is for; over lead fields. NULL: all. Reserved: not applied yet.';
 comment on column handoff.contract.traffic_share is 'Share of the leads, above 0 and up to 1, in a champion/challenger split. NULL: all. May change after publishing. Reserved: not applied yet.';

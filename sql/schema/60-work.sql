@@ -253,10 +253,10 @@ comment on table handoff.assignment is 'One row an owner that a handoff has had.
 comment on column handoff.assignment.lead_key is 'Lead.';
 comment on column handoff.assignment.handoff_no is 'Handoff of the lead.';
 comment on column handoff.assignment.n is 'Number within the handoff, from 1.';
-comment on column handoff.assignment.route is 'Route that found the rep; or in its place how he was named: returned, manual, claim, crm, booked_host, booked, rep_left, away.';
+comment on column handoff.assignment.route is 'Route that found the rep; or in its place how he was named: returned, reopened, manual, claim, crm, booked_host, booked, rep_left, away.';
 comment on column handoff.assignment.pool is 'Pool he was picked from; NULL: not from a pool.';
 comment on column handoff.assignment.rep is 'Rep.';
-comment on column handoff.assignment.reason is 'Why a rep was sought: handoff, reroute (not mine), returned (AE to SDR), manual, claim, crm (another owner there), rep_left, away, booked (he hosts the meeting), silence (the owner before let it lie), fallback (by escalation).';
+comment on column handoff.assignment.reason is 'Why a rep was sought: handoff, reroute (not mine), returned (AE to SDR), manual, claim, crm (another owner there), reopened (an opportunity that was over is not), rep_left, away, booked (he hosts the meeting), silence (the owner before let it lie), fallback (by escalation).';
 comment on column handoff.assignment.at is 'When he got it.';
 comment on column handoff.assignment.ended_at is 'When he lost it or the handoff closed; NULL: he has it.';
 comment on column handoff.assignment.known_to_crm is 'The CRM has named him as the owner since: what was written back has returned.';

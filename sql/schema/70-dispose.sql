@@ -9,21 +9,24 @@ create table handoff.opportunity (
     closed_at       timestamptz,
     amount          numeric,
     currency        text,
+    amount_reporting numeric,
     is_won          boolean not null,
     is_closed       boolean not null,
     version         timestamptz,
     seen_at         timestamptz not null,
     deleted_at      timestamptz
 );
+create index opportunity_account on handoff.opportunity (account_key, created_at) where account_key is not null;
 comment on table handoff.opportunity is 'One row an opportunity, as its source has it now.';
 comment on column handoff.opportunity.opportunity_key is 'Key of its row, with the source''s key prefix.';
 comment on column handoff.opportunity.source is 'handoff.source.name it came from; api: handed in by a function.';
 comment on column handoff.opportunity.account_key is 'Account that the CRM names, with the source''s key prefix.';
 comment on column handoff.opportunity.owner is 'Its owner by the CRM.';
-comment on column handoff.opportunity.created_at is 'When it was created, by the source.';
-comment on column handoff.opportunity.closed_at is 'When it was closed, by the source.';
+comment on column handoff.opportunity.created_at is 'When it was created, by the source; where that doesn''t say, when it was first captured.';
+comment on column handoff.opportunity.closed_at is 'When it was closed, by the source, of an open one when that is expected; where it doesn''t say when it was closed, the version of the row, else when that was captured.';
 comment on column handoff.opportunity.amount is 'Its amount as given, in its own currency.';
 comment on column handoff.opportunity.currency is 'That currency, as given.';
+comment on column handoff.opportunity.amount_reporting is 'Its amount in the reporting currency, where the CRM converts it itself; NULL: it doesn''t, see handoff.exchange_rate.';
 comment on column handoff.opportunity.is_won is 'It was won.';
 comment on column handoff.opportunity.is_closed is 'It is closed, won or lost.';
 comment on column handoff.opportunity.version is 'Version time of the row, if one is mapped.';
@@ -46,6 +49,29 @@ comment on column handoff.opportunity_link.opportunity_key is 'Opportunity, poss
 comment on column handoff.opportunity_link.source is 'handoff.source.name that says so.';
 comment on column handoff.opportunity_link.link_key is 'Key of the row that says so.';
 comment on column handoff.opportunity_link.link_kind is 'converted (the lead names it), contact_role (a row of a source of kind link), manual.';
+
+create view handoff.opportunity_lead as
+select k.lead_key,
+       k.opportunity_key,
+       (array_agg(k.link_kind order by array_position('{converted,contact_role,manual,account}'::text[], k.link_kind)))[1] as link_kind
+from (
+    select lead_key, opportunity_key, link_kind
+    from handoff.opportunity_link
+    union all
+    select l.lead_key, o.opportunity_key, 'account'
+    from handoff.contract c
+    join handoff.lead l on l.contract_id = c.contract_id and l.deleted_at is null
+    join handoff.opportunity o on o.account_key = l.account_key and o.deleted_at is null
+    where c.opportunity_window is not null
+      and exists (select from handoff.handoff h
+                  where h.lead_key = l.lead_key and h.handed_at <= o.created_at
+                    and o.created_at <= (h.handed_at at time zone c.reporting_zone + c.opportunity_window) at time zone c.reporting_zone)
+) k
+group by k.lead_key, k.opportunity_key;
+comment on view handoff.opportunity_lead is 'Which leads stand behind an opportunity, each pair once, by the strongest of the ways in which that is known: those of handoff.opportunity_link, and the account.';
+comment on column handoff.opportunity_lead.lead_key is 'Lead, or a contact''s key until its lead is known.';
+comment on column handoff.opportunity_lead.opportunity_key is 'Opportunity, possibly not captured yet.';
+comment on column handoff.opportunity_lead.link_kind is 'converted, contact_role, manual, as in handoff.opportunity_link; account (no row says so: it is an opportunity of the lead''s account that was created within handoff.contract.opportunity_window after a handoff of the lead).';
 
 create table handoff.alias (
     alias_key text primary key,

@@ -399,6 +399,7 @@ typedef struct LhContract
 	LhCollisionAction on_person;
 	Interval   *person_within;	/* how long a handoff that has ended counts there; NULL: it does not */
 	Interval   *undispose_within;	/* how long a disposition may be taken back */
+	Interval   *opportunity_window; /* after a handoff, in which opportunities of the account count; NULL: they don't */
 	bool		accept_on_first_touch;
 	bool		accept_on_meeting;
 	bool		accept_on_opportunity;

@@ -135,7 +135,7 @@ load_header(LhContract *contract)
 {
 	QUERY(contract, "select name, checksum, half_life, reporting_zone, min_fit, max_fit, min_intent, max_intent, "
 		  "'first_touch' = any(accept_on), 'meeting' = any(accept_on), 'opportunity' = any(accept_on), calendar, "
-		  "undispose_within "
+		  "undispose_within, opportunity_window "
 		  "from handoff.contract where contract_id = $1");
 	if (SPI_processed == 0)
 		ereport(ERROR,
@@ -156,6 +156,7 @@ load_header(LhContract *contract)
 	contract->accept_on_opportunity = lh_get_bool(0, 11);
 	contract->calendar = lh_get_text(0, 12);
 	contract->undispose_within = lh_get_interval(0, 13);
+	contract->opportunity_window = lh_get_interval(0, 14);
 }
 
 /* The built-in fields of one kind that a source maps, or the others. */

@@ -325,7 +325,7 @@ dispose(Journey *journey, const LhAction *action)
 			lh_close_handoff(decision, open, outcome, disposition->code, action->note, action->actor);
 		if (strcmp(outcome, "returned") == 0)
 		{
-			lh_reopen_handoff(decision, before);
+			lh_reopen_handoff(decision, before, "returned");
 			must_fire(journey, LH_RETURNED, disposition->code);
 		}
 		else if (strcmp(outcome, "recycle") == 0)

@@ -503,6 +503,23 @@ need_activities(LhBatch *batch, const LhContract *contract, char **keys, Timesta
 	return n;
 }
 
+/* Those of accounts too, of leads whose contract lets them count. */
+static LhOpportunities *
+read_opportunities(LhBatch *batch, char *const *keys, int n)
+{
+	char	  **by_account = palloc_array(char *, n + 1);
+	int			nby_account = 0;
+
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhBatchLead *slot = &batch->leads[i];
+
+		if (slot->decide && lh_asks_account(slot->contract, &slot->lead))
+			by_account[nby_account++] = slot->lead_key;
+	}
+	return lh_opportunities_read(keys, n, by_account, nby_account);
+}
+
 /* Leads whose rows are gone, or all the others. */
 static void
 decide_some(LhBatch *batch, const LhContract *contract, bool gone, const LhActivities *activities,
@@ -543,7 +560,7 @@ decide_all(LhBatch *batch)
 		return;
 	lh_batch_read_cadences(batch);
 	activities = lh_activities_read(keys, since, n, DT_NOEND);
-	opportunities = lh_opportunities_read(keys, n);
+	opportunities = read_opportunities(batch, keys, n);
 	foreach(lc, contracts)
 	{
 		const LhContract *contract = lfirst(lc);

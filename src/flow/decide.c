@@ -146,7 +146,7 @@ resume(LhDecision *decision)
 	{
 		/* sales may have got another lead of the person meanwhile: see lh_yield() */
 		if (lh_other_open(decision, last->h.leg) == NULL)
-			lh_reopen_handoff(decision, last);
+			lh_reopen_handoff(decision, last, "returned");
 	}
 	else if (last != NULL && last->h.closed_at != LH_NOT_YET && last->h.recycle_due_at != LH_NOT_YET)
 		lh_set_clock(decision, LH_CLOCK_RECYCLE, "", Max(last->h.recycle_due_at, decision->now));
@@ -165,7 +165,7 @@ compute_handoff_fields(LhDecision *decision)
 	bool		has_open_opportunity = false;
 
 	for (int i = 0; i < decision->input->nopportunities; i++)
-		if (decision->input->opportunities[i].closed_at == LH_NOT_YET)
+		if (decision->input->opportunities[i].account_key == NULL && decision->input->opportunities[i].closed_at == LH_NOT_YET)
 			has_open_opportunity = true;
 	set_boolean(decision, "open_opportunity", has_open_opportunity);
 	set_boolean(decision, "duplicate_open", lh_other_open(decision, NULL) != NULL);

@@ -125,9 +125,10 @@ typedef struct LhStepTaken
 	bool		sync_late;		/* sources had not told enough by then */
 } LhStepTaken;
 
-/* An opportunity that the lead stands behind. */
+/* An opportunity that the lead stands behind, or of its account. */
 typedef struct LhOpportunity
 {
+	const char *account_key;	/* nothing but the account says that it is the lead's; NULL: a row does */
 	TimestampTz created_at;
 	TimestampTz closed_at;		/* LH_NOT_YET: open */
 	bool		is_won;
@@ -482,7 +483,8 @@ extern void lh_accept(LhDecision *decision, LhLeadHandoff *handoff, const char *
 					  TimestampTz at, const char *actor);
 extern void lh_close_handoff(LhDecision *decision, LhLeadHandoff *handoff, const char *outcome,
 							 const char *code, const char *note, const char *actor);
-extern void lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff);
+extern void lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff, const char *why);
+extern void lh_correct_outcome(LhDecision *decision, LhLeadHandoff *handoff, const char *outcome, const char *actor);
 extern void lh_release(LhDecision *decision, LhLeadHandoff *handoff, const LhRelease *release);
 extern void lh_assigned(LhDecision *decision, LhLeadHandoff *handoff, LhAssignment *assignment);
 extern void lh_not_assigned(LhDecision *decision, LhLeadHandoff *handoff, const char *reason,

@@ -211,17 +211,17 @@ static LhStatement differing_links = {
 
 /* Times that the row doesn't tell were filled in when it was taken. */
 static LhStatement differing_opportunities = {
-	"select u.key from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) as u(key, opportunity_key, account_key, owner, "
-	"created_at, closed_at, amount, currency, is_won, is_closed, version) where not exists ("
+	"select u.key from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) as u(key, opportunity_key, account_key, owner, "
+	"created_at, closed_at, amount, currency, amount_reporting, is_won, is_closed, version) where not exists ("
 	"select from handoff.opportunity o where o.opportunity_key = u.opportunity_key and (o.version > u.version or "
-	"o.deleted_at is null and (o.account_key, o.owner, o.amount, o.currency, o.version) "
-	"is not distinct from (u.account_key, u.owner, u.amount, u.currency, u.version) "
+	"o.deleted_at is null and (o.account_key, o.owner, o.amount, o.currency, o.amount_reporting, o.version) "
+	"is not distinct from (u.account_key, u.owner, u.amount, u.currency, u.amount_reporting, u.version) "
 	"and o.is_won = coalesce(u.is_won, false) and o.is_closed = (coalesce(u.is_won, false) or coalesce(u.is_closed, false)) "
 	"and (u.created_at is null or u.created_at = o.created_at) and (u.closed_at is null or u.closed_at = o.closed_at)))",
-	11,
+	12,
 	{
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-		NUMERICARRAYOID, TEXTARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID
+		NUMERICARRAYOID, TEXTARRAYOID, NUMERICARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID
 	}
 };
 
@@ -288,11 +288,11 @@ static bool
 add_opportunity(const LhSource *source, char *key, const LhSourceRow *row, LhRows *rows)
 {
 	static const char *const fields[] = {
-		"account_key", "owner", "created_at", "closed_at", "amount", "currency", "is_won", "is_closed"
+		"account_key", "owner", "created_at", "closed_at", "amount", "currency", "amount_reporting", "is_won", "is_closed"
 	};
-	Datum		values[11] = {CStringGetTextDatum(key),
+	Datum		values[12] = {CStringGetTextDatum(key),
 	CStringGetTextDatum(lh_prefixed(source, key))};
-	bool		isnull[11] = {false};
+	bool		isnull[12] = {false};
 
 	if (!row->present)
 		return false;
@@ -304,8 +304,8 @@ add_opportunity(const LhSource *source, char *key, const LhSourceRow *row, LhRow
 		values[i + 2] = field < 0 ? (Datum) 0 : row->row->values[field];
 	}
 	isnull[2] = !named_key(source, row, "account_key", &values[2]);
-	values[10] = TimestampTzGetDatum(row->version);
-	isnull[10] = row->version == DT_NOBEGIN;
+	values[11] = TimestampTzGetDatum(row->version);
+	isnull[11] = row->version == DT_NOBEGIN;
 	lh_rows_add(rows, values, isnull);
 	return true;
 }

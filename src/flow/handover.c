@@ -227,14 +227,28 @@ lh_close_handoff(LhDecision *decision, LhLeadHandoff *handoff, const char *outco
 		event->notify = "handoff.disposed";
 }
 
-/* Back to the one who had it: his assignment begins anew. */
+/*
+ * What was won turns out to be lost, or the other way round.  Nobody has it, and nobody gets it: its end is
+ * told again.
+ */
 void
-lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff)
+lh_correct_outcome(LhDecision *decision, LhLeadHandoff *handoff, const char *outcome, const char *actor)
+{
+	handoff->h.outcome = pstrdup(outcome);
+	handoff->h.code = pstrdup(outcome);
+	handoff->h.disposed_at = decision->now;
+	handoff->h.closed_at = decision->now;
+	lh_handoff_event(decision, handoff, "closed", actor, NULL)->notify = "handoff.disposed";
+}
+
+/* Back to the one who had it: his assignment begins anew, and why tells it from others. */
+void
+lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff, const char *why)
 {
 	LhHandoff  *h = &handoff->h;
 
 	handoff->prefer = h->rep;
-	handoff->seek = "returned";
+	handoff->seek = why;
 	h->rep = NULL;
 	h->pool = NULL;
 	h->route = NULL;

@@ -81,12 +81,19 @@ begin_conversions(Conversions *conversions)
 	lh_rows_begin(&conversions->converted, &write_converted);
 }
 
+/* An older row than the lead knows, delivered late: what it says is over. */
+static bool
+is_stale(const LhBatchLead *slot, const LhSourceRow *row)
+{
+	return slot->exists && row->version != DT_NOBEGIN && row->version < slot->lead.version;
+}
+
 /* What a row's lead was converted to belongs to the lead it stands for; false: that is busy. */
 static bool
 add_conversion(Conversions *conversions, LhBatch *batch, const LhSource *source, const LhSourceRow *row,
 			   const LhBatchLead *slot, char *stands_for)
 {
-	bool		told = row->present || stands_for != slot->lead_key;
+	bool		told = (row->present || stands_for != slot->lead_key) && !is_stale(slot, row);
 	char	   *contact = lh_prefixed(source, changed_text(slot, row, told, "converted_contact"));
 	char	   *opportunity = lh_prefixed(source, changed_text(slot, row, told, "converted_opportunity"));
 	Datum		values[4];
@@ -105,7 +112,7 @@ add_conversion(Conversions *conversions, LhBatch *batch, const LhSource *source,
 	values[2] = CStringGetTextDatum(source->name);
 	values[3] = CStringGetTextDatum(slot->lead_key);
 	/* taken back: whatever it was is none of its any more */
-	if (opportunity != NULL || (row->present && lh_row_text(row, "converted_opportunity") == NULL &&
+	if (opportunity != NULL || (row->present && told && lh_row_text(row, "converted_opportunity") == NULL &&
 								stored_text(slot, "converted_opportunity") != NULL))
 		lh_rows_add(&conversions->dropped, values, NULL);
 	if (opportunity != NULL)

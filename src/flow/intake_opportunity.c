@@ -18,23 +18,48 @@ static LhStatement find_linked = {
 	1, {TEXTARRAYOID}
 };
 
+/*
+ * Leads that an opportunity may count for by its account alone, the one that it had before included.  Only
+ * those that have been handed over: see worked.c.
+ */
+static LhStatement find_of_accounts = {
+	"select a.opportunity_key, l.lead_key from (select u.opportunity_key, u.account_key from unnest($1, $2) "
+	"as u(opportunity_key, account_key) union select o.opportunity_key, o.account_key from handoff.opportunity o "
+	"where o.opportunity_key = any($1)) a join handoff.lead l on l.account_key = a.account_key "
+	"join handoff.contract c on c.contract_id = l.contract_id and c.opportunity_window is not null "
+	"where exists (select from handoff.handoff h where h.lead_key = l.lead_key)",
+	2, {TEXTARRAYOID, TEXTARRAYOID}
+};
+
+static LhStatement ask_windows = {
+	"select from handoff.contract where opportunity_window is not null and status <> 'draft' limit 1", 0
+};
+
+/*
+ * What the row doesn't tell: it was created when we first saw it, or, if it was closed before that, then; it was
+ * closed when this version of the row was written.  Without versions that is when we first saw it closed.
+ */
 static LhStatement upsert_opportunities = {
 	"insert into handoff.opportunity as o (opportunity_key, source, account_key, owner, created_at, closed_at, "
-	"amount, currency, is_won, is_closed, version, seen_at, deleted_at) "
-	"select u.opportunity_key, u.source, u.account_key, u.owner, u.created_at, u.closed_at, u.amount, u.currency, "
-	"u.is_won, u.is_closed, u.version, u.seen_at, u.deleted_at "
+	"amount, currency, amount_reporting, is_won, is_closed, version, seen_at) "
+	"select u.opportunity_key, u.source, u.account_key, u.owner, coalesce(u.created_at, "
+	"least(coalesce(k.seen_at, u.seen_at), case when u.is_closed then u.closed_at end)), "
+	"coalesce(u.closed_at, case when u.is_closed then coalesce(u.version, "
+	"case when k.is_closed and k.is_won = u.is_won then k.closed_at end, u.seen_at) end), "
+	"u.amount, u.currency, u.amount_reporting, u.is_won, u.is_closed, u.version, u.seen_at "
 	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as u(opportunity_key, source, account_key, "
-	"owner, created_at, closed_at, amount, currency, is_won, is_closed, version, seen_at, deleted_at) "
+	"owner, created_at, closed_at, amount, currency, amount_reporting, is_won, is_closed, version, seen_at) "
+	"left join handoff.opportunity k on k.opportunity_key = u.opportunity_key "
 	"on conflict (opportunity_key) do update set account_key = excluded.account_key, owner = excluded.owner, "
 	"created_at = excluded.created_at, closed_at = excluded.closed_at, amount = excluded.amount, "
-	"currency = excluded.currency, is_won = excluded.is_won, is_closed = excluded.is_closed, "
-	"version = excluded.version, deleted_at = excluded.deleted_at "
+	"currency = excluded.currency, amount_reporting = excluded.amount_reporting, is_won = excluded.is_won, "
+	"is_closed = excluded.is_closed, version = excluded.version, deleted_at = null "
 	"where o.version is null or excluded.version is null or excluded.version >= o.version",
 	13,
 	{
 		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-		NUMERICARRAYOID, TEXTARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID
+		NUMERICARRAYOID, TEXTARRAYOID, NUMERICARRAYOID, BOOLARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID
 	}
 };
 
@@ -56,20 +81,50 @@ opportunity_keys(const LhSourceItems *group)
 	return keys;
 }
 
-/* The leads linked to the opportunities of a group become those that its items concern. */
+static void
+add_found(LhSourceItems *group, char *const *keys, LhPairs found)
+{
+	for (int i = 0; i < group->n; i++)
+	{
+		int			n;
+		const LhPair *pair = lh_pair_first(&found, keys[i], &n);
+
+		for (int k = 0; k < n; k++)
+			lh_add_lead_key(group->items[i], pair[k].value);
+	}
+}
+
+/* Leads of the accounts that the rows name, or named before. */
+static void
+find_by_account(LhSourceItems *group, char *const *keys)
+{
+	LhSourceRow *rows = lh_source_read(group->source, group->raw_keys, group->n);
+	char	  **accounts = palloc_array(char *, group->n + 1);
+	Datum		values[2];
+
+	for (int i = 0; i < group->n; i++)
+	{
+		char	   *account = rows[i].present ? lh_prefixed(group->source, lh_row_text(&rows[i], "account_key")) : NULL;
+
+		accounts[i] = account == NULL ? "" : account;
+	}
+	values[0] = lh_text_array(keys, group->n);
+	values[1] = lh_text_array(accounts, group->n);
+	add_found(group, keys, lh_answer_pairs(lh_run(&find_of_accounts, values, NULL)));
+}
+
+/* The leads that the opportunities of a group count for become those that its items concern. */
 void
 lh_find_of_opportunities(LhSourceItems *group)
 {
 	char	  **keys = opportunity_keys(group);
 	Datum		value = lh_text_array(keys, group->n);
-	LhPairs		linked = lh_answer_pairs(lh_run(&find_linked, &value, NULL));
 
 	for (int i = 0; i < group->n; i++)
 		group->items[i]->nkeys = 0;
-	for (int i = 0; i < group->n; i++)
-		for (int k = 0; k < linked.n; k++)
-			if (strcmp(linked.pairs[k].key, keys[i]) == 0)
-				lh_add_lead_key(group->items[i], linked.pairs[k].value);
+	add_found(group, keys, lh_answer_pairs(lh_run(&find_linked, &value, NULL)));
+	if (lh_run(&ask_windows, NULL, NULL) > 0)
+		find_by_account(group, keys);
 }
 
 static void
@@ -77,7 +132,7 @@ add_opportunity(LhRows *rows, const LhSource *source, const char *key, const LhS
 				TimestampTz seen_at)
 {
 	const char *const fields[] = {
-		"account_key", "owner", "created_at", "closed_at", "amount", "currency", "is_won", "is_closed"
+		"account_key", "owner", "created_at", "closed_at", "amount", "currency", "amount_reporting", "is_won", "is_closed"
 	};
 	Datum		values[13] = {CStringGetTextDatum(key), CStringGetTextDatum(source->name)};
 	bool		isnull[13] = {false};
@@ -91,20 +146,12 @@ add_opportunity(LhRows *rows, const LhSource *source, const char *key, const LhS
 	}
 	if (!isnull[2])
 		values[2] = CStringGetTextDatum(lh_prefixed(source, TextDatumGetCString(values[2])));
-	if (isnull[4])
-		values[4] = TimestampTzGetDatum(seen_at);
-	values[8] = BoolGetDatum(!isnull[8] && DatumGetBool(values[8]));
-	values[9] = BoolGetDatum(DatumGetBool(values[8]) || (!isnull[9] && DatumGetBool(values[9])));
-	if (DatumGetBool(values[9]) && isnull[5])
-	{
-		values[5] = TimestampTzGetDatum(row->version != DT_NOBEGIN ? row->version : seen_at);
-		isnull[5] = false;
-	}
-	isnull[4] = isnull[8] = isnull[9] = false;
-	values[10] = TimestampTzGetDatum(row->version);
-	isnull[10] = row->version == DT_NOBEGIN;
-	values[11] = TimestampTzGetDatum(seen_at);
-	isnull[12] = true;
+	values[9] = BoolGetDatum(!isnull[9] && DatumGetBool(values[9]));
+	values[10] = BoolGetDatum(DatumGetBool(values[9]) || (!isnull[10] && DatumGetBool(values[10])));
+	isnull[9] = isnull[10] = false;
+	values[11] = TimestampTzGetDatum(row->version);
+	isnull[11] = row->version == DT_NOBEGIN;
+	values[12] = TimestampTzGetDatum(seen_at);
 	lh_rows_add(rows, values, isnull);
 }
 

@@ -228,6 +228,28 @@ leave_sales(Journey *journey, LhCause cause, const char *code)
 		lh_start_recycle(journey, handoff, disposition->recycle_path, LH_NOT_YET);
 }
 
+/*
+ * An opportunity that was over is not: its handoff ended as won or lost, and goes on with who had it, unless
+ * sales has another lead of the person by now; or it ends the other way.
+ */
+static void
+revise(Journey *journey, LhCause cause)
+{
+	LhDecision *decision = journey->decision;
+	LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, false);
+
+	if (last == NULL || last->h.closed_at == LH_NOT_YET || last->h.outcome == NULL ||
+		(strcmp(last->h.outcome, "won") != 0 && strcmp(last->h.outcome, "lost") != 0))
+		return;
+	if (cause == LH_OPPORTUNITY && strcmp(stage_of(decision)->owner, "sales") == 0)
+	{
+		if (lh_other_open(decision, last->h.leg) == NULL)
+			lh_reopen_handoff(decision, last, "reopened");
+	}
+	else if ((cause == LH_WON || cause == LH_LOST) && strcmp(last->h.outcome, outcome_of(decision, cause)) != 0)
+		lh_correct_outcome(decision, last, outcome_of(decision, cause), journey->actor);
+}
+
 /* ord 0 is a move that no transition made: by the stage's own age limit, or by hand. */
 static void
 move(Journey *journey, int to, LhCause cause, int ord, int leg, const char *code)
@@ -264,6 +286,7 @@ move(Journey *journey, int to, LhCause cause, int ord, int leg, const char *code
 		lh_hand_over(decision, leg, from, journey->origin, !complete);
 		lh_note_collision(decision, leg);
 	}
+	revise(journey, cause);
 	leave_sales(journey, cause, code);
 }
 

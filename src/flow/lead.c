@@ -60,10 +60,21 @@ static LhStatement read_checkpoints = {
 
 static LhStatement read_opportunities = {
 	"select distinct on (k.lead_key collate \"C\", o.created_at, o.opportunity_key) "
-	"k.lead_key, o.created_at, case when o.is_closed then o.closed_at end, o.is_won "
+	"k.lead_key, o.created_at, case when o.is_closed then greatest(o.closed_at, o.created_at) end, o.is_won, null "
 	"from handoff.opportunity_link k join handoff.opportunity o on o.opportunity_key = k.opportunity_key "
 	"where k.lead_key = any($1) and o.deleted_at is null "
 	"order by k.lead_key collate \"C\", o.created_at, o.opportunity_key",
+	1, {TEXTARRAYOID}
+};
+
+/* Which of them count is for the decision to say: it knows the lead's account. */
+static LhStatement read_opportunities_of_accounts = {
+	"select l.lead_key, o.created_at, case when o.is_closed then greatest(o.closed_at, o.created_at) end, o.is_won, o.account_key "
+	"from handoff.lead l join handoff.opportunity o on o.account_key = l.account_key "
+	"and o.created_at >= (select min(h.handed_at) from handoff.handoff h where h.lead_key = l.lead_key) "
+	"where l.lead_key = any($1) and o.deleted_at is null and not exists (select from handoff.opportunity_link k "
+	"where k.lead_key = l.lead_key and k.opportunity_key = o.opportunity_key) "
+	"order by l.lead_key collate \"C\", o.created_at, o.opportunity_key",
 	1, {TEXTARRAYOID}
 };
 
@@ -567,30 +578,50 @@ typedef struct StoredOpportunity
 struct LhOpportunities
 {
 	int			n;
-	StoredOpportunity *rows;	/* by lead_key, created_at */
+	StoredOpportunity *rows;	/* of each lead by created_at, those of its account last */
 };
 
-LhOpportunities *
-lh_opportunities_read(char *const *lead_keys, int n)
+static void
+add_opportunities(LhOpportunities *all, LhStatement *statement, char *const *lead_keys, int n)
 {
-	LhOpportunities *all = palloc_object(LhOpportunities);
-	char	  **linked = palloc_array(char *, n + 1);
-	int			nlinked = lh_which_are_there(&links_by_lead, lead_keys, n, linked);
-	Datum		keys = lh_text_array(linked, nlinked);
+	Datum		keys = lh_text_array(lead_keys, n);
+	int			nfound = n == 0 ? 0 : lh_run(statement, &keys, NULL);
 
-	all->n = nlinked == 0 ? 0 : lh_run(&read_opportunities, &keys, NULL);
-	all->rows = palloc0_array(StoredOpportunity, Max(all->n, 1));
-	for (int i = 0; i < all->n; i++)
+	if (nfound == 0)
+		return;
+	all->rows = all->rows == NULL ? palloc_array(StoredOpportunity, nfound) :
+		repalloc_array(all->rows, StoredOpportunity, all->n + nfound);
+	for (int i = 0; i < nfound; i++)
 	{
-		StoredOpportunity *stored = &all->rows[i];
+		StoredOpportunity *stored = &all->rows[all->n++];
 		Reader		reader = reader_of(i);
 
 		stored->lead_key = next_text(&reader);
 		stored->opportunity.created_at = next_time(&reader, 0);
 		stored->opportunity.closed_at = next_time(&reader, LH_NOT_YET);
 		stored->opportunity.is_won = next_bool(&reader);
+		stored->opportunity.account_key = next_text(&reader);
 	}
+}
+
+/* Of some of the leads, those of their accounts too. */
+LhOpportunities *
+lh_opportunities_read(char *const *lead_keys, int n, char *const *by_account, int nby_account)
+{
+	LhOpportunities *all = palloc0_object(LhOpportunities);
+	char	  **linked = palloc_array(char *, n + 1);
+	int			nlinked = lh_which_are_there(&links_by_lead, lead_keys, n, linked);
+
+	add_opportunities(all, &read_opportunities, linked, nlinked);
+	add_opportunities(all, &read_opportunities_of_accounts, by_account, nby_account);
 	return all;
+}
+
+/* May opportunities of its account count for a lead? */
+bool
+lh_asks_account(const LhContract *contract, const LhLead *lead)
+{
+	return contract->opportunity_window != NULL && lead->account_key != NULL && lead->handoffs != NIL;
 }
 
 int

@@ -47,7 +47,8 @@ extern int	lh_activities_of(const LhActivities *all, const char *lead_key,
 /* Opportunities that leads stand behind, in the same way. */
 typedef struct LhOpportunities LhOpportunities;
 
-extern LhOpportunities *lh_opportunities_read(char *const *lead_keys, int n);
+extern LhOpportunities *lh_opportunities_read(char *const *lead_keys, int n, char *const *by_account, int nby_account);
+extern bool lh_asks_account(const LhContract *contract, const LhLead *lead);
 extern int	lh_opportunities_of(const LhOpportunities *all, const char *lead_key,
 								LhOpportunity **opportunities);
 

@@ -86,7 +86,8 @@ lh_look_at(const char *lead_key, TimestampTz as_of, LhLook *look)
 	input->key_prefix = source == NULL ? NULL : source->key_prefix;
 	input->nactivities = lh_activities_of(lh_activities_read(&key, &input->activities_since, 1, as_of),
 										  lead_key, look->contract, &input->activities);
-	input->nopportunities = lh_opportunities_of(lh_opportunities_read(&key, 1), lead_key,
+	input->nopportunities = lh_opportunities_of(lh_opportunities_read(&key, 1, &key, lh_asks_account(look->contract, &look->lead)),
+												lead_key,
 												&input->opportunities);
 	lh_read_person(&look->lead, as_of, input);
 	lh_opportunities_as_of(input->opportunities, &input->nopportunities, as_of);

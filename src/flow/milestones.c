@@ -34,6 +34,10 @@ accept_by_work(Journey *journey)
 /*
  * Opportunities of the cycle of the last handoff: one that was made before an AE got the lead counts
  * for the SDR's handoff alone, and moves the lead all the same, unless it was lost by then.
+ *
+ * Where the lead ends up does not depend on how often it was looked at: the way to what is won or lost leads
+ * through the opportunity while sales has the lead.  Later only what says otherwise than its stage moves it:
+ * one that is open again though all were lost, or the one that was won turns out not to be.
  */
 static void
 follow_opportunities(Journey *journey, const LhHandoff *last)
@@ -54,7 +58,7 @@ follow_opportunities(Journey *journey, const LhHandoff *last)
 		is_won = is_won || h->won_at != LH_NOT_YET;
 		is_open = is_open || h->lost_at == LH_NOT_YET;
 	}
-	if (any)
+	if (any && (lh_open_handoff(journey->decision->lead) != NULL || (is_open && !is_won)))
 		lh_fire(journey, LH_OPPORTUNITY, NULL);
 	if (is_won)
 		lh_fire(journey, LH_WON, NULL);

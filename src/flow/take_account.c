@@ -104,6 +104,9 @@ lh_take_account(LhDecision *decision)
 		return;
 	if (was_matched || (now.method != NULL && now.method != by_crm))
 		lh_decision_event(decision, "account", NULL, "contract", change_detail(lead, &now));
+	/* opportunities of its new account were not read for this decision */
+	if (decision->contract->opportunity_window != NULL && !lh_same_text(lead->account_key, now.account_key))
+		decision->valid_until = Min(decision->valid_until, decision->now + USECS_PER_SEC);
 	lead->account_key = now.account_key;
 	lead->account_method = now.method == NULL ? NULL : pstrdup(now.method);
 	lead->account_match = now.detail;

@@ -235,6 +235,30 @@ leads_to(const LhLead *lead, const LhHandoff *h, const LhHandoff *found)
 	return true;
 }
 
+/*
+ * Does it count for the lead?  One that nothing but the account says is the lead's does if it was created soon
+ * enough after a handoff of the lead.
+ */
+static bool
+is_ours(const LhDecision *decision, const LhOpportunity *opportunity)
+{
+	const Interval *window = decision->contract->opportunity_window;
+	ListCell   *lc;
+
+	if (opportunity->account_key == NULL)
+		return true;
+	if (window == NULL || !lh_same_text(opportunity->account_key, decision->lead->account_key))
+		return false;
+	foreach(lc, decision->lead->handoffs)
+	{
+		const LhHandoff *h = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		if (h->handed_at <= opportunity->created_at && opportunity->created_at <= lh_after(h->handed_at, window))
+			return true;
+	}
+	return false;
+}
+
 static void
 mark(LhHandoff *h, const LhOpportunity *opportunity, bool *any_open)
 {
@@ -269,7 +293,7 @@ count_opportunities(LhDecision *decision)
 		{
 			const LhOpportunity *opportunity = &decision->input->opportunities[i];
 
-			if (leads_to(lead, h, handoff_before(lead, opportunity)))
+			if (is_ours(decision, opportunity) && leads_to(lead, h, handoff_before(lead, opportunity)))
 				mark(h, opportunity, &any_open);
 		}
 		if (h->won_at != LH_NOT_YET || any_open)

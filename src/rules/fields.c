@@ -145,6 +145,8 @@ const LhBuiltinField lh_builtin_fields[] = {
 	"Its amount, in its own currency."},
 	{"opportunity", "currency", LH_TEXT, true, LH_STEP_INPUT,
 	"That currency."},
+	{"opportunity", "amount_reporting", LH_NUMERIC, true, LH_STEP_INPUT,
+	"Its amount in the reporting currency, where the CRM converts it itself."},
 	{"opportunity", "is_won", LH_BOOLEAN, true, LH_STEP_INPUT,
 	"Whether it was won."},
 	{"opportunity", "is_closed", LH_BOOLEAN, true, LH_STEP_INPUT,

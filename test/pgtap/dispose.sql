@@ -131,6 +131,35 @@ select pg_temp.then('2026-03-04', 'lost2', 'lost 1 next_leg, lost', 'opened and 
 do $$ begin perform pg_temp.does('lost2', '2026-05-01', 'form', '/contact'); end $$;
 select pg_temp.then('2026-05-01', 'lost2', 'mql 2 next_leg, lost, sdr', 'comes back from there too');
 
+-- What was over is not: the CRM reopens an opportunity, or says that it was won and then that it was not
+do $$ begin
+    perform pg_temp.arrives('revised', '2026-03-02 08:00');
+    perform pg_temp.does('revised', '2026-03-02 09:00', 'form', '/demo');
+    perform handoff.tick('2026-03-02 09:00');
+    perform handoff.accept('revised', p_now => '2026-03-02 10:00');
+    perform handoff.qualify('revised', p_now => '2026-03-02 11:00');
+    perform pg_temp.deal('revised', '2026-03-03', '2026-04-01', false);
+end $$;
+select pg_temp.then('2026-04-01', 'revised', 'lost 1 next_leg, lost', 'lost');
+do $$ begin perform pg_temp.deal('revised', '2026-03-03'); end $$;
+select pg_temp.then('2026-04-02', 'revised', 'opportunity 1 next_leg, ae', 'open again');
+select results_eq($$ select rep, reason, route, ended_at from handoff.assignment where lead_key = 'revised' and handoff_no = 2 order by n $$,
+    $$ select h.rep, v.reason, coalesce(v.route, 'ae_team'), v.ended_at from handoff.handoff h,
+       (values ('handoff', null, timestamptz '2026-04-01'), ('reopened', 'reopened', null)) v (reason, route, ended_at)
+       where h.lead_key = 'revised' and h.handoff_no = 2 $$, 'revised: with the AE who had it');
+do $$ begin perform pg_temp.deal('revised', '2026-03-03', '2026-04-05', true); end $$;
+select pg_temp.then('2026-04-05', 'revised', 'customer 1 next_leg, won', 'and won');
+do $$ begin perform pg_temp.deal('revised', '2026-03-03', '2026-04-06', false); end $$;
+select pg_temp.then('2026-04-06', 'revised', 'lost 1 next_leg, lost', 'which it was not');
+do $$ begin perform pg_temp.deal('revised', '2026-03-03', '2026-04-07', true); end $$;
+select pg_temp.then('2026-04-07', 'revised', 'customer 1 next_leg, won', 'but was');
+select is((select string_agg(concat_ws(' ', e.type, e.detail -> 'set' ->> 'outcome', o.type), ', ' order by e.seq)
+           from handoff.event e left join handoff.outbox o on o.lead_key = e.lead_key and o.seq = e.seq
+           where e.lead_key = 'revised' and e.detail ->> 'handoff' = '2' and e.type in ('closed', 'reopened')),
+    'closed lost handoff.disposed, reopened, closed won handoff.disposed, closed lost handoff.disposed, closed won handoff.disposed', 'revised: each end is told');
+do $$ begin perform pg_temp.deal('revised', '2026-03-03'); end $$;
+select pg_temp.then('2026-04-08', 'revised', 'opportunity 1 next_leg, ae', 'not yet, after all');
+
 -- Recycled ------------------------------------------------------------------------------------------
 
 do $$ begin

@@ -149,15 +149,15 @@ select pg_temp.then('2026-03-05', 'a', 'opportunity, 1 made 03-05, 2 made 03-05'
 do $$ begin perform pg_temp.deal('a1', 'a', '2026-03-05', '2026-03-10', false); end $$;
 select pg_temp.then('2026-03-10', 'a', 'lost, 1 made 03-05 lost 03-10, 2 made 03-05 lost 03-10', 'lost');
 do $$ begin perform pg_temp.deal('a1', 'a', '2026-03-05'); end $$;
-select pg_temp.then('2026-03-11', 'a', 'lost, 1 made 03-05, 2 made 03-05', 'reopened: recorded, though the contract knows no way back');
+select pg_temp.then('2026-03-11', 'a', 'opportunity, 1 made 03-05, 2 made 03-05', 'reopened');
 do $$ begin perform pg_temp.deal('a1', 'a', '2026-03-05', '2026-03-20', true); end $$;
-select pg_temp.then('2026-03-20', 'a', 'lost, 1 made 03-05 won 03-20, 2 made 03-05 won 03-20', 'and won');
+select pg_temp.then('2026-03-20', 'a', 'customer, 1 made 03-05 won 03-20, 2 made 03-05 won 03-20', 'and won');
 delete from crm."Opportunity" where "Id" = 'a1';
-select pg_temp.then('2026-03-21', 'a', 'lost, 1, 2', 'deleted');
+select pg_temp.then('2026-03-21', 'a', 'customer, 1, 2', 'deleted: what has happened to the lead stays');
 do $$ begin perform pg_temp.deal('a1', 'a', '2026-03-05', '2026-03-20', true); end $$;
-select pg_temp.then('2026-03-22', 'a', 'lost, 1 made 03-05 won 03-20, 2 made 03-05 won 03-20', 'and back');
+select pg_temp.then('2026-03-22', 'a', 'customer, 1 made 03-05 won 03-20, 2 made 03-05 won 03-20', 'and back');
 delete from crm."OpportunityContactRole" where "Id" = 'a1/a';
-select pg_temp.then('2026-03-23', 'a', 'lost, 1, 2', 'its link deleted');
+select pg_temp.then('2026-03-23', 'a', 'customer, 1, 2', 'its link deleted');
 
 -- two at once: while one is open nothing is lost; one won is enough
 do $$ begin
