@@ -98,6 +98,8 @@ as $$
             select string_agg(case a.how when 'explicit' then 'an explicit answer' when 'first_touch' then 'the first touch'
                                          when 'meeting' then 'a meeting that was held' else 'an opportunity' end, ', or by ' order by a.n)
             from unnest(c.accept_on) with ordinality a (how, n)) || '.',
+        '- An opportunity of the account that is created within ' || handoff.span_words(c.opportunity_window)
+            || ' after a handoff counts for the lead, though nothing names the lead in it.',
         '- Note: ' || handoff.markdown_text(c.note),
         '- Text of ' || coalesce('checksum ' || handoff.markdown_code(c.checksum), 'a draft, which may still change') || '.')
     from handoff.contract c

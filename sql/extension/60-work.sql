@@ -68,6 +68,16 @@ $$;
 comment on function handoff.disqualify(text, text, text, text, timestamptz) is
     'Ends it: not a lead for us. Returns its stage. Errors: LH040, LH041 (no such code, note or work missing, not possible in its stage).';
 
+create function handoff.return_lead(lead_key text, code text, note text default null, actor text default null, p_now timestamptz default clock_timestamp())
+    returns text
+    language sql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+    select handoff.act($1, 'return_lead', 'returned', $2, $3, null, null, null, null, null, $4, $5)
+$$;
+comment on function handoff.return_lead(text, text, text, text, timestamptz) is
+    'The AE gives the lead back to the SDR who handed it on: this handoff closes as returned, the one of the leg before goes on with its last rep (while he is away his delegate; if he has left whom the routes find). Returns its stage. Errors: LH040, LH041 (no such code, note or work missing, not possible in its stage, nobody handed it on).';
+
 create function handoff.dispose(lead_key text, code text, note text default null, until timestamptz default null, actor text default null, p_now timestamptz default clock_timestamp())
     returns text
     language sql volatile
@@ -159,6 +169,7 @@ revoke all on function handoff.accept(text, text, text, timestamptz) from public
 revoke all on function handoff.qualify(text, text, text, timestamptz) from public;
 revoke all on function handoff.recycle(text, text, text, timestamptz, text, timestamptz) from public;
 revoke all on function handoff.disqualify(text, text, text, text, timestamptz) from public;
+revoke all on function handoff.return_lead(text, text, text, text, timestamptz) from public;
 revoke all on function handoff.dispose(text, text, text, timestamptz, text, timestamptz) from public;
 revoke all on function handoff.undispose(text, text, text, timestamptz) from public;
 revoke all on function handoff.hand_over(text, text, text, text, timestamptz) from public;

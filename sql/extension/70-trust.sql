@@ -637,7 +637,7 @@ begin
                   tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
                   maintain,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
                   release_leavers,forget_leavers,lease,lease_singles,lease_digests,close_digest,free_next,note_delivered,ack,ack_all,nack,extend,requeue,
-                  act,touch_lead,accept,qualify,recycle,disqualify,dispose,undispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
+                  act,touch_lead,accept,qualify,recycle,disqualify,return_lead,dispose,undispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
           and p.prorettype <> 'trigger'::regtype
     loop
         execute format('grant execute on function %s to %I', f, role_name);

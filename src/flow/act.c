@@ -227,7 +227,8 @@ handoff_before(const LhDecision *decision, const LhLeadHandoff *open)
 	LhLeadHandoff *before = leg <= 0 ? NULL :
 		lh_last_handoff(decision->lead, decision->contract->legs[leg - 1].name, true);
 
-	return before == NULL || before->h.closed_at != open->h.handed_at ? NULL : before;
+	return before == NULL || before->h.closed_at != open->h.handed_at || strcmp(before->h.outcome, "next_leg") != 0 ?
+		NULL : before;
 }
 
 static LhRefusal *

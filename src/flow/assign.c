@@ -328,17 +328,38 @@ find_excluded(LhSeeker *seeker)
 		seeker->excluded.values[i] = lh_get_text(i, 1);
 }
 
+/*
+ * Who is meant by the rep whom a handoff prefers; NULL: the routes find somebody.  Nobody has chosen him anew where
+ * the lead only goes back to him (returned, reopened): while he is away that is his delegate.
+ */
+static LhRep *
+preferred(const LhAssign *assign, LhSeeker *seeker)
+{
+	const LhLeadHandoff *handoff = seeker->handoff;
+	bool		goes_back = strcmp(handoff->seek, "returned") == 0 || strcmp(handoff->seek, "reopened") == 0;
+	LhRep	   *rep = lh_people_rep(&assign->people, handoff->prefer);
+
+	if (goes_back && rep != NULL && rep->active && rep->away_until > assign->people.now)
+	{
+		lh_json_text(&seeker->reps, rep->rep, "away");
+		rep = lh_people_rep(&assign->people, rep->delegate);
+		if (rep != NULL && rep->away_until > assign->people.now)
+			rep = NULL;
+	}
+	return rep != NULL && rep->active ? rep : NULL;
+}
+
 /* Whom somebody has named; the word for it stands in place of a route. */
 static bool
-is_named(const LhAssign *assign, const LhSeeker *seeker, LhChoice *choice)
+is_named(const LhAssign *assign, LhSeeker *seeker, LhChoice *choice)
 {
 	const LhLeadHandoff *handoff = seeker->handoff;
 
 	choice->pool = NULL;
 	choice->hosts = strcmp(handoff->seek, "booked") == 0;
 	choice->route = strcmp(handoff->seek, "handoff") == 0 ? "same_owner" : handoff->seek;
-	choice->rep = lh_people_rep(&assign->people, handoff->prefer);
-	if (choice->rep != NULL && choice->rep->active)
+	choice->rep = preferred(assign, seeker);
+	if (choice->rep != NULL)
 		return true;
 	if (strcmp(handoff->h.origin, "self_booked") != 0 || handoff->h.assignments > 0)
 		return false;

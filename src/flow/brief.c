@@ -213,6 +213,20 @@ add_due(LhJson *json, const LhLead *lead, const LhHandoff *h, const char *zone)
 		lh_json_text(json, "done_when", done_when[first->sla->metric]);
 }
 
+/* The next leg has given it back: why, for whom it is to be done better. */
+static void
+add_return(LhJson *json, const LhLead *lead, const LhHandoff *h)
+{
+	const LhHandoff *last = &((LhLeadHandoff *) llast(lead->handoffs))->h;
+
+	if (h->closed_at != LH_NOT_YET || last->handoff_no == h->handoff_no || last->outcome == NULL ||
+		strcmp(last->outcome, "returned") != 0)
+		return;
+	lh_json_text(json, "returned_code", last->code);
+	lh_json_text(json, "returned_note", last->note);
+	lh_json_text(json, "returned_by", last->rep);
+}
+
 static void
 add_handoff(const LhBriefs *briefs, LhJson *json, const LhContract *contract, const LhLead *lead, const LhHandoff *h)
 {
@@ -235,6 +249,7 @@ add_handoff(const LhBriefs *briefs, LhJson *json, const LhContract *contract, co
 	lh_json_text(json, "outcome", h->outcome);
 	lh_json_text(json, "code", h->code);
 	lh_json_text(json, "note", h->note);
+	add_return(json, lead, h);
 	add_due(json, lead, h, contact != NULL && contact->zone != NULL ? contact->zone : contract->zone);
 }
 

@@ -386,19 +386,38 @@ find_meetings(LhDecision *decision, const LhHandoff *h, const LhActivity **activ
 	}
 }
 
-/* From the acceptance to SQL, an opportunity, recycled, disqualified or returned. */
+/*
+ * From the acceptance to SQL, an opportunity, recycled, disqualified or returned; and afresh whenever the next leg
+ * has given it back.
+ */
 static void
-find_decision(const LhHandoff *h, Spans *spans)
+find_decision(const LhDecision *decision, const LhHandoff *h, Spans *spans)
 {
+	int			next = lh_contract_leg(decision->contract, h->leg) + 1;
+	TimestampTz since = h->accepted_at;
 	TimestampTz decided = Min(h->qualified_at, h->opportunity_at);
+	ListCell   *lc;
 
-	if (h->accepted_at == LH_NOT_YET)
+	if (since == LH_NOT_YET)
 		return;
-	begin_span(spans, h->accepted_at);
+	begin_span(spans, since);
+	for_each_from(lc, decision->lead->handoffs, h->handoff_no)
+	{
+		const LhHandoff *later = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		if (later->cycle != h->cycle || strcmp(later->leg, h->leg) == 0)
+			break;
+		if (lh_contract_leg(decision->contract, later->leg) != next || later->outcome == NULL ||
+			strcmp(later->outcome, "returned") != 0)
+			continue;
+		end_span(spans, Max(Min(later->handed_at, h->opportunity_at), since), false);
+		since = later->closed_at;
+		begin_span(spans, since);
+	}
 	if (h->closed_at != LH_NOT_YET && strcmp(h->outcome, "withdrawn") != 0)
 		decided = Min(decided, h->closed_at);
 	if (decided != LH_NOT_YET)
-		end_span(spans, Max(decided, h->accepted_at), false);
+		end_span(spans, Max(decided, since), false);
 }
 
 static LhSlaClock *
@@ -577,10 +596,11 @@ judge_owner_slas(LhDecision *decision, LhLeadHandoff *handoff)
 {
 	int			n;
 	const LhActivity **activities = lh_activities_within(decision, &handoff->h, &n);
+	int			most = n + list_length(decision->lead->handoffs) + 1;
 
 	for (LhMetric metric = LH_SLA_NEXT_TOUCH; metric <= LH_SLA_MEETING_HELD; metric++)
 	{
-		Spans		spans = {.spans = palloc_array(Span, n + 1)};
+		Spans		spans = {.spans = palloc_array(Span, most)};
 
 		if (metric == LH_SLA_RESPONSE)
 			continue;			/* starts by signals: see lh_start_response() */
@@ -589,7 +609,7 @@ judge_owner_slas(LhDecision *decision, LhLeadHandoff *handoff)
 		else if (metric == LH_SLA_MEETING_HELD)
 			find_meetings(decision, &handoff->h, activities, n, &spans);
 		else
-			find_decision(&handoff->h, &spans);
+			find_decision(decision, &handoff->h, &spans);
 		judge_spans(decision, handoff, metric, &spans);
 	}
 }
