@@ -69,7 +69,7 @@ $$, 'every function has a pinned search_path');
 -- Documents carry every column: a contract that uses them all, out and in again.
 do $$ begin perform handoff.load_template('b2b_saas'); end $$;
 update handoff.contract
-set scope = 'country = ''DE''', half_life = '7 days', max_per_day = 100, parties = '{sales}';
+set scope = 'country = ''DE''', half_life = '7 days', max_per_day = 100, parties = '{sales}', opportunity_window = '30 days';
 insert into handoff.field (contract_id, of, name, type) values (1, 'account', 'level', 'text');
 insert into handoff.target values (1, 'handed', 'enterprise', '[2026-01-01,2026-02-01)', 100.5, 'marketing');
 insert into handoff.message_template values (1, 'assigned', 'en', 'Hello');
