@@ -210,6 +210,8 @@ create function handoff.lease_singles(destination text, qty int, lease_for inter
     set jit = off
     set enable_bitmapscan = off
     set enable_sort = off
+    set enable_hashjoin = off
+    set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
@@ -246,9 +248,11 @@ begin
                                  and rule.send_stale is not true and handoff.is_superseded(o.type, o.lead_key, o.seq, o.payload) then 'superseded'
                             when c.attempts >= coalesce(rule.max_attempts, 15) then 'spent'
                             else 'good' end as fate,
-                       row_number() over (partition by c.lead_key order by c.seq, c.n) > 1 as follows
+                       c.behind is not null
+                       and exists (select from candidate b where b.lead_key = c.lead_key and (b.seq, b.n) < (c.seq, c.n)) as follows
                 from candidate c
-                join handoff.outbox o on o.lead_key = c.lead_key and o.seq = c.seq and o.n = c.n
+                -- looked up one by one, whatever the planner thinks of their number
+                cross join lateral (select * from handoff.outbox o where o.lead_key = c.lead_key and o.seq = c.seq and o.n = c.n limit 1) o
             ), chosen as (
                 select j.* from judged j where j.fate = 'good' order by j.visible_at limit qty - given
             ), before as materialized (

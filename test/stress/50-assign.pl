@@ -8,37 +8,14 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use Stress;
 use IPC::Open3;
 use Time::HiRes qw(time sleep);
 
 my $seconds = int(20 * ($ENV{LH_STRESS_SCALE} // 1)) || 1;
 my $clients = 32;
-
-sub verdict
-{
-	my ($good, $what, $why) = @_;
-
-	print(($good ? 'ok' : 'not ok'), " - $what\n");
-	print map { "#   $_\n" } split /\n/, $why if !$good && defined $why;
-	return $good;
-}
-
-sub psql
-{
-	my ($sql) = @_;
-	my $pid = open3(my $in, my $out, undef, qw(psql -X -q -A -t -v ON_ERROR_STOP=1));
-
-	print $in "set client_min_messages = warning;\n$sql;\n";
-	close $in;
-	my $answer = do { local $/; <$out> } // '';
-	waitpid $pid, 0;
-	die "psql: $answer\n" if $? != 0;
-	chomp $answer;
-	return $answer;
-}
-
-# nothing comes back: the thing is so
-sub none { my ($what, $sql) = @_; my $rows = psql("$sql limit 10"); return verdict($rows eq '', $what, $rows); }
 
 # Clients ---------------------------------------------------------------------------------------------
 

@@ -7,51 +7,13 @@
 use strict;
 use warnings;
 
-use IPC::Open3;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use Stress;
 use Time::HiRes qw(time);
 
 my $leads = int(20_000 * ($ENV{LH_STRESS_SCALE} // 1)) || 100;
 my $ticks = 8;
-
-sub verdict
-{
-	my ($good, $what, $why) = @_;
-
-	print(($good ? 'ok' : 'not ok'), " - $what\n");
-	print map { "#   $_\n" } split /\n/, $why if !$good && defined $why;
-	return $good;
-}
-
-sub begin
-{
-	my ($sql) = @_;
-	my $pid = open3(my $in, my $out, undef, qw(psql -X -q -A -t -v ON_ERROR_STOP=1));
-
-	print $in "set client_min_messages = warning;\n$sql;\n";
-	close $in;
-	return { pid => $pid, out => $out };
-}
-
-sub end
-{
-	my ($client) = @_;
-	my $out = $client->{out};
-	my $answer = do { local $/; <$out> } // '';
-
-	waitpid $client->{pid}, 0;
-	chomp $answer;
-	return ($? == 0, $answer);
-}
-
-sub psql
-{
-	my ($good, $answer) = end(begin($_[0]));
-
-	die "psql: $answer\n" if !$good;
-	return $answer;
-}
-
-sub none { my ($what, $sql) = @_; my $rows = psql("$sql limit 10"); return verdict($rows eq '', $what, $rows); }
 
 # All ticks at once, and what else is to happen meanwhile; then one more, for what they left to each other.
 sub storm

@@ -14,27 +14,11 @@ use warnings;
 use File::Basename;
 use File::Temp;
 use IPC::Open3;
+use Stress;
 
 my $lib = dirname(__FILE__) . '/outbox';
-my $verdict;
 
-sub psql
-{
-	my ($sql) = @_;
-	my $pid = open3(my $in, my $out, undef, qw(psql -X -q -A -t -v ON_ERROR_STOP=1));
-
-	print $in "set client_min_messages = warning;\n$sql;\n";
-	close $in;
-	my $answer = do { local $/; <$out> } // '';
-	waitpid $pid, 0;
-	die "psql: $answer\n" if $? != 0;
-	chomp $answer;
-	return $answer;
-}
-
-# nothing comes back: the thing is so
-sub none { my ($what, $sql) = @_; my $rows = psql("$sql limit 5"); return $verdict->($rows eq '', $what, $rows); }
-sub some { my ($what, $sql) = @_; my $n = psql($sql); return $verdict->($n > 0, "$n $what"); }
+sub some { my ($what, $sql) = @_; my $n = psql($sql); return verdict($n > 0, "$n $what"); }
 
 sub start
 {
@@ -45,16 +29,6 @@ sub start
 	return { pid => $pid, out => $out };
 }
 
-sub finish
-{
-	my ($child) = @_;
-	my $out = $child->{out};
-	my $said = do { local $/; <$out> } // '';
-
-	waitpid $child->{pid}, 0;
-	return ($? == 0, $said);
-}
-
 sub write_and_read
 {
 	my ($seconds) = @_;
@@ -62,24 +36,24 @@ sub write_and_read
 	my @names = qw(calm steady doomed);
 	my @readers = map { start($^X, "$lib/reader.pl", $_, "$dir/$_", "$dir/stop", $_ eq 'doomed' ? 1 : ()) } @names;
 	my $poller = start(qw(pgbench -n -c 1 -T), $seconds, '-f', "$lib/poll.sql");
-	my ($good, $said) = finish(start(qw(pgbench -n -c 16 -j 2), '-T', $seconds, '--random-seed', $ENV{LH_SEED} // 1, '-f', "$lib/writer.sql\@95", '-f', "$lib/tick.sql\@5"));
+	my ($good, $said) = end(start(qw(pgbench -n -c 16 -j 2), '-T', $seconds, '--random-seed', $ENV{LH_SEED} // 1, '-f', "$lib/writer.sql\@95", '-f', "$lib/tick.sql\@5"));
 	my ($done) = $said =~ /number of transactions actually processed: (\d+)/;
 
-	$verdict->($good && $said =~ /number of failed transactions: 0 / && $done > 50, 'no writer fails', join "\n", grep { /error|aborted|failed/i } split /\n/, $said);
+	verdict($good && $said =~ /number of failed transactions: 0 / && $done > 50, 'no writer fails', join "\n", grep { /error|aborted|failed/i } split /\n/, $said);
 	# what they have left for later
-	($good, $said) = finish($poller);
-	$verdict->($good && $said =~ /number of failed transactions: 0 /, 'nor who reads the outbox', $said);
+	($good, $said) = end($poller);
+	verdict($good && $said =~ /number of failed transactions: 0 /, 'nor who reads the outbox', $said);
 	psql('do $$ begin while (select t.claimed + t.due > 0 from handoff.tick() t) loop end loop; end $$');
 	open my $stop, '>', "$dir/stop" or die "$dir/stop: $!\n";
 	close $stop;
 	foreach my $i (0 .. $#readers)
 	{
-		($good, $said) = finish($readers[$i]);
-		$verdict->($good, "reader $names[$i] has come to the end", $said);
+		($good, $said) = end($readers[$i]);
+		verdict($good, "reader $names[$i] has come to the end", $said);
 		psql("\\copy stress.log from '$dir/$names[$i]' (delimiter '|', null '')");
 	}
 	# what was settled last; nothing can be in the way now
-	finish(start(qw(pgbench -n -c 1 -t 1 -f), "$lib/poll.sql"));
+	end(start(qw(pgbench -n -c 1 -t 1 -f), "$lib/poll.sql"));
 	return;
 }
 
@@ -91,7 +65,7 @@ sub look
 	some('clients were lost that held messages', q(select count(distinct at) from stress.log where what = 'lost'));
 	some('messages came twice', 'select count(*) from (select from stress.got group by destination, id having count(*) > 1) t');
 	some('answers were given with the token of a lease that somebody else has', q(select count(*) from stress.log where what = 'stale'));
-	$verdict->(psql('select count(distinct (reader, destination)) from stress.got') == 9, 'each reader has heard something for each destination');
+	verdict(psql('select count(distinct (reader, destination)) from stress.got') == 9, 'each reader has heard something for each destination');
 
 	none('nothing is lost', 'select e.* from stress.expected e where not exists (select from stress.got g where g.destination = e.destination and g.id = e.id)');
 	none('nothing is heard that was rolled back, or that nobody asked for',
@@ -132,18 +106,16 @@ sub look
 		left join (select o.lead_key, (o.payload ->> 'handoff')::bigint as handoff_no, array_agg(d.done_at) filter (where d.done_at is not null) as times from handoff.outbox o
 			join handoff.delivery d on d.lead_key = o.lead_key and d.seq = o.seq and d.n = o.n where o.type = 'handoff.assigned' group by 1, 2) t using (lead_key, handoff_no)
 		where case when h.delivered_at is null then t.times is not null else h.delivered_at = any (t.times) is not true end));
-	$verdict->(psql(q(select deadlocks from pg_stat_database where datname = current_database())) == 0, 'no deadlock');
+	verdict(psql(q(select deadlocks from pg_stat_database where datname = current_database())) == 0, 'no deadlock');
 	none('doctor() is content', q(select * from handoff.doctor() where severity = 'error'));
 	none('verify() is content', 'select * from handoff.verify()');
 	return;
 }
 
-# judge(good, what, why) takes each verdict.
 sub run
 {
-	my ($seconds, $judge) = @_;
+	my ($seconds) = @_;
 
-	$verdict = $judge;
 	psql("\\i $lib/setup.sql");
 	write_and_read($seconds);
 	look();
