@@ -409,7 +409,10 @@ create function handoff.disposition_markdown(version int) returns text
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
-    select E'Sales answers each handoff with one of these codes. Reports show the reasons.\n\n' ||
+    select format(E'Sales answers each handoff with one of these codes. Reports show the reasons. %s\n\n',
+                  (select case when c.undispose_within = interval '0' then 'An answer is final.'
+                               else format('An answer that ended a handoff may be taken back within %s.', handoff.span_words(c.undispose_within)) end
+                   from handoff.contract c where c.contract_id = $1)) ||
         handoff.table_markdown(array['Code', 'Reason', 'At', 'Outcome', 'Needs', 'What follows'], string_agg(
             handoff.line_markdown(handoff.markdown_code(d.code), handoff.markdown_text(d.reason), coalesce(handoff.markdown_code(d.leg), 'every point'),
                 case d.outcome when 'recycle' then 'back to marketing for later' when 'reroute' then 'somebody else gets it'

@@ -1,0 +1,17 @@
+-- The machine of template enterprise_abm, walked: from the states that between them show all of it, every move there is
+-- (test/stress/lib/explore.sql). `make stress` goes on from there, 80-explore.
+begin;
+set local client_min_messages = warning;
+select plan(3);
+do $$ begin
+    if to_regclass('handoff.contract') is not null then
+        perform handoff.teardown(really => true);
+    end if;
+    perform handoff.setup();
+end $$;
+\set template enterprise_abm
+\i test/stress/lib/explore.sql
+do $$ begin perform pg_temp.explore(30, false); end $$;
+select ok(good, what) from pg_temp.verdicts();
+select * from finish();
+rollback;
