@@ -37,6 +37,7 @@
 #define ERRCODE_LH_JOBS				MAKE_SQLSTATE('L','H','0','3','2')	/* jobs can't be scheduled so */
 #define ERRCODE_LH_UNKNOWN_LEAD		MAKE_SQLSTATE('L','H','0','4','0')	/* no such lead */
 #define ERRCODE_LH_NOT_ALLOWED		MAKE_SQLSTATE('L','H','0','4','1')	/* the contract forbids it */
+#define ERRCODE_LH_NOT_YOURS		MAKE_SQLSTATE('L','H','0','4','2')	/* another rep's lead */
 #define ERRCODE_LH_DEADLINE			MAKE_SQLSTATE('L','H','0','5','0')	/* inline drain ran out of time */
 #define ERRCODE_LH_NO_FIT			MAKE_SQLSTATE('L','H','0','6','0')	/* no single best model */
 

@@ -29,6 +29,7 @@ PG_FUNCTION_INFO_V1(lh_mapping_templates);
 /* What setup() runs over an existing installation: what a data-only restore may have undone. */
 static const char repair[] =
 "select handoff.always_capture('handoff.wake'); "
+"select handoff.enable_row_security(); "
 "select handoff.always_capture(t.oid) from handoff.source s "
 "join pg_catalog.pg_class t on t.oid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.schema_name, s.table_name))";
 

@@ -289,13 +289,13 @@ begin
     update handoff.rep r
     set active = new.active, capacity = new.capacity, max_per_day = new.max_per_day, max_per_week = new.max_per_week,
         max_per_month = new.max_per_month, schedule = new.schedule, calendar = new.calendar, zone = new.zone,
-        manager = new.manager
+        manager = new.manager, role_name = new.role_name
     where r.rep = change_rep.rep;
     perform handoff.log_operation('rep', rep, to_jsonb(old), to_jsonb(new));
 end
 $$;
 comment on function handoff.change_rep(text, jsonb) is
-    'Changes what picks and clocks go by of a rep (active, capacity, max_per_day, max_per_week, max_per_month, schedule, calendar, zone, manager), under the locks of his pools, and logs it if anything is another than before. Error 42704: no such rep. Internal.';
+    'Changes what picks and clocks go by of a rep (active, capacity, max_per_day, max_per_week, max_per_month, schedule, calendar, zone, manager, role_name), under the locks of his pools, and logs it if anything is another than before. Error 42704: no such rep. Internal.';
 
 create function handoff.set_capacity(rep text, capacity int) returns void
     language plpgsql volatile

@@ -1,7 +1,8 @@
 -- sql/extension/60-work.sql: what people do with a lead: accept, qualify, dispose, touch.
 --
 -- A CRM button, a bot or an app calls these; each waits for the lead, decides at once, and is an error
--- (LH041) when the contract forbids it. p_now and actor are for operators: others leave them out.
+-- (LH041) when the contract forbids it. p_now and actor are for operators: others leave them out, and work
+-- the leads that are theirs (LH042; src/flow/access.c).
 
 create function handoff.act(
     lead_key text,
@@ -20,13 +21,13 @@ create function handoff.act(
     language c volatile
     as 'MODULE_PATHNAME', 'lh_act_on_lead';
 comment on function handoff.act(text, text, text, text, text, text, text, text, text, timestamptz, text, timestamptz) is
-    'Does one thing with a lead: what accept(), qualify(), dispose(), hand_over(), set_stage(), override_work(), reassign() and claim() are words for. Returns its stage afterwards. Errors: LH040, LH041, LH012, 42501.';
+    'Does one thing with a lead: what accept(), qualify(), dispose(), hand_over(), set_stage(), override_work(), reassign() and claim() are words for. It takes the right to call the function of that name. actor: a rep, by key, e-mail address, CRM or chat id; NULL: whom the role stands for, else the role. Returns its stage afterwards. Errors: LH040 (no such lead that the caller may see), LH041, LH042 (another rep''s), LH012, 42501 (another time or actor, not for everybody).';
 
-create function handoff.touch_lead(lead_key text, fields jsonb, at timestamptz, p_now timestamptz) returns text
+create function handoff.touch_lead(lead_key text, fields jsonb, at timestamptz, p_now timestamptz, rep text) returns text
     language c volatile
     as 'MODULE_PATHNAME', 'lh_touch_lead';
-comment on function handoff.touch_lead(text, jsonb, timestamptz, timestamptz) is
-    'Records an activity by hand: what touch() is a word for. Errors: LH040, 22023 (at later than now), 42501.';
+comment on function handoff.touch_lead(text, jsonb, timestamptz, timestamptz, text) is
+    'Records an activity by hand: what touch() is a word for. Errors: LH040, LH042 (another rep''s), 22023 (at later than now), 42501.';
 
 create function handoff.accept(lead_key text, code text default null, actor text default null, p_now timestamptz default clock_timestamp())
     returns text
@@ -120,29 +121,23 @@ comment on function handoff.set_stage(text, text, text, text, timestamptz) is
 
 create function handoff.reassign(lead_key text, rep text, reason text default null, actor text default null, p_now timestamptz default clock_timestamp())
     returns text
-    language plpgsql volatile
+    language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-begin
-    perform handoff.need_active_rep(rep);
-    return handoff.act(lead_key, 'reassign', null, null, reason, null, null, null, rep, null, actor, p_now);
-end
+    select handoff.act($1, 'reassign', null, null, $3, null, null, null, $2, null, $4, $5)
 $$;
 comment on function handoff.reassign(text, text, text, text, timestamptz) is
     'Gives a lead that was handed over to another rep, whatever routes, turns and capacities say. Clocks of the handoff run on, those of the assignment begin anew. Returns the stage. Errors: LH040, LH041 (nothing handed over, he has it already), 42704 (no such rep), 55000 (he is not active).';
 
-create function handoff.claim(lead_key text, rep text, actor text default null, p_now timestamptz default clock_timestamp())
+create function handoff.claim(lead_key text, rep text default null, actor text default null, p_now timestamptz default clock_timestamp())
     returns text
-    language plpgsql volatile
+    language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-begin
-    perform handoff.need_active_rep(rep);
-    return handoff.act(lead_key, 'claim', null, null, null, null, null, null, rep, null, coalesce(actor, rep), p_now);
-end
+    select handoff.act($1, 'claim', null, null, null, null, null, null, $2, null, coalesce($3, $2), $4)
 $$;
 comment on function handoff.claim(text, text, text, timestamptz) is
-    'A rep takes a lead that nobody has, or that fell to the last route of its leg. Who comes second gets LH041. Returns the stage. Errors: LH040, LH041 (nothing handed over, it has an owner), 42704 (no such rep), 55000 (he is not active).';
+    'A rep takes a lead that nobody has, or that fell to the last route of its leg. rep NULL: the rep that the role stands for. Who comes second gets LH041. Returns the stage. Errors: LH040, LH041 (nothing handed over, it has an owner), 42704 (no such rep), 55000 (he is not active), 22004 (no rep).';
 
 create function handoff.touch(
     lead_key  text,
@@ -158,13 +153,13 @@ create function handoff.touch(
     set search_path = pg_catalog, pg_temp
 as $$
     select handoff.touch_lead($1, jsonb_strip_nulls(jsonb_build_object(
-        'kind', $2, 'channel', $4, 'direction', $5, 'outcome', $6, 'rep', coalesce($7, session_user::text))), $3, $8)
+        'kind', $2, 'channel', $4, 'direction', $5, 'outcome', $6)), $3, $8, $7)
 $$;
 comment on function handoff.touch(text, text, timestamptz, text, text, text, text, timestamptz) is
-    'Records a call, a mail, a meeting made without the CRM: an activity of kind and outcome as the contract''s activity rules know them, at a time (default: now) not in the future. Returns the lead''s stage. Errors: LH040, 22023.';
+    'Records a call, a mail, a meeting made without the CRM: an activity of kind and outcome as the contract''s activity rules know them, at a time (default: now) not in the future, by a rep (default: whom the role stands for, else the role). Returns the lead''s stage. Errors: LH040, LH042, 22023.';
 
 revoke all on function handoff.act(text, text, text, text, text, text, text, text, text, timestamptz, text, timestamptz) from public;
-revoke all on function handoff.touch_lead(text, jsonb, timestamptz, timestamptz) from public;
+revoke all on function handoff.touch_lead(text, jsonb, timestamptz, timestamptz, text) from public;
 revoke all on function handoff.accept(text, text, text, timestamptz) from public;
 revoke all on function handoff.qualify(text, text, text, timestamptz) from public;
 revoke all on function handoff.recycle(text, text, text, timestamptz, text, timestamptz) from public;

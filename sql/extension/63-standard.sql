@@ -26,19 +26,19 @@ $$;
 comment on function handoff.override_work(text, text, text, text, timestamptz, text, timestamptz) is
     'Gives the disposition of that code as dispose() does, though its work standard asks for more, for a reason. Where it does, the reason is kept in handoff.override_reason and counted by the KPIs, and the log says what was missing. Whoever may call it may override: managers, not reps. Returns the stage. Errors: as of dispose(), but for missing work; 22023 (no reason given), 42501.';
 
-create function handoff.next_lead(rep text)
+create function handoff.next_lead(rep text default null)
     returns table (lead_key text, what text, channel text, due_at timestamptz, overdue boolean, remaining_seconds numeric)
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
     select q.lead_key, q.what, q.channel, q.due_at, q.overdue, q.remaining_seconds
     from handoff.my_queue q
-    where q.rep = $1
+    where q.rep = coalesce($1, handoff.my_rep())
     order by q.position
     limit 1
 $$;
 comment on function handoff.next_lead(text) is
-    'The lead that a rep should turn to now, and what is to be done: the first row of his handoff.my_queue. No row: he has nothing open.';
+    'The lead that a rep (NULL: whom the role stands for) should turn to now, and what is to be done: the first row of his handoff.my_queue. No row: he has nothing open.';
 
 -- What validate() finds about work standards, channels and cadence --------------------------------
 

@@ -1,4 +1,4 @@
--- sql/extension/70-trust.sql: is everything as it should be, and who may do what.
+-- sql/extension/70-trust.sql: is everything as it should be.
 --
 -- doctor() looks for broken invariants; it is what every test of the project ends with, and what a
 -- user runs when in doubt. verify() folds the log of a lead and compares the result with its state: it
@@ -213,7 +213,8 @@ begin
     -- the table is somebody else's: no view (tablesample refuses it), policy or cast of his may run as us
     execute format(
         'select array_agg(distinct r.key) from (select %s as key from %s t tablesample system (100) where %s) r'
-        ' where not exists (select from handoff.lead l where l.source = $1 and l.raw_key = r.key)'
+        -- a view, since our own policies would be an error here for whoever is not the tables' owner
+        ' where not exists (select from handoff.known_row l where l.source = $1 and l.raw_key = r.key)'
         ' and not exists (select from handoff.quarantine q where q.source = $1 and q.raw_key = r.key)'
         ' and not exists (select from handoff.inbox i where i.source = $1 and i.raw_key = r.key)'
         ' and not exists (select from handoff.alias a where a.alias_key = handoff.record_key($1, r.key) and a.kind = ''merged'')',
@@ -459,6 +460,10 @@ begin
     select 13, f.severity, f.what, f.hint
     from handoff.job_faults() f
     union all
+    -- 20 who is to see his own leads sees these, and no others
+    select 20, 'error', f.what, f.hint
+    from handoff.access_faults() f
+    union all
     -- 14 nothing of who was forgotten is left, or has come back
     select 14, 'error', format('lead "%s" was forgotten, and something of it is left: %s', f.lead_key, f.what),
            'Somebody wrote to the tables of schema handoff by hand.'
@@ -559,6 +564,11 @@ begin
     from handoff.crm_user u
     where u.rep is not null and u.zone is not null and u.deleted_at is null and not handoff.zone_exists(u.zone)
     union all
+    select 0, 'warning', format('rep "%s" is to be role "%s", and there is no such role', r.rep, r.role_name),
+           'Was it renamed or dropped? Say anew which role he is with handoff.set_rep_role().'
+    from handoff.rep r
+    where r.role_name is not null and r.active and not exists (select from pg_roles o where o.rolname = r.role_name)
+    union all
     select 0, 'warning', format('rep "%s" is his own manager, by way of others or directly', c.rep),
            'What goes up to managers goes round in a circle there.'
     from (with recursive above (rep, manager) as (
@@ -598,92 +608,6 @@ $$;
 comment on function handoff.doctor() is
     'Every invariant that is broken, one row each: its number in docs/doctor.md (0: none, but worth a look), severity (error, warning), what, and what to do. No row of severity error: all is well. Reads the whole log.';
 
--- Roles --------------------------------------------------------------------------------------------
-
-create function handoff.grant_access(role_name text, access text) returns void
-    language plpgsql
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    f regprocedure;
-begin
-    if access not in ('admin', 'operator', 'reader') then
-        raise exception 'unknown access "%"', access
-            using errcode = '22023', hint = 'Access is admin, operator or reader.';
-    end if;
-    if not exists (select from pg_roles where rolname = role_name) then
-        raise exception 'role "%" does not exist', role_name
-            using errcode = '42704', hint = 'No role is created here: CREATE ROLE first.';
-    end if;
-    execute format('grant usage on schema handoff to %I', role_name);
-    if access = 'reader' then
-        perform handoff.grant_views(role_name);
-        return;
-    end if;
-    if access = 'operator' then
-        execute format('grant select on all tables in schema handoff to %I', role_name);
-        execute format('grant insert on handoff.inbox to %I', role_name);
-        execute format('grant update on handoff.delivery to %I', role_name);
-        execute format('grant update (paused_at, people_seen, jobs_by, jobs_role, jobs_every, jobs_maintain_at, jobs_since) on handoff.meta to %I', role_name);
-        execute format('grant update (paused_at, deletes_held_at, leavers_held_at) on handoff.source to %I', role_name);
-        execute format('grant update (leaving_since) on handoff.crm_user to %I', role_name);
-        execute format('grant delete on handoff.absence to %I', role_name);
-    end if;
-    -- what doctor() and the views call, and what keeps it running; an admin may call everything
-    for f in
-        select p.oid from pg_proc p
-        where p.pronamespace = 'handoff'::regnamespace
-          and (access = 'admin' or p.provolatile <> 'v' or p.proname = any ('{
-                  tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
-                  maintain,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
-                  release_leavers,forget_leavers,lease,lease_singles,lease_digests,close_digest,free_next,note_delivered,ack,ack_all,nack,extend,requeue,
-                  act,touch_lead,accept,qualify,recycle,disqualify,return_lead,dispose,undispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead}'))
-          and p.prorettype <> 'trigger'::regtype
-    loop
-        execute format('grant execute on function %s to %I', f, role_name);
-    end loop;
-    if access = 'admin' then
-        execute format('grant select, insert, update, delete on all tables in schema handoff to %I', role_name);
-    end if;
-    -- with it one could try addresses on the tombstones
-    execute format('revoke all on handoff.secret from %I', role_name);
-end
-$$;
-comment on function handoff.grant_access(text, text) is
-    'Gives an existing role access: admin (contracts, sources, everything), operator (tick and maintain and their jobs, doctor, quarantine, pause, delivery, the work API for anybody at any time; reads all), reader (views without personal data). Safe to repeat, needed again after an upgrade. Errors: 22023 (no such access), 42704 (no such role).';
-
-create function handoff.grant_views(role_name text) returns void
-    language plpgsql
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    view_name text;
-begin
-    for view_name in
-        select relname from pg_class
-        where relnamespace = 'handoff'::regnamespace and relkind = 'v'
-          and relname = any (handoff.reader_views())
-    loop
-        execute format('grant select on handoff.%I to %I', view_name, role_name);
-    end loop;
-    -- what the views call, which their reader must be allowed to
-    execute format('grant execute on function handoff.view_time(), handoff.kaplan_meier(double precision, boolean, double precision[]),'
-                   ' handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz) to %I', role_name);
-end
-$$;
-comment on function handoff.grant_views(text) is
-    'Lets a role read the views without personal data. Internal to grant_access().';
-
-create function handoff.reader_views() returns text[]
-    language sql immutable parallel safe
-    set search_path = pg_catalog, pg_temp
-return array[
-    'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_month', 'kpi_pool', 'on_cadence', 'pipeline_attribution', 'pipeline_influence',
-    'rejection_reason', 'response_split', 'sla_attainment', 'source_health', 'speed_to_lead', 'win_rate'
-];
-comment on function handoff.reader_views() is
-    'Views that hold no personal data: what access reader may read.';
-
 revoke all on function handoff.folded(text, timestamptz) from public;
 revoke all on function handoff.folded_handoffs(text, timestamptz) from public;
 revoke all on function handoff.verify(text) from public;
@@ -693,6 +617,3 @@ revoke all on function handoff.not_forgotten(text, text[]) from public;
 revoke all on function handoff.lost_rows(text) from public;
 revoke all on function handoff.zone_exists(text) from public;
 revoke all on function handoff.doctor() from public;
-revoke all on function handoff.grant_access(text, text) from public;
-revoke all on function handoff.grant_views(text) from public;
-revoke all on function handoff.reader_views() from public;

@@ -22,6 +22,7 @@ create table handoff.rep (
     max_per_day   int,
     max_per_week  int,
     max_per_month int,
+    role_name     text,
     primary key (rep),
     constraint rep_not_empty check (rep <> ''),
     constraint rep_capacity check (capacity >= 0),
@@ -30,6 +31,7 @@ create table handoff.rep (
 );
 
 create unique index rep_crm_id_once on handoff.rep (crm_id) where crm_id is not null;
+create unique index rep_role_name_once on handoff.rep (role_name) where role_name is not null;
 
 comment on table handoff.rep is 'People who take leads.';
 comment on column handoff.rep.rep is 'Key, short and stable, for example ana. Of one who was made of a CRM user: the CRM id.';
@@ -50,6 +52,7 @@ comment on column handoff.rep.delegate is 'Rep who stands in for him, and who ge
 comment on column handoff.rep.max_per_day is 'Most leads that pools give him a day of the reporting zone, those whose turn he gave back not counted. NULL: no limit.';
 comment on column handoff.rep.max_per_week is 'The same a week, from Monday.';
 comment on column handoff.rep.max_per_month is 'The same a month.';
+comment on column handoff.rep.role_name is 'Database role that stands for him, under row security and in the work API: handoff.set_rep_role(). NULL: none.';
 
 create table handoff.pool (
     pool             text not null,

@@ -496,7 +496,7 @@ comment on column handoff.funnel.of_handed_open is 'What could still change it: 
 
 -- What burns. It names leads, whatever the origin of the handoff; at_risk stands in 82-speed.sql.
 
-create view handoff.unassigned as
+create view handoff.unassigned with (security_invoker = true) as
 select h.lead_key,
        h.handoff_no,
        h.leg,

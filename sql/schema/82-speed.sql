@@ -315,7 +315,7 @@ comment on column handoff.follow_up_depth.never_touched_open is 'What could stil
 
 -- What burns. It names leads and reps, whatever the origin of the handoff.
 
-create view handoff.at_risk as
+create view handoff.at_risk with (security_invoker = true) as
 select f.lead_key,
        f.handoff_no,
        f.leg,
@@ -340,7 +340,7 @@ select f.lead_key,
        f.next_at
 from (
     select f.*, case f.clock when 'business' then f.remaining_business_seconds else f.remaining_seconds end as own_seconds
-    from handoff.fact_clock f
+    from handoff.my_clock f
     where f.is_open and f.stopped_at is null
 ) f
 left join handoff.escalation e on e.contract_id = f.contract_id and e.sla = f.sla and e.step = f.next_step

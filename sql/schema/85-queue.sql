@@ -1,6 +1,6 @@
 -- sql/schema/85-queue.sql: what a rep does next, and how well the cadence is kept.
 
-create view handoff.my_queue as
+create view handoff.my_queue with (security_invoker = true) as
 with owed as (
     select a.rep,
            h.lead_key,

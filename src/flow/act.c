@@ -26,9 +26,15 @@ no_open_handoff(const LhDecision *decision, const LhAction *action)
 							   action->name));
 }
 
+/* Who may not see the other lead learns that there is one, since that is what is in the way, and no more. */
 LhRefusal *
-lh_is_duplicate(const LhDecision *decision, const LhOther *other)
+lh_is_duplicate(const LhDecision *decision, const LhAction *action, const LhOther *other)
 {
+	if (action != NULL && action->limited)
+		return lh_refusal("duplicate",
+						  psprintf("lead \"%s\" is the same person as another lead", decision->lead->lead_key),
+						  psprintf("Sales %s that one.", other->closed_at == LH_NOT_YET ? "has" : "had not long ago"),
+						  pstrdup("Ask an operator to merge the two."));
 	return lh_refusal("duplicate",
 					  psprintf("lead \"%s\" is the same person as lead \"%s\"", decision->lead->lead_key, other->lead_key),
 					  psprintf("That one has handoff " INT64_FORMAT " of leg \"%s\", %s.", other->handoff_no, other->leg,
@@ -55,9 +61,9 @@ may_move(const Journey *journey, LhCause cause, const LhAction *action)
 	if (probe.gate != NULL)
 		return lh_refusal("gate",
 						  psprintf("gate \"%s\" holds lead \"%s\"", probe.gate->code, lead->lead_key),
-						  NULL, pstrdup("See handoff.explain()."));
+						  pstrdup("Its criteria holds."), pstrdup("See handoff.explain()."));
 	if (probe.collision.holds)
-		return lh_is_duplicate(decision, probe.collision.other);
+		return lh_is_duplicate(decision, action, probe.collision.other);
 	return lh_refusal(probe.is_blocked ? "required_fields" : "criteria",
 					  psprintf("%s() is not possible for lead \"%s\" as it is", action->name,
 							   lead->lead_key),
@@ -90,7 +96,8 @@ may_accept(const Journey *journey, const LhAction *action)
 		return lh_refusal("accepted_already",
 						  psprintf("lead \"%s\" has been accepted already", decision->lead->lead_key),
 						  psprintf("At %s, %s.", timestamptz_to_str(open->h.accepted_at),
-								   open->h.accepted_how), NULL);
+								   open->h.accepted_how),
+						  pstrdup("Qualify it, recycle it or disqualify it; see handoff.work_status()."));
 	if (lh_disposition(decision->contract, action->code, "accepted", open->h.leg, &refusal) == NULL)
 		return refusal;
 	return lh_has_way(decision, LH_ACCEPTED) ? may_move(journey, LH_ACCEPTED, action) : NULL;
@@ -215,7 +222,8 @@ may_recycle(const Journey *journey, const LhAction *action, const LhDisposition 
 	if (refusal == NULL && action->until != LH_NOT_YET && action->until <= journey->decision->now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("until must be later than now")));
+				 errmsg("until must be later than now"),
+				 errhint("Leave it out, and the recycle path says when it comes back.")));
 	return refusal;
 }
 
@@ -240,7 +248,7 @@ may_give_back(const Journey *journey, const LhAction *action, const LhLeadHandof
 	const LhOther *other = before == NULL ? NULL : lh_other_open(decision, before->h.leg);
 
 	if (refusal == NULL && other != NULL)
-		return lh_is_duplicate(decision, other);
+		return lh_is_duplicate(decision, action, other);
 	if (refusal == NULL && before == NULL)
 		refusal = lh_refusal("not_handed_on",
 							 psprintf("lead \"%s\" can't be returned: nobody handed it over",
@@ -422,9 +430,9 @@ may_hand_over(Journey *journey, const LhAction *action)
 	if (gate != NULL)
 		return lh_refusal("gate",
 						  psprintf("gate \"%s\" holds lead \"%s\"", gate->code, decision->lead->lead_key),
-						  NULL, pstrdup("See handoff.explain()."));
+						  pstrdup("Its criteria holds."), pstrdup("See handoff.explain()."));
 	if (other != NULL)
-		return lh_is_duplicate(decision, other);
+		return lh_is_duplicate(decision, action, other);
 	if (transition_over(decision, leg) < 0)
 		return lh_refusal("no_transition",
 						  psprintf("leg \"%s\" can't be passed from stage \"%s\"", action->leg, decision->lead->stage),
@@ -459,6 +467,19 @@ may_set_stage(const Journey *journey, const LhAction *action)
 					  NULL, pstrdup("See view handoff.journey."));
 }
 
+/* Has it fallen to the last route of its leg, past one that could have had it? */
+static bool
+has_fallen(const LhContract *contract, const LhLeadHandoff *handoff)
+{
+	int			leg = lh_contract_leg(contract, handoff->h.leg);
+	int			nroutes = 0;
+
+	for (int i = 0; i < contract->route.n; i++)
+		if (contract->routes[i].leg == leg)
+			nroutes++;
+	return nroutes > 1 && lh_is_last_resort(contract, handoff);
+}
+
 /* Give it to a rep.  claim(): only if nobody has it, or it has fallen to the pool of last resort. */
 static LhRefusal *
 may_reassign(const Journey *journey, const LhAction *action)
@@ -471,9 +492,9 @@ may_reassign(const Journey *journey, const LhAction *action)
 	if (open->h.rep != NULL && strcmp(open->h.rep, action->rep) == 0)
 		return lh_refusal("same_owner",
 						  psprintf("rep \"%s\" has lead \"%s\" already", action->rep, decision->lead->lead_key),
-						  NULL, NULL);
+						  psprintf("Since %s.", timestamptz_to_str(open->h.owner_since)), pstrdup("Name another rep."));
 	if (strcmp(action->name, "claim") == 0 && open->h.rep != NULL &&
-		!lh_is_last_resort(decision->contract, open))
+		!has_fallen(decision->contract, open))
 		return lh_refusal("has_owner",
 						  psprintf("lead \"%s\" has an owner", decision->lead->lead_key),
 						  psprintf("Rep \"%s\" has it, by route \"%s\".", open->h.rep, open->h.route),

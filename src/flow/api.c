@@ -5,23 +5,18 @@
  * that it waits for the lead's lock and raises its errors.  The SQL functions accept(), recycle() ..
  * are words for it.
  */
+#include "flow/access.h"
 #include "flow/drain.h"
 #include "flow/intake.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "json.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
-#include "parser/parse_func.h"
 #include "sql.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(lh_act_on_lead);
@@ -29,48 +24,20 @@ PG_FUNCTION_INFO_V1(lh_touch_lead);
 PG_FUNCTION_INFO_V1(lh_merge_lead);
 PG_FUNCTION_INFO_V1(lh_forget);
 
-/* How far p_now may be from the clock without being another moment. */
-#define NOW_TOLERANCE	USECS_PER_MINUTE
-
-/* Only who may call tick() may say that it is another time, or that somebody else acts. */
-static void
-check_trusted(TimestampTz now, const char *actor)
-{
-	const char *me = GetUserNameFromId(GetSessionUserId(), false);
-	TimestampTz clock = GetCurrentTimestamp();
-	Oid			argtypes[2] = {TIMESTAMPTZOID, INT4OID};
-	Oid			tick;
-
-	if (now > clock - NOW_TOLERANCE && now < clock + NOW_TOLERANCE && strcmp(actor, me) == 0)
-		return;
-	tick = LookupFuncName(list_make2(makeString("handoff"), makeString("tick")), 2, argtypes, false);
-	if (!lh_may_execute(tick))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only an operator may name another time or another actor"),
-				 errhint("Leave p_now and actor out.")));
-}
-
 /* Less work than the contract asks for lets be who may call override_work(), and says why. */
 static void
 check_override(const LhAction *action)
 {
 	bool		overrides = strcmp(action->name, "override_work") == 0;
-	Oid			argtypes[7] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID};
-	Oid			function;
 
 	if (!overrides && action->override_reason == NULL)
 		return;
-	function = LookupFuncName(list_make2(makeString("handoff"), makeString("override_work")), 7, argtypes, false);
-	if (!lh_may_execute(function))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to override work standards"),
-				 errhint("It takes the right to call handoff.override_work().")));
+	lh_check_may_call("override_work");
 	if (overrides && (action->override_reason == NULL || strspn(action->override_reason, " \t\n") == strlen(action->override_reason)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("an override needs a reason")));
+				 errmsg("an override needs a reason"),
+				 errhint("It is kept with the handoff, and counted.")));
 }
 
 static char *
@@ -139,6 +106,27 @@ kind_named(const char *name)
 	return LH_DO_DISPOSE;
 }
 
+/* Somebody active; and who takes a lead takes it for himself, or for a rep of his. */
+static void
+find_new_owner(const LhCaller *who, LhAction *action)
+{
+	static LhStatement need_active = {"select handoff.need_active_rep($1)", 1, {TEXTOID}};
+	bool		claims = strcmp(action->name, "claim") == 0;
+	Datum		rep;
+
+	if (action->rep == NULL && claims)
+		action->rep = who->rep;
+	if (action->rep == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("rep must not be null"),
+				 errhint("Say who is to have it; handoff.rep lists who there is.")));
+	rep = CStringGetTextDatum(action->rep);
+	lh_run(&need_active, &rep, NULL);
+	if (claims)
+		(void) lh_actor(who, action->rep);
+}
+
 /* act(lead_key, name, outcome, code, note, override_reason, leg, stage, rep, until, actor, p_now) returns text */
 Datum
 lh_act_on_lead(PG_FUNCTION_ARGS)
@@ -160,6 +148,7 @@ lh_act_on_lead(PG_FUNCTION_ARGS)
 	char	   *lead_key = text_arg(fcinfo, 0);
 	TimestampTz now;
 	char	   *stage;
+	LhCaller	who;
 	LhWorld		world;
 
 	if (lead_key == NULL || PG_ARGISNULL(11) || action.name == NULL)
@@ -169,23 +158,29 @@ lh_act_on_lead(PG_FUNCTION_ARGS)
 	now = PG_GETARG_TIMESTAMPTZ(11);
 	action.kind = kind_named(action.name);
 	if ((action.kind == LH_DO_HAND_OVER && action.leg == NULL) ||
-		(action.kind == LH_DO_SET_STAGE && action.stage == NULL) ||
-		(action.kind == LH_DO_REASSIGN && action.rep == NULL))
+		(action.kind == LH_DO_SET_STAGE && action.stage == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", action.kind == LH_DO_HAND_OVER ? "leg" : action.kind == LH_DO_SET_STAGE ? "stage" : "rep")));
+				 errmsg("%s must not be null", action.kind == LH_DO_HAND_OVER ? "leg" : "stage")));
 	if (!PG_ARGISNULL(9) && TIMESTAMP_NOT_FINITE(action.until))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("until must be finite")));
-	if (action.actor == NULL)
-		action.actor = GetUserNameFromId(GetSessionUserId(), false);
-	check_trusted(now, action.actor);
+				 errmsg("until must be finite"),
+				 errhint("Leave it out, and the recycle path says when it comes back.")));
+	lh_check_may_call(action.name);
 	check_override(&action);
+	lh_who_calls(&who);
+	lh_check_time(&who, now);
 
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	SPI_connect();
+	lh_read_caller(&who);
+	action.actor = lh_actor(&who, action.actor);
+	action.limited = !who.trusted;
+	lh_must_work(&who, lead_key, action.name);
+	if (action.kind == LH_DO_REASSIGN)
+		find_new_owner(&who, &action);
 	stage = MemoryContextStrdup(caller, decide_for(lead_key, now, &action, 0));
 	SPI_finish();
 	lh_leave(&world);
@@ -198,21 +193,29 @@ static LhStatement lock_lead = {
 
 static LhStatement write_touch = {
 	"insert into handoff.activity (lead_key, source, activity_key, at, seen_at, taken_at, fields) "
-	"values ($1, 'api', gen_random_uuid()::text, $2, $3, $4, $5)",
-	5, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID}
+	"values ($1, 'api', gen_random_uuid()::text, $2, $3, $4, $5 || jsonb_build_object('rep', $6))",
+	6, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, TEXTOID}
 };
 
-/* touch_lead(lead_key, fields, at, p_now) returns text */
+/* Who has touched the lead, as activities name reps: by whatever id, if who calls is trusted. */
+static const char *
+touched_by(const LhCaller *who, const char *rep)
+{
+	return rep != NULL && who->trusted ? rep : lh_actor(who, rep);
+}
+
+/* touch_lead(lead_key, fields, at, p_now, rep) returns text */
 Datum
 lh_touch_lead(PG_FUNCTION_ARGS)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	char	   *lead_key = text_arg(fcinfo, 0);
-	char	   *actor = GetUserNameFromId(GetSessionUserId(), false);
-	Datum		values[5];
+	char	   *rep = text_arg(fcinfo, 4);
+	Datum		values[6];
 	TimestampTz now;
 	TimestampTz at;
 	char	   *stage;
+	LhCaller	who;
 	LhWorld		world;
 
 	if (lead_key == NULL || PG_ARGISNULL(1) || PG_ARGISNULL(3))
@@ -221,15 +224,21 @@ lh_touch_lead(PG_FUNCTION_ARGS)
 				 errmsg("lead_key, fields and p_now must not be null")));
 	now = PG_GETARG_TIMESTAMPTZ(3);
 	at = PG_ARGISNULL(2) ? now : PG_GETARG_TIMESTAMPTZ(2);
-	check_trusted(now, actor);
+	lh_check_may_call("touch");
+	lh_who_calls(&who);
+	lh_check_time(&who, now);
 	if (TIMESTAMP_NOT_FINITE(at) || at > now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("at must not be later than now")));
+				 errmsg("at must not be later than now"),
+				 errdetail("It is %s, and now %s.", pstrdup(timestamptz_to_str(at)), pstrdup(timestamptz_to_str(now))),
+				 errhint("What is planned is no touch yet.")));
 
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	SPI_connect();
+	lh_read_caller(&who);
+	lh_must_work(&who, lead_key, "touch");
 	values[0] = CStringGetTextDatum(lead_key);
 	if (lh_run(&lock_lead, values, NULL) == 0)
 		lh_unknown_lead(lead_key);
@@ -237,6 +246,7 @@ lh_touch_lead(PG_FUNCTION_ARGS)
 	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[3] = TimestampTzGetDatum(now);
 	values[4] = PG_GETARG_DATUM(1);
+	values[5] = CStringGetTextDatum(touched_by(&who, rep));
 	lh_run(&write_touch, values, NULL);
 	stage = MemoryContextStrdup(caller, decide_for(lead_key, now, NULL, at));
 	SPI_finish();
@@ -268,8 +278,8 @@ lh_merge_lead(PG_FUNCTION_ARGS)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	LhMerge		merge = {.loser = text_arg(fcinfo, 0),.survivor = text_arg(fcinfo, 1)};
-	char	   *actor = text_arg(fcinfo, 2);
 	char	   *stage;
+	LhCaller	who;
 	LhWorld		world;
 
 	if (merge.loser == NULL || merge.survivor == NULL || PG_ARGISNULL(3))
@@ -279,15 +289,18 @@ lh_merge_lead(PG_FUNCTION_ARGS)
 	if (strcmp(merge.loser, merge.survivor) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("lead \"%s\" can't be merged into itself", merge.loser)));
-	if (actor == NULL)
-		actor = GetUserNameFromId(GetSessionUserId(), false);
-	check_trusted(PG_GETARG_TIMESTAMPTZ(3), actor);
+				 errmsg("lead \"%s\" can't be merged into itself", merge.loser),
+				 errhint("Name the lead that goes first, then the one that stays.")));
+	lh_who_calls(&who);
+	lh_check_time(&who, PG_GETARG_TIMESTAMPTZ(3));
 
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	SPI_connect();
-	stage = MemoryContextStrdup(caller, merge_leads(&merge, actor, PG_GETARG_TIMESTAMPTZ(3)));
+	lh_read_caller(&who);
+	lh_must_work(&who, merge.loser, "merge_lead");
+	lh_must_work(&who, merge.survivor, "merge_lead");
+	stage = MemoryContextStrdup(caller, merge_leads(&merge, lh_actor(&who, text_arg(fcinfo, 2)), PG_GETARG_TIMESTAMPTZ(3)));
 	SPI_finish();
 	lh_leave(&world);
 	PG_RETURN_TEXT_P(cstring_to_text(stage));
@@ -299,8 +312,8 @@ lh_forget(PG_FUNCTION_ARGS)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	char	   *lead_key = text_arg(fcinfo, 0);
-	char	   *actor = text_arg(fcinfo, 1);
 	Datum		tokens;
+	LhCaller	who;
 	LhWorld		world;
 
 	if (lead_key == NULL || PG_ARGISNULL(2))
@@ -317,16 +330,17 @@ lh_forget(PG_FUNCTION_ARGS)
 				 errmsg("forget() needs isolation level read committed"),
 				 errdetail("In a higher level it would leave out what others have written since the transaction began."),
 				 errhint("Call it in a transaction of its own.")));
-	if (actor == NULL)
-		actor = GetUserNameFromId(GetSessionUserId(), false);
-	check_trusted(PG_GETARG_TIMESTAMPTZ(2), actor);
+	lh_who_calls(&who);
+	lh_check_time(&who, PG_GETARG_TIMESTAMPTZ(2));
 
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	SPI_connect();
 	lh_check_schema();
+	lh_read_caller(&who);
+	lh_must_work(&who, lead_key, "forget");
 	MemoryContextSwitchTo(caller);
-	tokens = lh_forget_person(lead_key, actor, PG_GETARG_TIMESTAMPTZ(2));
+	tokens = lh_forget_person(lead_key, lh_actor(&who, text_arg(fcinfo, 1)), PG_GETARG_TIMESTAMPTZ(2));
 	SPI_finish();
 	lh_leave(&world);
 	PG_RETURN_DATUM(tokens);

@@ -4,6 +4,7 @@
  * The brief: who, why now, the last three actions, until when in the rep's own zone, what counts as done, and
  * where the lead is in the CRM.  It is what messages say (notify.c), and what brief() says of a lead as it is.
  */
+#include "flow/access.h"
 #include "flow/brief.h"
 #include "flow/look.h"
 
@@ -300,12 +301,17 @@ lh_brief(PG_FUNCTION_ARGS)
 	MemoryContext caller = CurrentMemoryContext;
 	Jsonb	   *brief;
 	Jsonb	   *copy;
+	char	   *lead_key = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	LhCaller	who;
 	LhWorld		world;
 
+	lh_who_calls(&who);
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	SPI_connect();
-	brief = brief_of(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	lh_read_caller(&who);
+	lh_must_see(&who, lead_key);
+	brief = brief_of(lead_key);
 	copy = MemoryContextAlloc(caller, VARSIZE(brief));
 	memcpy(copy, brief, VARSIZE(brief));
 	SPI_finish();

@@ -187,6 +187,7 @@ typedef struct LhAction
 	const char *actor;
 	const char *how;			/* an acceptance comes about: explicit, crm */
 	TimestampTz until;			/* LH_NOT_YET: not given */
+	bool		limited;		/* who calls may not learn of other leads */
 	List	  **answer;			/* LH_DO_ASK: of LhWorkStatus * */
 } LhAction;
 

@@ -4,6 +4,7 @@
  * explain(lead_key, as_of): the decision made once more with a trace, and thrown away; and matches() over
  * JSON, one criteria under a contract's types.
  */
+#include "flow/access.h"
 #include "flow/look.h"
 
 #include "executor/spi.h"
@@ -139,18 +140,23 @@ lh_explain(PG_FUNCTION_ARGS)
 {
 	List	   *rows;
 	ListCell   *lc;
+	char	   *lead_key;
+	LhCaller	who;
 	LhWorld		world;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("lead_key must not be null")));
+	lead_key = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	InitMaterializedSRF(fcinfo, 0);
+	lh_who_calls(&who);
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	SPI_connect();
-	rows = explanation_of(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-						  PG_ARGISNULL(1) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(1));
+	lh_read_caller(&who);
+	lh_must_see(&who, lead_key);
+	rows = explanation_of(lead_key, PG_ARGISNULL(1) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(1));
 	foreach(lc, rows)
 		put_row((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc));
 	SPI_finish();

@@ -69,7 +69,7 @@ extern void lh_act(Journey *journey, const LhAction *action);
 extern void lh_start_recycle(Journey *journey, LhLeadHandoff *handoff, int path,
 							 TimestampTz until);
 
-extern LhRefusal *lh_is_duplicate(const LhDecision *decision, const LhOther *other);
+extern LhRefusal *lh_is_duplicate(const LhDecision *decision, const LhAction *action, const LhOther *other);
 
 /* held.c: what keeps the lead where it is, as far as the journey has found. */
 extern void lh_note_held(Journey *journey);

@@ -70,9 +70,9 @@ too_late(const LhDecision *decision, const LhHandoff *h, TimestampTz until)
 					  pstrdup("Hand the lead over anew with handoff.hand_over(), or put it into a stage with handoff.set_stage()."));
 }
 
-/* What is in the way, in the order in which it could be got out of it last; NULL: nothing. */
+/* What is in the way, in the order in which it could be got out of it last; NULL: nothing.  Without an action: of the CRM. */
 static LhRefusal *
-may_take_back(const LhDecision *decision, const char *actor)
+may_take_back(const LhDecision *decision, const LhAction *action)
 {
 	const LhLead *lead = decision->lead;
 	const LhUndo *undo = decision->input->undo;
@@ -90,7 +90,7 @@ may_take_back(const LhDecision *decision, const char *actor)
 						  psprintf("lead \"%s\" has gone on since disposition \"%s\"", lead->lead_key, h->code),
 						  psprintf("It is in stage \"%s\" since %s.", lead->stage, timestamptz_to_str(lead->stage_since)),
 						  pstrdup("See handoff.history()."));
-	if (strcmp(undo->by, "crm") == 0 && strcmp(actor, "crm") != 0)
+	if (strcmp(undo->by, "crm") == 0 && action != NULL && strcmp(action->actor, "crm") != 0)
 		return lh_refusal("given_in_crm",
 						  psprintf("disposition \"%s\" of lead \"%s\" was given in the CRM", h->code, lead->lead_key),
 						  pstrdup("Its status there would go on saying so."),
@@ -100,7 +100,7 @@ may_take_back(const LhDecision *decision, const char *actor)
 		return too_late(decision, h, until);
 	other = lh_other_open(decision, h->leg);
 	if (other != NULL)
-		return lh_is_duplicate(decision, other);
+		return lh_is_duplicate(decision, action, other);
 	if (!undo->owner_there)
 		return lh_refusal("owner_gone",
 						  psprintf("rep \"%s\", who had lead \"%s\", takes no leads any more", h->rep, lead->lead_key),
@@ -236,7 +236,7 @@ crm_takes_back(const LhDecision *decision)
 		lh_status_is_of(decision->contract, status, undo->stage) &&
 		!lh_status_is_of(decision->contract, status, decision->lead->stage) &&
 		ended_handoff(decision->lead, undo)->h.contract_id == decision->contract->contract_id &&
-		may_take_back(decision, "crm") == NULL;
+		may_take_back(decision, NULL) == NULL;
 }
 
 void
@@ -246,7 +246,7 @@ lh_take_back(LhDecision *decision)
 
 	if (action != NULL && action->kind == LH_DO_UNDISPOSE)
 	{
-		LhRefusal  *refusal = may_take_back(decision, action->actor);
+		LhRefusal  *refusal = may_take_back(decision, action);
 
 		if (refusal != NULL)
 			lh_raise_refusal(refusal);

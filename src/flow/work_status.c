@@ -4,6 +4,7 @@
  * work_status(lead_key): the decision is made once more, with the question what may be done in place of an
  * action, and thrown away.  So it asks the code that a disposition is checked by, at the same point.
  */
+#include "flow/access.h"
 #include "flow/look.h"
 
 #include "executor/spi.h"
@@ -108,17 +109,23 @@ put_all(ReturnSetInfo *rsinfo, const char *lead_key)
 Datum
 lh_work_status(PG_FUNCTION_ARGS)
 {
+	char	   *lead_key;
+	LhCaller	who;
 	LhWorld		world;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("lead_key must not be null")));
+	lead_key = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	InitMaterializedSRF(fcinfo, 0);
+	lh_who_calls(&who);
 	lh_enter(&world, true);
 	lh_plan_by_key();
 	SPI_connect();
-	put_all((ReturnSetInfo *) fcinfo->resultinfo, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	lh_read_caller(&who);
+	lh_must_see(&who, lead_key);
+	put_all((ReturnSetInfo *) fcinfo->resultinfo, lead_key);
 	SPI_finish();
 	lh_leave(&world);
 	return (Datum) 0;

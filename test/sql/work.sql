@@ -156,15 +156,28 @@ set session authorization regress_work_rep;
 select handoff.accept('mql');
 \echo :LAST_ERROR_SQLSTATE
 reset session authorization;
--- a rep whose role may accept, and touch: as himself, now
-grant execute on function handoff.accept(text, text, text, timestamptz), handoff.touch(text, text, timestamptz, text, text, text, text, timestamptz),
-    handoff.act(text, text, text, text, text, text, text, text, text, timestamptz, text, timestamptz), handoff.touch_lead(text, jsonb, timestamptz, timestamptz) to regress_work_rep;
+-- a role that may accept and touch, and stands for nobody: there is no lead for it
+select handoff.grant_access('regress_work_rep', 'rep');
+grant execute on function work.try(text, timestamptz) to regress_work_rep;
+set session authorization regress_work_rep;
+select work.try($$accept('mql')$$, clock_timestamp());
+reset session authorization;
+-- a rep: as himself, now, and what is his
+select handoff.set_rep_role('zoe', 'regress_work_rep');
+select handoff.set_rep_role('eva', 'regress_work_rep');
+\echo :LAST_ERROR_SQLSTATE
 set session authorization regress_work_rep;
 select work.try($$accept('mql')$$);
-select work.try($$accept('mql', actor => 'ana')$$, clock_timestamp());
+select work.try($$accept('mql', actor => 'eva')$$, clock_timestamp());
+select work.try($$accept('mql', actor => 'nobody')$$, clock_timestamp());
+select work.try($$accept('sql')$$, clock_timestamp());
+select work.try($$qualify('nobody knows')$$, clock_timestamp());
 select work.try($$touch('mql', 'call')$$);
+select work.try($$touch('mql', 'call', rep => 'eva')$$, clock_timestamp());
 select work.try($$override_work('mql', 'not_a_fit', 'why', 'a note')$$, clock_timestamp());
 select handoff.act('mql', 'dispose', null, 'not_a_fit', 'a note', 'why', null, null, null, null, null, clock_timestamp());
+\echo :LAST_ERROR_SQLSTATE
+select handoff.act('mql', 'set_stage', null, null, 'a note', null, null, 'lead', null, null, null, clock_timestamp());
 \echo :LAST_ERROR_SQLSTATE
 select handoff.accept('mql', actor => 'regress_work_rep');
 select handoff.touch('mql', 'call');
@@ -195,6 +208,7 @@ update handoff.lead set score = 0;
 \echo :LAST_ERROR_SQLSTATE
 reset session authorization;
 select e.actor, count(*) from handoff.event e where e.actor = 'ana' group by 1;
+select handoff.set_rep_role('zoe');
 drop owned by regress_work_rep, regress_work_operator;
 drop role regress_work_rep, regress_work_operator;
 
