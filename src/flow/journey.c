@@ -541,12 +541,18 @@ run_due_clocks(Journey *journey)
 		blocked_due(journey);
 }
 
-/* What is known already of a handoff that was only just made: it may come late. */
+/*
+ * What is known already of a handoff that was only just made: it may come late.  One that is open again
+ * takes what came since it ended.
+ */
 static void
 catch_up(Journey *journey)
 {
 	LhLeadHandoff *last = lh_last_handoff(journey->decision->lead, NULL, false);
+	LhLeadHandoff *open = lh_open_handoff(journey->decision->lead);
 
+	if (open != NULL && !open->is_new && open->stored.closed_at != LH_NOT_YET)
+		lh_worked(journey->decision);
 	if (last == NULL || !last->is_new)
 		return;
 	lh_worked(journey->decision);

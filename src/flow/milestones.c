@@ -31,6 +31,13 @@ accept_by_work(Journey *journey)
 	lh_fire(journey, LH_ACCEPTED, NULL);
 }
 
+/* Ended by its stage's age, though nothing was lost: an opportunity that is open still isn't open again. */
+static bool
+has_aged(const LhHandoff *last)
+{
+	return last->closed_at != LH_NOT_YET && last->code != NULL && strcmp(last->code, lh_cause_name(LH_DUE)) == 0;
+}
+
 /*
  * Opportunities of the cycle of the last handoff: one that was made before an AE got the lead counts
  * for the SDR's handoff alone, and moves the lead all the same, unless it was lost by then.
@@ -58,7 +65,7 @@ follow_opportunities(Journey *journey, const LhHandoff *last)
 		is_won = is_won || h->won_at != LH_NOT_YET;
 		is_open = is_open || h->lost_at == LH_NOT_YET;
 	}
-	if (any && (lh_open_handoff(journey->decision->lead) != NULL || (is_open && !is_won)))
+	if (any && (lh_open_handoff(journey->decision->lead) != NULL || (is_open && !is_won && !has_aged(last))))
 		lh_fire(journey, LH_OPPORTUNITY, NULL);
 	if (is_won)
 		lh_fire(journey, LH_WON, NULL);
