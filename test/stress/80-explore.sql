@@ -1,6 +1,6 @@
 -- test/stress/80-explore.sql: the machines of both templates, walked far: all moves lead on, states are told apart by more.
 set client_min_messages = warning;
-select greatest(30, (600 * :scale)::int) as states \gset
+select greatest(60, (300 * :scale)::int) as states \gset
 begin;
 select handoff.setup() \g /dev/null
 \set template b2b_saas

@@ -198,7 +198,7 @@ create function pg_temp.state(deep boolean) returns text language sql as $$
             (select concat_ws(' ', '- ended as', h.outcome, case when deep then h.code else d.recycle_path end, case when d.reopen_on <> '{}' then 'reopens' end)
              from handoff.handoff h left join handoff.disposition d on d.contract_id = h.contract_id and d.code = h.code
              where h.lead_key = 'l' and h.closed_at = l.stage_since),
-            (select nullif(concat_ws(' ', '-', case when r.opted_out then 'opted out' end, case when r.is_test then 'test' end, case when r.email is null then 'no email' end, case when a.on_hold then 'on hold' end), '-')
+            (select nullif(concat_ws(' ', '-', case when r.opted_out then 'opted out' end, case when r.is_test then 'test' end, case when r.email is null then 'no email' end, case when a.on_hold or r.crm_status = 'On Hold' then 'on hold' end), '-')
              from crm.lead r left join crm.account a on a.id = r.account_key where r.id = 'l'),
             (select '- deal ' || case when o.closed_at is null then 'open' when o.is_won then 'won' else 'lost' end from handoff.opportunity o where o.deleted_at is null),
             case when deep then (select '- twin ' || t.stage from handoff.lead t where t.lead_key = 'twin') end,
@@ -460,9 +460,10 @@ create function pg_temp.promise(state text) returns numeric language sql as $$
              where t.from_stage = split_part($1, ' ', 1) and not exists (select from covered where what = 'transition ' || t.ord))
             + (select count(*) from handoff.sla a where $1 like '% - ' || a.leg || '%' and not exists (select from covered where what = 'sla ' || a.name)) / 2.0
             + (select count(*) from handoff.disposition d where $1 like '% - ' || d.leg || '%' and not exists (select from covered where what = 'code ' || d.code))
-            + (select count(*) from (values ('opted out', 'gate opt_out'), ('test', 'gate test_or_staff'), ('no email', 'event blocked'), ('on hold', 'gate account_on_hold')) f (flag, what)
+            + (select count(*) from (values ('opted out', 'gate opt_out'), ('test', 'gate test_or_staff'), ('no email', 'event blocked'), ('on hold', 'gate account_on_hold'), ('on hold', 'gate on_hold')) f (flag, what)
                join handoff.stage s on s.is_default and s.name = split_part($1, ' ', 1)
-               where $1 like '% - %' || f.flag || '%' and not exists (select from covered c where c.what = f.what))
+               where $1 like '% - %' || f.flag || '%' and f.what in (select 'gate ' || g.code from handoff.gate g union all select 'event blocked')
+                 and not exists (select from covered c where c.what = f.what))
             + case when exists (select from covered where what = 'exhausted') then 0 else substring($1 from 'cycle (\d)')::numeric / 10 end)
            / (1 + (select count(*) from seen d where d.done and d.class = pg_temp.class($1)))
 $$;
