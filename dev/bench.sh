@@ -20,7 +20,7 @@ SCALE=${LH_BENCH_SCALE:-1}
 ROUNDS=${LH_BENCH_ROUNDS:-3}
 scaled() { awk -v n="$1" -v s="$SCALE" -v least="${2:-1}" 'BEGIN { v = int(n * s); print v < least ? least : v }'; }
 
-items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 R1 R2 R3 R4}
+items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 R1 R2 R3 R4 N1}
 wants() { case " $items " in *" $1 "*) true ;; *) false ;; esac }
 
 build_packages
@@ -299,5 +299,29 @@ if wants S8; then
         sql -v rows="$rows" -f s8.sql >/dev/null
     done
     sql -v rows="$rows" -f s8_report.sql >/dev/null
+    show
+fi
+
+if wants N1; then
+    many=$(scaled 1000000 50000) few=10000 seeds=2500 seconds=$(scaled 10 2)
+    fresh
+    sql -v seeds="$seeds" -f n1_prepare.sql >/dev/null
+    copied=0
+    for size in few many; do
+        copies=$((${!size} / seeds / 2 - 1))
+        sql -c "call bench.copy_messages($copied + 1, $copies)" -c 'vacuum analyze' -c checkpoint
+        copied=$copies
+        for round in $(seq 1 "$ROUNDS"); do
+            sql -v size=$size -v turns=10 -f n1.sql
+        done
+    done
+    for clients in 1 8; do
+        for way in one kept queue all; do
+            as_pg env PGHOST="$PGHOST" "$BIN/pgbench" -n -M prepared -c $clients -j 2 -T "$seconds" -D way="$way" \
+                -f n1.pgbench bench >"$LH_TMP/pgbench.log" 2>&1 || { cat "$LH_TMP/pgbench.log"; exit 1; }
+            sql -c "insert into bench.sent values ('$way $clients workers', 100 * $(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$LH_TMP/pgbench.log"), $seconds)"
+        done
+    done
+    sql -v many="$many" -v few="$few" -f n1_report.sql
     show
 fi

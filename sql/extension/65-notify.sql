@@ -8,12 +8,11 @@
 -- Order. Per lead and destination messages go one after the other: one that is not done, dead or expired
 -- holds back those after it. So that a lease costs the same however much waits, who is held back must not be
 -- looked at again and again: lease() moves such a message to the end of the wait of the one before it, and
--- whoever ends that one moves the next of the lead back to now (free_next()). The two meet at row locks: lease()
+-- whoever ends that one moves the next of the lead back to when it was made (free_next()). The two meet at row locks: lease()
 -- locks the message that it moves, for which free_next() waits, and the one before it, so that it can't end meanwhile. Where
 -- that is about to end, and may have been before the message was there to be moved back, it is moved a little only.
 --
--- Digests are a queue of their own beside it. What is collected for somebody becomes a digest when it is
--- leased first: from then on it has a key and the same messages, however often it is sent.
+-- Digests (65-digest.sql) are a queue of their own beside it.
 
 create function handoff.subscribe(
     destination  text,
@@ -291,7 +290,7 @@ begin
                 returning c.id, d.token, c.type, d.lead_key, c.payload, c.created_at, d.attempts, d.seq, d.n, c.expires_at, c.visible_at as waiting_since
             )
             select t.*, l.seen, l.freed
-            from (select (select count(*) from candidate)::int as seen, array(select e.lead_key from ended e) as freed) l
+            from (select (select count(*) from candidate)::int as seen, array(select distinct e.lead_key from ended e) as freed) l
             left join taken t on true
             order by t.waiting_since, t.lead_key
         loop
@@ -306,7 +305,9 @@ begin
         end loop;
         looked := looked + seen;
         -- what came after them needn't wait any more
-        perform handoff.free_next(destination, k.lead_key, false) from unnest(r.freed) as k (lead_key);
+        if r.freed <> '{}' then
+            perform handoff.free_next(destination, r.freed, false);
+        end if;
     end loop;
 end
 $$;
@@ -320,187 +321,115 @@ return lpad(seq::text, 12, '0') || '.' || n;
 comment on function handoff.sequence_of(bigint, int) is
     'The place of a message among those of its lead, as a text that sorts that way: attribute sequence of CloudEvents.';
 
-create function handoff.free_next(destination text, lead_key text, wait boolean) returns void
+create function handoff.free_next(destination text, lead_keys text[], wait boolean) returns void
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
     set enable_seqscan = off
     set jit = off
     set enable_bitmapscan = off
     set enable_sort = off
+    set enable_hashjoin = off
+    set enable_mergejoin = off
 as $$
-declare
-    next record;
 begin
+    -- locked also those that need not be moved: a lease() that is about to move one must not come after us
     if wait then
-        -- locked also if it need not be moved: a lease() that is about to move it must not come after us
-        select d.seq, d.n, d.visible_at, d.attempts into next
-        from handoff.delivery d
-        where d.destination = free_next.destination and d.lead_key = free_next.lead_key
-          and d.state in ('pending', 'leased') and d.digest_for is null
-        order by d.seq, d.n limit 1
-        for update;
-    else
-        select d.seq, d.n, d.visible_at, d.attempts into next
-        from handoff.delivery d
-        where d.destination = free_next.destination and d.lead_key = free_next.lead_key
-          and d.state in ('pending', 'leased') and d.digest_for is null
-        order by d.seq, d.n limit 1
-        for update skip locked;
-    end if;
-    if next.attempts = 0 and next.visible_at > clock_timestamp() then
-        update handoff.delivery d set visible_at = clock_timestamp()
-        where d.destination = free_next.destination and d.lead_key = free_next.lead_key and d.seq = next.seq and d.n = next.n;
-    end if;
-end
-$$;
-comment on function handoff.free_next(text, text, boolean) is
-    'The next message of a lead for a destination may be leased now, if it had to wait only for those before it. Internal.';
-
-create function handoff.close_digest(destination text, whom text, send_stale boolean) returns uuid
-    language plpgsql volatile
-    set search_path = pg_catalog, pg_temp
-    set enable_seqscan = off
-    set jit = off
-    set enable_bitmapscan = off
-as $$
-declare
-    most   constant int := 100;     -- messages a digest
-    moment timestamptz := clock_timestamp();
-    key    uuid := gen_random_uuid();
-    good   bigint := 0;
-    seen   bigint := 1;
-begin
-    while good = 0 and seen > 0 loop
-        with candidate as materialized (
-            select d.lead_key, d.seq, d.n
-            from handoff.delivery d
-            where d.destination = close_digest.destination and d.digest_for = whom and d.digest is null
-              and d.state = 'pending' and d.visible_at <= moment
-            order by d.visible_at, d.lead_key, d.seq, d.n
-            limit most
-            for update of d skip locked
-        ), judged as materialized (
-            select c.*, case when o.expires_at <= moment then 'expired'
-                             when not send_stale and handoff.is_superseded(o.type, o.lead_key, o.seq, o.payload) then 'superseded'
-                             else 'good' end as fate
-            from candidate c
-            join handoff.outbox o on o.lead_key = c.lead_key and o.seq = c.seq and o.n = c.n
-        ), told as (
-            update handoff.delivery d
-            set state = case j.fate when 'good' then d.state else 'expired' end,
-                visible_at = moment,
-                last_error = case j.fate when 'good' then d.last_error else j.fate end,
-                digest = case j.fate when 'good' then key end
-            from judged j
-            where d.lead_key = j.lead_key and d.seq = j.seq and d.n = j.n and d.destination = close_digest.destination
-            returning d.digest
+        with next as materialized (
+            select k.lead_key, e.*
+            from unnest(free_next.lead_keys) as k (lead_key)
+            cross join lateral (
+                select d.seq, d.n, d.visible_at, d.attempts from handoff.delivery d
+                where d.destination = free_next.destination and d.lead_key = k.lead_key
+                  and d.state in ('pending', 'leased') and d.digest_for is null
+                order by d.seq, d.n limit 1
+                for update) e
         )
-        select count(*), count(t.digest) into seen, good from told t;
-    end loop;
-    return case when good > 0 then key end;
-end
-$$;
-comment on function handoff.close_digest(text, text, boolean) is
-    'Makes a digest of what is due for somebody, at most 100 messages; its key, NULL: nothing is. Internal.';
-
-create function handoff.lease_digests(destination text, qty int, lease_for interval, worker text)
-    returns table (id uuid, token uuid, type text, lead_key text, payload jsonb, created_at timestamptz, attempt int, sequence text, expires_at timestamptz)
-    language plpgsql volatile
-    set search_path = pg_catalog, pg_temp
-    set enable_seqscan = off
-    set jit = off
-    set enable_bitmapscan = off
-as $$
-#variable_conflict use_column
-declare
-    moment timestamptz := clock_timestamp();
-    rule   handoff.destination;
-    given  int := 0;
-    whom   text := handoff.next_digest(destination, null);
-    key    uuid;
-    due    timestamptz;
-    tries  int;
-begin
-    select d.* into rule from handoff.destination d where d.destination = lease_digests.destination;
-    while whom is not null and given < qty loop
-        -- one worker at a time for one rep or address
-        if pg_try_advisory_xact_lock(hashtextextended(format('lead_handoff digest %s for %s', destination, whom), 0)) then
-            select d.digest, d.visible_at, d.attempts into key, due, tries from handoff.delivery d
-            where d.destination = lease_digests.destination and d.digest_for = whom and d.digest is not null
-              and d.state in ('pending', 'leased')
-            order by d.visible_at limit 1;
-            if key is null then
-                key := handoff.close_digest(destination, whom, coalesce(rule.send_stale, false));
-            elsif due > moment then
-                key := null; -- the one before is not done
-            elsif tries >= coalesce(rule.max_attempts, 15) then
-                update handoff.delivery d
-                set state = 'dead', token = null, leased_until = null, visible_at = moment,
-                    last_error = coalesce(d.last_error, 'every lease of it ran out')
-                where d.digest = key and d.destination = lease_digests.destination;
-                key := handoff.close_digest(destination, whom, coalesce(rule.send_stale, false));
-            end if;
-            if key is not null then
-                id := key; token := gen_random_uuid(); type := 'handoff.digest';
-                with taken as (
-                    update handoff.delivery d
-                    set state = 'leased', attempts = d.attempts + 1, token = lease_digests.token,
-                        visible_at = moment + lease_for, leased_until = moment + lease_for, leased_by = worker
-                    where d.digest = key and d.destination = lease_digests.destination and d.state in ('pending', 'leased')
-                    returning d.lead_key, d.seq, d.n, d.attempts
-                )
-                select max(t.attempts), max(o.created_at),
-                       jsonb_build_object('for', whom, 'count', count(*), 'messages', jsonb_agg(
-                           handoff.cloudevent(o.id, o.type, o.lead_key, o.created_at, o.payload, handoff.sequence_of(o.seq, o.n), o.expires_at)
-                           order by o.created_at, o.lead_key collate "C", o.seq, o.n))
-                into attempt, created_at, payload
-                from taken t
-                join handoff.outbox o on o.lead_key = t.lead_key and o.seq = t.seq and o.n = t.n;
-                given := given + 1;
-                return next;
-            end if;
-        end if;
-        whom := handoff.next_digest(destination, whom);
-    end loop;
-end
-$$;
-comment on function handoff.lease_digests(text, int, interval, text) is
-    'lease() of digests. Internal.';
-
-create function handoff.next_digest(destination text, after text) returns text
-    language plpgsql stable
-    set search_path = pg_catalog, pg_temp
-    set enable_seqscan = off
-    set jit = off
-    set enable_bitmapscan = off
-    set enable_sort = off
-as $$
-begin
-    if after is null then
-        return (select d.digest_for from handoff.delivery d
-                where d.destination = next_digest.destination and d.digest_for is not null and d.state in ('pending', 'leased')
-                order by d.digest_for limit 1);
+        update handoff.delivery d
+        set visible_at = least(clock_timestamp(), (select o.created_at from handoff.outbox o where o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n))
+        from next
+        where next.attempts = 0 and next.visible_at > clock_timestamp()
+          and d.lead_key = next.lead_key and d.seq = next.seq and d.n = next.n and d.destination = free_next.destination;
+    else
+        with next as materialized (
+            select k.lead_key, e.*
+            from unnest(free_next.lead_keys) as k (lead_key)
+            cross join lateral (
+                select d.seq, d.n, d.visible_at, d.attempts from handoff.delivery d
+                where d.destination = free_next.destination and d.lead_key = k.lead_key
+                  and d.state in ('pending', 'leased') and d.digest_for is null
+                order by d.seq, d.n limit 1
+                for update skip locked) e
+        )
+        update handoff.delivery d
+        set visible_at = least(clock_timestamp(), (select o.created_at from handoff.outbox o where o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n))
+        from next
+        where next.attempts = 0 and next.visible_at > clock_timestamp()
+          and d.lead_key = next.lead_key and d.seq = next.seq and d.n = next.n and d.destination = free_next.destination;
     end if;
-    return (select d.digest_for from handoff.delivery d
-            where d.destination = next_digest.destination and d.digest_for > after and d.state in ('pending', 'leased')
-            order by d.digest_for limit 1);
 end
 $$;
-comment on function handoff.next_digest(text, text) is
-    'The next, in order of name, for whom messages are collected; NULL: nobody. Internal.';
+comment on function handoff.free_next(text, text[], boolean) is
+    'The next message of each of these leads for a destination may be leased now, if it had to wait only for those before it; it goes by its age again. Internal.';
 
-create function handoff.note_delivered(lead_key text, type text, payload jsonb) returns void
+create function handoff.note_delivered(lead_keys text[], handoff_nos int[]) returns void
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
     insert into handoff.inbox (source, raw_key, op, xid, at)
     select l.source, l.raw_key, 'H', pg_current_xact_id(), clock_timestamp()
-    from handoff.lead l
-    join handoff.handoff h on h.lead_key = l.lead_key and h.handoff_no = ($3 ->> 'handoff')::int
-    where l.lead_key = $1 and $2 = 'handoff.assigned' and l.deleted_at is null and h.delivered_at is null
+    from unnest($1, $2) as k (lead_key, handoff_no)
+    join handoff.handoff h on h.lead_key = k.lead_key and h.handoff_no = k.handoff_no
+    join handoff.lead l on l.lead_key = k.lead_key
+    where l.deleted_at is null and h.delivered_at is null
 $$;
-comment on function handoff.note_delivered(text, text, jsonb) is
-    'Has the next tick note with a handoff when the news of its assignment was delivered. Internal to ack().';
+comment on function handoff.note_delivered(text[], int[]) is
+    'Has the next tick note with each handoff when the news of its assignment was delivered. Internal to ack().';
+
+create function handoff.ack_singles(destination text, ids uuid[], tokens uuid[]) returns table (id uuid, token uuid)
+    language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
+    set enable_bitmapscan = off
+    set enable_hashjoin = off
+    set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+    leads    text[];
+    told     text[];
+    handoffs int[];
+begin
+    with asked as materialized (
+        select o.*, u.token
+        from unnest(ids, tokens) as u (id, token)
+        cross join lateral (
+            select o.id, o.lead_key, o.seq, o.n, case when o.type = 'handoff.assigned' then (o.payload ->> 'handoff')::int end as assigned
+            from handoff.outbox o where o.id = u.id limit 1) o
+        order by o.lead_key, o.seq, o.n
+    ), done as (
+        update handoff.delivery d
+        set state = 'done', leased_until = null, last_error = null, done_at = coalesce(d.done_at, clock_timestamp())
+        from asked a
+        where d.lead_key = a.lead_key and d.seq = a.seq and d.n = a.n and d.destination = ack_singles.destination
+          and d.token = a.token and d.state = 'leased' and d.digest_for is null
+        returning a.id, a.token, a.lead_key, a.assigned
+    )
+    select array_agg(d.id), array_agg(d.token), array_agg(distinct d.lead_key),
+           array_agg(d.lead_key) filter (where d.assigned is not null), array_agg(d.assigned) filter (where d.assigned is not null)
+    into ids, tokens, leads, told, handoffs
+    from done d;
+    if told is not null then
+        perform handoff.note_delivered(told, handoffs);
+    end if;
+    if leads is not null then
+        perform handoff.free_next(destination, leads, true);
+    end if;
+    return query select u.id, u.token from unnest(ids, tokens) as u (id, token);
+end
+$$;
+comment on function handoff.ack_singles(text, uuid[], uuid[]) is
+    'ack() of messages that are delivered alone: of which it was news. Internal.';
 
 create function handoff.ack(destination text, id uuid, token uuid) returns boolean
     language plpgsql volatile
@@ -511,18 +440,7 @@ as $$
 declare
     r record;
 begin
-    update handoff.delivery d
-    set state = 'done', leased_until = null, last_error = null, done_at = coalesce(d.done_at, clock_timestamp())
-    from handoff.outbox o
-    where o.id = ack.id
-      and d.lead_key = o.lead_key and d.seq = o.seq and d.n = o.n and d.destination = ack.destination
-      and d.token = ack.token and d.state = 'leased' and d.digest_for is null
-    returning d.lead_key, o.type, o.payload into r;
-    if found then
-        if r.type = 'handoff.assigned' then
-            perform handoff.note_delivered(r.lead_key, r.type, r.payload);
-        end if;
-        perform handoff.free_next(destination, r.lead_key, true);
+    if exists (select from handoff.ack_singles(destination, array[id], array[token])) then
         return true;
     end if;
     -- a digest
@@ -535,7 +453,7 @@ begin
         returning d.lead_key, o.type, o.payload
     loop
         if r.type = 'handoff.assigned' then
-            perform handoff.note_delivered(r.lead_key, r.type, r.payload);
+            perform handoff.note_delivered(array[r.lead_key], array[(r.payload ->> 'handoff')::int]);
         end if;
     end loop;
     return found or exists (
@@ -555,8 +473,10 @@ create function handoff.ack_all(destination text, ids uuid[], tokens uuid[]) ret
     language sql volatile
     set search_path = pg_catalog, pg_temp
 as $$
-    select count(*) filter (where handoff.ack($1, u.id, u.token))
-    from (select u.id, u.token from unnest($2, $3) as u (id, token) order by u.id) u
+    -- digests, and what is repeated, one by one
+    select count(*) filter (where d.id is not null or handoff.ack($1, u.id, u.token))
+    from unnest($2, $3) as u (id, token)
+    left join (select distinct s.id, s.token from handoff.ack_singles($1, $2, $3) s) d on d.id = u.id and d.token = u.token
 $$;
 comment on function handoff.ack_all(text, uuid[], uuid[]) is
     'ack() of many messages, each with its token; how many of them it was true for.';
@@ -610,7 +530,7 @@ begin
     loop
         n := n + 1;
         if r.digest_for is null and r.state = 'dead' then
-            perform handoff.free_next(destination, r.lead_key, true);
+            perform handoff.free_next(destination, array[r.lead_key], true);
         end if;
     end loop;
     return n > 0;
@@ -674,11 +594,9 @@ revoke all on function handoff.is_superseded(text, text, bigint, jsonb) from pub
 revoke all on function handoff.lease(text, int, interval, text) from public;
 revoke all on function handoff.lease_singles(text, int, interval, text) from public;
 revoke all on function handoff.sequence_of(bigint, int) from public;
-revoke all on function handoff.free_next(text, text, boolean) from public;
-revoke all on function handoff.close_digest(text, text, boolean) from public;
-revoke all on function handoff.lease_digests(text, int, interval, text) from public;
-revoke all on function handoff.next_digest(text, text) from public;
-revoke all on function handoff.note_delivered(text, text, jsonb) from public;
+revoke all on function handoff.free_next(text, text[], boolean) from public;
+revoke all on function handoff.note_delivered(text[], int[]) from public;
+revoke all on function handoff.ack_singles(text, uuid[], uuid[]) from public;
 revoke all on function handoff.ack(text, uuid, uuid) from public;
 revoke all on function handoff.ack_all(text, uuid[], uuid[]) from public;
 revoke all on function handoff.nack(text, uuid, uuid, text, interval, boolean) from public;

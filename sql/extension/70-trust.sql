@@ -363,7 +363,7 @@ begin
     where not exists (select from handoff.outbox o where o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n)
     union all
     select distinct 7, 'error', format('lead "%s", handoff %s: the news of its assignment was delivered and it does not know', h.lead_key, h.handoff_no),
-           format('Queue it again: SELECT handoff.note_delivered(%L, ''handoff.assigned'', ''{"handoff": %s}''), then handoff.tick().', h.lead_key, h.handoff_no)
+           format('Queue it again: SELECT handoff.note_delivered(array[%L], array[%s]), then handoff.tick().', h.lead_key, h.handoff_no)
     from handoff.handoff h
     join handoff.lead l on l.lead_key = h.lead_key
     join handoff.outbox o on o.lead_key = h.lead_key and o.type = 'handoff.assigned' and (o.payload ->> 'handoff')::int = h.handoff_no

@@ -101,7 +101,7 @@ comment on column handoff.delivery.n is 'handoff.outbox.n.';
 comment on column handoff.delivery.destination is 'Destination.';
 comment on column handoff.delivery.state is 'pending, leased (somebody is at it), done (acknowledged), dead (given up: see handoff.dead_letter) or expired (not worth sending any more before it was sent).';
 comment on column handoff.delivery.attempts is 'How often it was leased, since it was made or requeued.';
-comment on column handoff.delivery.visible_at is 'From when it may be leased, or leased again (clock time); the end of the lease while it is leased. One that an earlier message of its lead keeps waiting is moved to the end of that one''s wait, and back when that is over. Of one that is dead or expired: since when.';
+comment on column handoff.delivery.visible_at is 'From when it may be leased, or leased again (clock time); the end of the lease while it is leased. One that an earlier message of its lead keeps waiting is moved to the end of that one''s wait, and when that is over back to when it was made. Of one that is dead or expired: since when.';
 comment on column handoff.delivery.token is 'Proof of the newest lease: only who holds it may acknowledge. NULL: none, or it was given back.';
 comment on column handoff.delivery.leased_until is 'Until when the lease holds (clock time); NULL: not leased.';
 comment on column handoff.delivery.leased_by is 'Worker that leased it last, by its own name.';

@@ -188,6 +188,13 @@ select throws_ok($$ select handoff.extend('bot', id, token, '0') from long $$, '
 select is((select bool_and(leased_until > clock_timestamp() + interval '50 min' and visible_at = leased_until) from handoff.delivery d join long l using (token)), true, 'so long');
 select is(handoff.ack_all('bot', array_agg(id), array_agg(token)), 1::bigint, 'many at once') from (select id, token from long union all select gen_random_uuid(), gen_random_uuid()) l;
 
+select is(handoff.ack_all('bot', '{}', '{}'), 0::bigint, 'none at once');
+create temp table many as select * from handoff.lease('bot', 3);
+select is(handoff.ack_all('bot', array_agg(id), array_agg(t)), 3::bigint, 'each once, with its own token, and again')
+from (select id, token as t from many union all select id, gen_random_uuid() from many union all select a.id, b.token from many a join many b on b.id <> a.id) l;
+select is(handoff.ack_all('bot', array_agg(id), array_agg(token)), 3::bigint, '.. later as well') from many;
+select is((select count(*) from handoff.delivery d join many using (token) where d.state = 'done'), 3::bigint, 'they are done');
+
 -- how a destination is served
 select throws_ok($$ select handoff.set_destination('hook', max_attempts => 0) $$, '23514', null, 'at least one attempt');
 select throws_ok($$ select handoff.set_destination('hook', backoff => '0') $$, '23514', null, 'some time between two');
