@@ -47,6 +47,11 @@ begin
                               when 'person_key' then 's.person_key || i'
                               when 'id' then 'gen_random_uuid()'
                               when 'visible_at' then 'clock_timestamp()'
+                              when 'state' then '''pending'''
+                              when 'attempts' then '0'
+                              when 'token' then 'null'
+                              when 'leased_until' then 'null'
+                              when 'done_at' then 'null'
                               else format('s.%I', a.attname) end, ', ' order by a.attnum)
             into columns
         from pg_attribute a where a.attrelid = format('handoff.%I', tab)::regclass and a.attnum > 0 and not a.attisdropped;
@@ -104,12 +109,8 @@ declare
     t bench.taken;
     n bigint := 0;
 begin
-    for turn in 0 .. turns loop
-        -- the first is not counted: a session plans once
-        if turn = 1 then
-            n := 0;
-            call bench.start();
-        end if;
+    call bench.start();
+    for turn in 1 .. turns loop
         t := bench.take(way);
         commit;
         n := n + bench.be_done(way, t);
@@ -118,9 +119,14 @@ begin
     call bench.stop(label);
     insert into bench.sent values (label, n, 0);
 end $$;
-create table bench.sent (label text, n bigint, seconds float8);     -- seconds: of several sessions, by the clock; 0: of one, in bench.run
+create table bench.sent (label text, n bigint, seconds float8);     -- seconds: of several sessions, by the clock; 0: of one, in bench.run; -1: pages
 
--- The same for pgbench; nothing is left that waits: it would have been faster than it is.
+create function bench.waiting(way text) returns bigint language sql stable
+return case way when 'queue' then (select count(*) from bench.queue)
+                when 'kept' then (select count(*) from bench.kept where state <> 'done')
+                else (select count(*) from handoff.delivery where destination = way and state in ('pending', 'leased')) end;
+
+-- The same for pgbench.
 \o n1.pgbench
 select line from (values
     ('select coalesce(ids, ''{}'') as ids, coalesce(numbers, ''{}'') as numbers, coalesce(tokens, ''{}'') as tokens from bench.take(:way) \gset'),

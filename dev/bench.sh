@@ -303,7 +303,7 @@ if wants S8; then
 fi
 
 if wants N1; then
-    many=$(scaled 1000000 50000) few=10000 seeds=2500 seconds=$(scaled 10 2)
+    many=$(scaled 1000000 100000) few=10000 seeds=2500 seconds=$(scaled 10 1) turns=5
     fresh
     sql -v seeds="$seeds" -f n1_prepare.sql >/dev/null
     copied=0
@@ -311,17 +311,20 @@ if wants N1; then
         copies=$((${!size} / seeds / 2 - 1))
         sql -c "call bench.copy_messages($copied + 1, $copies)" -c 'vacuum analyze' -c checkpoint
         copied=$copies
-        for round in $(seq 1 "$ROUNDS"); do
-            sql -v size=$size -v turns=10 -f n1.sql
-        done
+        sql -v size=$size -v turns=$turns -v rounds="$ROUNDS" -f n1.sql
     done
+    # work_off WAY CLIENTS: how many messages they do in some seconds
+    work_off() {
+        local before
+        before=$(sql -c "select bench.waiting('$1')")
+        as_pg env PGHOST="$PGHOST" "$BIN/pgbench" -n -M prepared -c "$2" -j 2 -T "$seconds" -D way="$1" -f n1.pgbench bench >"$LH_TMP/pgbench.log" 2>&1 ||
+            { cat "$LH_TMP/pgbench.log"; exit 1; }
+        sql -c "insert into bench.sent select '$1 $2 workers', $before - w, $seconds from bench.waiting('$1') w" \
+            -c "select 'N1: nothing is left for $1' where bench.waiting('$1') = 0"
+    }
     for clients in 1 8; do
-        for way in one kept queue all; do
-            as_pg env PGHOST="$PGHOST" "$BIN/pgbench" -n -M prepared -c $clients -j 2 -T "$seconds" -D way="$way" \
-                -f n1.pgbench bench >"$LH_TMP/pgbench.log" 2>&1 || { cat "$LH_TMP/pgbench.log"; exit 1; }
-            sql -c "insert into bench.sent values ('$way $clients workers', 100 * $(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$LH_TMP/pgbench.log"), $seconds)"
-        done
+        for way in one kept queue all; do work_off $way $clients; done
     done
-    sql -v many="$many" -v few="$few" -f n1_report.sql
+    sql -v many="$many" -v few="$few" -v turns=$turns -f n1_report.sql >/dev/null
     show
 fi

@@ -204,7 +204,9 @@ create function handoff.lease_singles(destination text, qty int, lease_for inter
     returns table (id uuid, token uuid, type text, lead_key text, payload jsonb, created_at timestamptz, attempt int, sequence text, expires_at timestamptz)
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
-    -- a plan made while the table was small must not scan it when it is large; nor is it to be compiled for its cost
+    -- a plan made while the table was small must not scan it when it is large; nor is it to be compiled for its cost, or made anew
+    -- each time since it looks dearer than it is where nobody knows how many rows are asked for
+    set plan_cache_mode = force_generic_plan
     set enable_seqscan = off
     set jit = off
     set enable_bitmapscan = off
@@ -226,8 +228,9 @@ begin
     while given < qty and seen > 0 and looked < greatest(10000, 10 * qty) loop
         moment := clock_timestamp();
         for r in
+            -- what is locked stays in its place until we are done with it
             with candidate as materialized (
-                select d.lead_key, d.seq, d.n, d.visible_at, d.attempts,
+                select d.ctid as place, d.lead_key, d.seq, d.n, d.visible_at, d.attempts,
                        (select e.visible_at from handoff.delivery e
                         where e.destination = d.destination and e.lead_key = d.lead_key and (e.seq, e.n) < (d.seq, d.n)
                           and e.state in ('pending', 'leased') and e.digest_for is null
@@ -271,7 +274,7 @@ begin
                 from judged j
                 left join before b on b.lead_key = j.lead_key
                 where j.fate = 'behind'
-                  and d.lead_key = j.lead_key and d.seq = j.seq and d.n = j.n and d.destination = lease_singles.destination
+                  and d.ctid = j.place
             ), ended as (
                 update handoff.delivery d
                 set state = case j.fate when 'spent' then 'dead' else 'expired' end,
@@ -279,15 +282,17 @@ begin
                     last_error = case j.fate when 'spent' then coalesce(d.last_error, 'every lease of it ran out') else j.fate end
                 from judged j
                 where j.fate in ('expired', 'superseded', 'spent')
-                  and d.lead_key = j.lead_key and d.seq = j.seq and d.n = j.n and d.destination = lease_singles.destination
+                  and d.ctid = j.place
                 returning d.lead_key
             ), taken as (
                 update handoff.delivery d
                 set state = 'leased', attempts = d.attempts + 1, token = gen_random_uuid(),
                     visible_at = moment + lease_for, leased_until = moment + lease_for, leased_by = worker
                 from chosen c
-                where d.lead_key = c.lead_key and d.seq = c.seq and d.n = c.n and d.destination = lease_singles.destination
-                returning c.id, d.token, c.type, d.lead_key, c.payload, c.created_at, d.attempts, d.seq, d.n, c.expires_at, c.visible_at as waiting_since
+                where d.ctid = c.place
+                -- sequence_of(), written out: one with settings is not inlined
+                returning c.id, d.token, c.type, d.lead_key, c.payload, c.created_at, d.attempts,
+                          lpad(d.seq::text, 12, '0') || '.' || d.n as sequence, c.expires_at, c.visible_at as waiting_since
             )
             select t.*, l.seen, l.freed
             from (select (select count(*) from candidate)::int as seen, array(select distinct e.lead_key from ended e) as freed) l
@@ -299,7 +304,7 @@ begin
                 given := given + 1;
                 id := r.id; token := r.token; type := r.type; lead_key := r.lead_key; payload := r.payload;
                 created_at := r.created_at; attempt := r.attempts; expires_at := r.expires_at;
-                sequence := handoff.sequence_of(r.seq, r.n);
+                sequence := r.sequence;
                 return next;
             end if;
         end loop;
@@ -326,6 +331,7 @@ create function handoff.free_next(destination text, lead_keys text[], wait boole
     set search_path = pg_catalog, pg_temp
     set enable_seqscan = off
     set jit = off
+    set plan_cache_mode = force_generic_plan
     set enable_bitmapscan = off
     set enable_sort = off
     set enable_hashjoin = off
@@ -390,6 +396,7 @@ create function handoff.ack_singles(destination text, ids uuid[], tokens uuid[])
     set search_path = pg_catalog, pg_temp
     set enable_seqscan = off
     set jit = off
+    set plan_cache_mode = force_generic_plan
     set enable_bitmapscan = off
     set enable_hashjoin = off
     set enable_mergejoin = off

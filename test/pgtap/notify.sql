@@ -188,6 +188,8 @@ select throws_ok($$ select handoff.extend('bot', id, token, '0') from long $$, '
 select is((select bool_and(leased_until > clock_timestamp() + interval '50 min' and visible_at = leased_until) from handoff.delivery d join long l using (token)), true, 'so long');
 select is(handoff.ack_all('bot', array_agg(id), array_agg(token)), 1::bigint, 'many at once') from (select id, token from long union all select gen_random_uuid(), gen_random_uuid()) l;
 
+select is_empty($$ select l.sequence from handoff.lease('bot', 100, '1 second') l join handoff.outbox o using (id) where l.sequence is distinct from handoff.sequence_of(o.seq, o.n) $$, 'sequence is what the view has');
+update handoff.delivery set visible_at = clock_timestamp(), leased_until = clock_timestamp() where destination = 'bot' and state = 'leased';
 select is(handoff.ack_all('bot', '{}', '{}'), 0::bigint, 'none at once');
 create temp table many as select * from handoff.lease('bot', 3);
 select is(handoff.ack_all('bot', array_agg(id), array_agg(t)), 3::bigint, 'each once, with its own token, and again')
@@ -253,6 +255,37 @@ do $$ declare r record; begin
 end $$;
 select results_eq('select turn, count(*) from ordered group by 1 order by 1', $$ values (1, 100::bigint), (2, 100), (3, 50) $$, 'three digests');
 select is_empty($$ select * from ordered a join ordered b using (lead_key) where a.turn < b.turn and a.sequence > b.sequence $$, 'none has a message that belongs before one of those before');
+
+-- what a lease reads: what is to be had, and neither what is over, with others or not due, nor what others wait for
+create function pg_temp.pages(query text) returns bigint language plpgsql as $$
+declare
+    plan json;
+begin
+    execute 'explain (analyze, buffers, timing off, format json) ' || query into plan;
+    return (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint + (plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
+end $$;
+create function pg_temp.backlog(prefix text, n int, state text, destination text default 'wide') returns void language sql as $$
+    insert into handoff.outbox (lead_key, seq, aggregateid, type, payload, created_at)
+    select prefix || i, 1, prefix || i, 'handoff.created', '{}', '2026-03-01 12:00+00' from generate_series(1, n) i;
+    insert into handoff.delivery (lead_key, seq, n, destination, state, visible_at, leased_until, done_at, attempts)
+    select prefix || i, 1, 1, destination, case state when 'later' then 'pending' else state end,
+           case when state in ('later', 'leased') then clock_timestamp() + interval '1 hour' else timestamptz '2026-03-01' + i * interval '1 ms' end,
+           case state when 'leased' then clock_timestamp() + interval '1 hour' end, case state when 'done' then clock_timestamp() end, 0
+    from generate_series(1, n) i;
+$$;
+do $$ begin
+    perform pg_temp.backlog('wa', 60, 'pending');
+    perform handoff.lease('wide', 10) from generate_series(1, 3);
+end $$;
+create temp table pages as select 'alone' as backlog, pg_temp.pages($$ select * from handoff.lease('wide', 10) $$) as n;
+do $$ begin
+    perform pg_temp.backlog('w' || s, 3000, s) from unnest('{done,dead,expired,leased,later}'::text[]) s;
+    perform pg_temp.backlog('w' || d, 3000, 'pending', d) from unnest('{wide1,wide2,vide}'::text[]) d;
+end $$;
+insert into pages select 'among others', pg_temp.pages($$ select * from handoff.lease('wide', 10) $$);
+select is_empty($$ select a.n, b.n from pages a, pages b where a.backlog = 'alone' and b.backlog = 'among others' and b.n > 1.3 * a.n $$,
+    'it costs the same among 24,000 that are nothing to it');
+select is((select count(*) from handoff.lease('wide', 100)), 10::bigint, 'and finds what there is');
 
 -- as CloudEvents, as text
 select results_eq($$ select source, specversion, type, subject, time, datacontenttype, dataschema, data, partitionkey, sequence, expirytime from handoff.outbox_cloudevents where subject = 'L8' and sequence like '%1.1' $$,
