@@ -53,7 +53,7 @@ comment on column handoff.opportunity_link.link_kind is 'converted (the lead nam
 create view handoff.opportunity_lead as
 select k.lead_key,
        k.opportunity_key,
-       (array_agg(k.link_kind order by array_position('{converted,contact_role,manual,account}'::text[], k.link_kind)))[1] as link_kind
+       ('{converted,contact_role,manual,account}'::text[])[min(array_position('{converted,contact_role,manual,account}'::text[], k.link_kind))] as link_kind
 from (
     select lead_key, opportunity_key, link_kind
     from handoff.opportunity_link

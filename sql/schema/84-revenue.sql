@@ -104,17 +104,18 @@ cross join (
 ) z
 -- a date without a time is its midnight
 cross join lateral (select case when o.is_closed then greatest(o.closed_at, o.created_at) else o.closed_at end as closed_at) x
-left join lateral (
-    select count(*) as leads,
+left join (
+    select k.opportunity_key,
+           count(*) as leads,
            bool_or(exists (select from handoff.handoff h
                            where h.lead_key = k.lead_key and h.outcome is distinct from 'withdrawn')) as handed,
            bool_or(exists (select from handoff.activity t
-                           where t.lead_key = k.lead_key and t.at < o.created_at and 'marketing' = any (t.meanings))) as influenced
-    from (select distinct k.lead_key
-          from handoff.opportunity_lead k
-          join handoff.lead l on l.lead_key = k.lead_key
-          where k.opportunity_key = o.opportunity_key) k
-) l on true
+                           where t.lead_key = k.lead_key and t.at < c.created_at and 'marketing' = any (t.meanings))) as influenced
+    from handoff.opportunity_lead k
+    join handoff.lead l on l.lead_key = k.lead_key
+    join handoff.opportunity c on c.opportunity_key = k.opportunity_key
+    group by k.opportunity_key
+) l on l.opportunity_key = o.opportunity_key
 where o.deleted_at is null;
 comment on view handoff.fact_opportunity is 'One row an opportunity that is there, whether a lead is known to stand behind it or none: what it came to. Formulas: docs/revenue.md.';
 comment on column handoff.fact_opportunity.opportunity_key is 'Opportunity.';
@@ -159,29 +160,28 @@ select p.opportunity_key,
        p.lost,
        p.reporting_amount
 from (
-    select o.opportunity_key, o.created_at, o.created_month, o.closed_month, o.is_open, o.won, o.lost, o.reporting_amount,
-           k.link_kind, h.*
-    from handoff.fact_opportunity o
-    join handoff.opportunity_lead k on k.opportunity_key = o.opportunity_key
-    -- the last handoff before it was created, else the first
-    cross join lateral (
-        select b.cycle, b.handoff_no
-        from handoff.handoff b
-        where b.lead_key = k.lead_key
-        order by b.handed_at > o.created_at, case when b.handed_at <= o.created_at then b.handoff_no end desc, b.handoff_no
-        limit 1
-    ) f
-    -- and in its cycle the last one of each leg up to that
-    cross join lateral (
-        select distinct on (h.leg) h.lead_key, h.handoff_no, h.leg, h.contract_id, h.origin,
-               h.origin in ('contract', 'self_booked') and h.outcome is distinct from 'withdrawn' as counted,
-               date_trunc('month', h.handed_at at time zone c.reporting_zone)::date as month,
-               h.band, h.segment, h.pool, h.rep, h.handed_at
-        from handoff.handoff h
-        join handoff.contract c on c.contract_id = h.contract_id
-        where h.lead_key = k.lead_key and h.cycle = f.cycle and h.handoff_no <= f.handoff_no
-        order by h.leg, h.handoff_no desc
-    ) h
+    select n.opportunity_key, n.created_at, n.created_month, n.closed_month, n.is_open, n.won, n.lost, n.reporting_amount, n.link_kind,
+           n.lead_key, n.handoff_no, n.leg, n.contract_id, n.origin, n.band, n.segment, n.pool, n.rep, n.handed_at,
+           n.origin in ('contract', 'self_booked') and n.outcome is distinct from 'withdrawn' as counted,
+           date_trunc('month', n.handed_at at time zone c.reporting_zone)::date as month
+    from (
+        -- in the cycle of that one, the last one of each leg up to it
+        select f.*,
+               f.cycle = max(case when f.handoff_no = f.found then f.cycle end) over (partition by f.opportunity_key, f.lead_key) as of_cycle,
+               max(case when f.handoff_no <= f.found then f.handoff_no end) over (partition by f.opportunity_key, f.lead_key, f.leg) as last_no
+        from (
+            -- the last handoff before it was created, else the first
+            select o.opportunity_key, o.created_at, o.created_month, o.closed_month, o.is_open, o.won, o.lost, o.reporting_amount, k.link_kind,
+                   h.lead_key, h.handoff_no, h.cycle, h.leg, h.contract_id, h.origin, h.outcome, h.band, h.segment, h.pool, h.rep, h.handed_at,
+                   coalesce(max(case when h.handed_at <= o.created_at then h.handoff_no end) over lead, min(h.handoff_no) over lead) as found
+            from handoff.fact_opportunity o
+            join handoff.opportunity_lead k on k.opportunity_key = o.opportunity_key
+            join handoff.handoff h on h.lead_key = k.lead_key
+            window lead as (partition by o.opportunity_key, h.lead_key)
+        ) f
+    ) n
+    join handoff.contract c on c.contract_id = n.contract_id
+    where n.of_cycle and n.handoff_no = n.last_no
 ) p;
 comment on view handoff.fact_opportunity_handoff is 'Opportunities and the handoffs that led to them, one row each pair: of each lead behind it the last handoff before it was created (else the first), and in its cycle the last one of each earlier leg. The same opportunity has several: sum over those attributed of one leg, or not at all. Names leads and reps.';
 comment on column handoff.fact_opportunity_handoff.opportunity_key is 'Opportunity.';
@@ -207,13 +207,12 @@ comment on column handoff.fact_opportunity_handoff.reporting_amount is 'Its amou
 
 -- Won ------------------------------------------------------------------------------------------------------
 --
--- Each opportunity once a leg. One query over a dimension, with its comments, makes win_rate (a branch a
--- dimension) and win_rate_rep.
+-- Each opportunity once a leg. One query, with its comments, makes win_rate and win_rate_rep.
 
 do $views$
 declare
-    dimensions constant text[] := '{all,null::text,pool,f.pool,band,f.band,segment,f.segment,version,f.contract_id::text}';
-    -- %1$s dimension and value, %2$s what value is
+    -- %1$s dimension and value in the answer, %2$s below it, %3$s what values they may have, %4$s opportunities, %5$s and which of them,
+    -- %6$s by which dimensions
     query      constant text := $q$
 select g.basis, g.month, g.leg, %1$s,
        round(g.won::numeric / nullif(g.won + g.lost, 0), 4) as win_rate,
@@ -230,21 +229,25 @@ select g.basis, g.month, g.leg, %1$s,
        case g.basis when 'closed' then t.closed else g.won + g.lost + g.open end as coverage_den,
        case g.basis when 'closed' then t.open else g.open end as coverage_open
 from (
-    select f.basis, f.month, f.leg, f.value,
-           count(*) filter (where f.won) as won,
-           count(*) filter (where f.lost) as lost,
-           count(*) filter (where f.is_open) as open,
-           coalesce(sum(f.reporting_amount) filter (where f.won), 0) as won_amount,
-           coalesce(sum(f.reporting_amount) filter (where f.lost), 0) as lost_amount,
-           coalesce(sum(f.reporting_amount) filter (where f.is_open), 0) as open_amount,
-           count(*) filter (where not f.is_open and f.reporting_amount is null) as without_amount
+    select b.basis, b.month, f.leg, %2$s,
+           sum(f.won)::bigint as won, sum(f.lost)::bigint as lost, sum(f.open)::bigint as open, sum(f.won_amount) as won_amount,
+           sum(f.lost_amount) as lost_amount, sum(f.open_amount) as open_amount, sum(f.without_amount)::bigint as without_amount
     from (
-        select b.basis, b.month, f.leg, %2$s as value, f.won, f.lost, f.is_open, f.reporting_amount
-        from handoff.fact_opportunity_handoff f
-        cross join lateral (values ('closed', f.closed_month), ('handed', f.month)) b (basis, month)
-        where f.attributed and f.counted
+        select f.closed_month, f.month, f.leg, %3$s,
+               count(*) filter (where f.won) as won,
+               count(*) filter (where f.lost) as lost,
+               count(*) filter (where f.is_open) as open,
+               coalesce(sum(f.reporting_amount) filter (where f.won), 0) as won_amount,
+               coalesce(sum(f.reporting_amount) filter (where f.lost), 0) as lost_amount,
+               coalesce(sum(f.reporting_amount) filter (where f.is_open), 0) as open_amount,
+               count(*) filter (where not f.is_open and f.reporting_amount is null) as without_amount
+        from %4$s f
+        where %5$s
+        group by f.closed_month, f.month, f.leg, %3$s
     ) f
-    group by f.basis, f.month, f.leg, f.value
+    cross join lateral (values ('closed', f.closed_month), ('handed', f.month)) b (basis, month)
+    %6$s
+    group by b.basis, b.month, f.leg, %2$s
 ) g
 left join (
     select o.closed_month as month, count(*) filter (where not o.is_open) as closed, count(*) filter (where o.is_open) as open
@@ -270,18 +273,19 @@ left join (
         'coverage_den', 'Denominator: all opportunities closed in the month; of basis handed all of the cohort.',
         'coverage_open', 'What could still change it: open opportunities that are expected to be closed in the month, not in the denominator; of basis handed those of the cohort, which are.'
     ];
-    branches   text := '';
     comments   text := '';
 begin
-    for i in 1 .. array_length(dimensions, 1) by 2 loop
-        branches := branches || format(query, format('%L::text as dimension, g.value', dimensions[i]), dimensions[i + 1]) || ' union all ';
-    end loop;
-    -- all opportunities, by the same query
-    branches := branches || replace(replace(format(query, '''all''::text as dimension, g.value', 'null::text'),
-        'handoff.fact_opportunity_handoff f', '(select o.*, null::text as leg, null::date as month from handoff.fact_opportunity o) f'),
-        'where f.attributed and f.counted', 'where b.basis = ''closed''');
-    execute 'create view handoff.win_rate as ' || branches;
-    execute 'create view handoff.win_rate_rep as ' || format(query, 'g.value as rep', 'f.rep');
+    execute 'create view handoff.win_rate as '
+        || format(query, 'g.dimension, g.value', 'd.dimension, d.value', 'f.pool, f.band, f.segment, f.contract_id', 'handoff.fact_opportunity_handoff',
+                  'f.attributed and f.counted',
+                  'cross join lateral (values (''all'', null), (''pool'', f.pool), (''band'', f.band), (''segment'', f.segment),'
+                  ' (''version'', f.contract_id::text)) d (dimension, value)')
+        || ' union all '
+        || format(query, 'g.dimension, g.value', 'd.dimension, d.value', 'f.is_open',
+                  '(select o.*, null::text as leg, null::date as month from handoff.fact_opportunity o)', 'true',
+                  'cross join (values (''all'', null::text)) d (dimension, value) where b.basis = ''closed''');
+    execute 'create view handoff.win_rate_rep as '
+        || format(query, 'g.rep', 'f.rep', 'f.rep', 'handoff.fact_opportunity_handoff', 'f.attributed and f.counted', '');
     for i in 1 .. array_length(columns, 1) by 2 loop
         comments := comments || format('comment on column handoff.%%1$I.%I is %L;', columns[i], columns[i + 1]);
     end loop;
@@ -354,16 +358,16 @@ with touch as (
            o.reporting_amount,
            t.kind,
            t.channel,
-           row_number() over earliest as nth,
+           row_number() over (partition by o.opportunity_key order by t.at, t.lead_key, t.source, t.activity_key) as nth,
            count(*) over (partition by o.opportunity_key) as n
     from handoff.fact_opportunity o
-    left join lateral (
-        select a.fields ->> 'kind' as kind, a.fields ->> 'channel' as channel, a.at, a.lead_key, a.source, a.activity_key
-        from (select distinct k.lead_key from handoff.opportunity_lead k where k.opportunity_key = o.opportunity_key) k
-        join handoff.activity a on a.lead_key = k.lead_key and a.at < o.created_at and 'marketing' = any (a.meanings)
-        where o.influenced
-    ) t on true
-    window earliest as (partition by o.opportunity_key order by t.at, t.lead_key, t.source, t.activity_key)
+    left join (
+        select k.opportunity_key, a.fields ->> 'kind' as kind, a.fields ->> 'channel' as channel, a.at, a.lead_key, a.source, a.activity_key
+        from handoff.opportunity_lead k
+        join handoff.opportunity c on c.opportunity_key = k.opportunity_key
+        join handoff.lead l on l.lead_key = k.lead_key
+        join handoff.activity a on a.lead_key = k.lead_key and a.at < c.created_at and 'marketing' = any (a.meanings)
+    ) t on t.opportunity_key = o.opportunity_key
 )
 select t.month,
        m.model,

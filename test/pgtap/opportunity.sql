@@ -226,5 +226,60 @@ select is_empty($$
     ) x
     where l.deleted_at is null and last.outcome is distinct from 'recycle' and last.outcome is distinct from 'disqualified' and l.stage <> x.stage $$, 'and so are stages');
 
+-- Somebody who was forgotten, merged leads, dates that a source doesn't tell ------------------------------
+
+-- leads of AEs, each with an open opportunity
+do $$ begin
+    insert into crm.lead (id, email, company, country, industry, title, employees, updated_at)
+    select k, k || '@' || k || '.example', 'Acme', 'DE', 'Software', 'CEO', 500, '2026-03-14' from unnest('{f1,f2,f3}'::text[]) k;
+    insert into crm.act select k, k, '2026-03-14', 'form', '/demo' from unnest('{f1,f2,f3}'::text[]) k;
+    perform handoff.tick('2026-03-14');
+    perform handoff.accept(k, p_now => '2026-03-14 01:00'), handoff.qualify(k, p_now => '2026-03-14 02:00') from unnest('{f1,f2,f3}'::text[]) k;
+    insert into crm.opp (id, created_at, is_won, is_closed, amount, updated_at) select 'o' || k, '2026-03-14 03:00', false, false, 100, '2026-03-14 03:00' from unnest('{f1,f2,f3}'::text[]) k;
+    insert into crm.role select 'r' || k, k, 'o' || k from unnest('{f1,f2,f3}'::text[]) k;
+    perform handoff.tick('2026-03-14 03:00');
+    perform handoff.forget('f1', p_now => '2026-03-14 04:00');
+    update crm.opp set is_won = true, is_closed = true, closed_at = '2026-03-14', updated_at = '2026-03-14 05:00' where id = 'of1';
+    insert into crm.role values ('rf1 again', 'f1', 'of1');
+    perform handoff.tick('2026-03-14 05:00');
+end $$;
+select results_eq($$ select won, reached, leads, closed_at, reporting_amount from handoff.fact_opportunity where opportunity_key = 'of1' $$,
+    $$ values (true, 'handed', 1::bigint, timestamptz '2026-03-14 03:00', 100::numeric) $$, 'won after its lead was forgotten: it counts, and for a handoff; a date is not before its creation');
+select results_eq($$ select f.leg, f.attributed, f.lead_key <> 'f1', h.outcome, h.opportunity_at, h.won_at from handoff.fact_opportunity_handoff f join handoff.handoff h using (lead_key, handoff_no)
+                     where f.opportunity_key = 'of1' order by 1 $$,
+    $$ values ('mql_to_sdr', true, true, 'next_leg', timestamptz '2026-03-14 03:00', null::timestamptz), ('sdr_to_ae', true, true, 'withdrawn', '2026-03-14 03:00', null) $$,
+    'of whom nobody knows; the handoff stays as it was then');
+-- a date that is the day''s midnight, before the AE had the lead, is no old loss
+do $$ begin
+    update crm.opp set is_closed = true, closed_at = '2026-03-14', updated_at = '2026-03-14 06:00' where id = 'of2';
+    perform handoff.tick('2026-03-14 06:00');
+end $$;
+select results_eq($$ select l.stage, h.outcome, h.lost_at from handoff.lead l join handoff.handoff h using (lead_key) where lead_key = 'f2' and h.leg = 'sdr_to_ae' $$,
+    $$ values ('lost', 'lost', timestamptz '2026-03-14 03:00') $$, 'lost on the day it was made');
+-- no dates at all: made when we first saw it, whatever is edited later
+do $$ begin
+    insert into crm.opp (id, amount, updated_at) values ('undated', 1, '2026-03-14 07:00');
+    insert into crm.role values ('undated', 'f3', 'undated');
+    perform handoff.tick('2026-03-14 07:00');
+end $$;
+create temp table first_seen as select created_at, seen_at from handoff.opportunity where opportunity_key = 'undated';
+do $$ begin
+    update crm.opp set amount = 2, updated_at = '2026-03-14 08:00' where id = 'undated';
+    perform handoff.tick('2026-03-14 08:00');
+    update crm.opp set is_won = true, is_closed = true, updated_at = '2026-03-14 09:00' where id = 'undated';
+    perform handoff.tick('2026-03-14 09:00');
+end $$;
+select results_eq($$ select o.created_at, o.created_at = s.seen_at, o.closed_at, o.amount from handoff.opportunity o, first_seen s where opportunity_key = 'undated' $$,
+    $$ select s.created_at, true, timestamptz '2026-03-14 09:00', 2::numeric from first_seen s $$, 'made when first seen, closed by its version');
+do $$ begin
+    insert into crm.opp (id, is_won, is_closed, closed_at, updated_at) values ('past', true, true, '2025-06-01', '2026-03-14 07:00');
+    perform handoff.tick('2026-03-14 10:00');
+end $$;
+select is((select created_at from handoff.opportunity where opportunity_key = 'past'), timestamptz '2025-06-01', 'one that was closed before it was seen was made by then');
+select is_empty($$ select d.invariant, d.what from handoff.doctor() d where d.severity = 'error' $$, 'all is well');
+-- doctor() sees what somebody did by hand
+update handoff.handoff set won_at = null where lead_key = 'f3' and leg = 'sdr_to_ae';
+select bag_has($$ select invariant from handoff.doctor() where what like '%f3%its opportunities say%' $$, 'values (19)', 'doctor() compares');
+
 select * from finish();
 rollback;
