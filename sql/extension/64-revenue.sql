@@ -108,6 +108,30 @@ $$;
 comment on function handoff.remove_exchange_rate(text, date) is
     'Takes a rate away: the one before it holds on. Logged. Error 42704: there is none.';
 
+create function handoff.set_opportunity_link(lead_key text, opportunity_key text, linked boolean, p_now timestamptz) returns text
+    language c volatile
+    as 'MODULE_PATHNAME', 'lh_link_opportunity';
+comment on function handoff.set_opportunity_link(text, text, boolean, timestamptz) is
+    'What link_opportunity() and unlink_opportunity() are words for. Errors: LH040, 42704, LH012, 42501.';
+
+create function handoff.link_opportunity(lead_key text, opportunity_key text, p_now timestamptz default clock_timestamp()) returns text
+    language sql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+    select handoff.set_opportunity_link($1, $2, true, $3)
+$$;
+comment on function handoff.link_opportunity(text, text, timestamptz) is
+    'Says that a lead stands behind an opportunity where no row of the CRM does (link_kind manual); the opportunity may come later. Decides the lead, returns its stage. Nothing happens if it has been said already. Error LH040: no such lead.';
+
+create function handoff.unlink_opportunity(lead_key text, opportunity_key text, p_now timestamptz default clock_timestamp()) returns text
+    language sql volatile
+    set search_path = pg_catalog, pg_temp
+as $$
+    select handoff.set_opportunity_link($1, $2, false, $3)
+$$;
+comment on function handoff.unlink_opportunity(text, text, timestamptz) is
+    'Takes back what link_opportunity() said: the lead''s handoffs lose what the opportunity gave them, unless a row of the CRM links it too. Returns the lead''s stage. Errors: LH040 (no such lead), 42704 (nobody has linked it by hand).';
+
 create function handoff.revenue_faults() returns table (invariant int, severity text, what text, hint text)
     language sql stable
     set search_path = pg_catalog, pg_temp
@@ -161,3 +185,6 @@ revoke all on function handoff.set_reporting_currency(text, text, boolean) from 
 revoke all on function handoff.set_exchange_rate(text, numeric, date) from public;
 revoke all on function handoff.remove_exchange_rate(text, date) from public;
 revoke all on function handoff.revenue_faults() from public;
+revoke all on function handoff.set_opportunity_link(text, text, boolean, timestamptz) from public;
+revoke all on function handoff.link_opportunity(text, text, timestamptz) from public;
+revoke all on function handoff.unlink_opportunity(text, text, timestamptz) from public;

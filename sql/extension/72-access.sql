@@ -201,7 +201,8 @@ begin
         tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
         maintain,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
         release_leavers,forget_leavers,lease,lease_singles,lease_digests,close_digest,free_next,note_delivered,ack,ack_singles,ack_all,nack,extend,requeue,
-        explain,act,touch_lead,accept,qualify,recycle,disqualify,return_lead,dispose,undispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead}',
+        explain,act,touch_lead,accept,qualify,recycle,disqualify,return_lead,dispose,undispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead,
+        set_opportunity_link,link_opportunity,unlink_opportunity}',
         and_stable => true);
 end
 $$;

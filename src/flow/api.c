@@ -21,6 +21,7 @@
 
 PG_FUNCTION_INFO_V1(lh_act_on_lead);
 PG_FUNCTION_INFO_V1(lh_touch_lead);
+PG_FUNCTION_INFO_V1(lh_link_opportunity);
 PG_FUNCTION_INFO_V1(lh_merge_lead);
 PG_FUNCTION_INFO_V1(lh_forget);
 
@@ -249,6 +250,66 @@ lh_touch_lead(PG_FUNCTION_ARGS)
 	values[5] = CStringGetTextDatum(touched_by(&who, rep));
 	lh_run(&write_touch, values, NULL);
 	stage = MemoryContextStrdup(caller, decide_for(lead_key, now, NULL, at));
+	SPI_finish();
+	lh_leave(&world);
+	PG_RETURN_TEXT_P(cstring_to_text(stage));
+}
+
+static LhStatement write_link = {
+	"insert into handoff.opportunity_link (lead_key, opportunity_key, source, link_key, link_kind) "
+	"select $1, $2, 'api', gen_random_uuid()::text, 'manual' where not exists (select from handoff.opportunity_link k "
+	"where k.lead_key = $1 and k.opportunity_key = $2 and k.link_kind = 'manual')",
+	2, {TEXTOID, TEXTOID}
+};
+
+static LhStatement drop_link = {
+	"delete from handoff.opportunity_link where lead_key = $1 and opportunity_key = $2 and link_kind = 'manual' returning lead_key",
+	2, {TEXTOID, TEXTOID}
+};
+
+/* Says that a lead stands behind an opportunity, or takes that back; see intake_opportunity.c for the stripe. */
+static void
+write_manual_link(const char *lead_key, const char *opportunity_key, bool linked)
+{
+	Datum		values[2] = {CStringGetTextDatum(lead_key), CStringGetTextDatum(opportunity_key)};
+
+	if (lh_run(&lock_lead, values, NULL) == 0)
+		lh_unknown_lead(lead_key);
+	lh_wait_for_stripe(psprintf("opportunity %s", opportunity_key));
+	if (linked)
+		lh_run(&write_link, values, NULL);
+	else if (lh_run(&drop_link, values, NULL) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("nobody has linked lead \"%s\" to opportunity \"%s\"", lead_key, opportunity_key),
+				 errhint("Only what handoff.link_opportunity() said is taken back; the other links are the CRM's. See handoff.opportunity_link.")));
+}
+
+/* set_opportunity_link(lead_key, opportunity_key, linked, p_now) returns text */
+Datum
+lh_link_opportunity(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *lead_key = text_arg(fcinfo, 0);
+	char	   *opportunity_key = text_arg(fcinfo, 1);
+	char	   *stage;
+	LhCaller	who;
+	LhWorld		world;
+
+	if (lead_key == NULL || opportunity_key == NULL || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("lead_key, opportunity_key and p_now must not be null")));
+	lh_who_calls(&who);
+	lh_check_time(&who, PG_GETARG_TIMESTAMPTZ(3));
+
+	lh_enter(&world, true);
+	lh_plan_by_key();
+	SPI_connect();
+	lh_read_caller(&who);
+	lh_must_work(&who, lead_key, "link_opportunity");
+	write_manual_link(lead_key, opportunity_key, PG_GETARG_BOOL(2));
+	stage = MemoryContextStrdup(caller, decide_for(lead_key, PG_GETARG_TIMESTAMPTZ(3), NULL, 0));
 	SPI_finish();
 	lh_leave(&world);
 	PG_RETURN_TEXT_P(cstring_to_text(stage));

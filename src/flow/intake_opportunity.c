@@ -162,7 +162,9 @@ lh_take_opportunities(LhBatch *batch, LhSourceItems *group)
 	LhRows		kept;
 	LhRows		gone;
 
-	lh_find_of_opportunities(group);	/* a lead may have been merged before we had the lock */
+	/* a link that was written while we looked for the first time is seen now; one that is written later sees us */
+	lh_keep_locked(group, "opportunity");
+	lh_find_of_opportunities(group);
 	lh_keep_held(batch, group);
 	rows = lh_read_group(batch, group);
 	lh_rows_begin(&kept, &upsert_opportunities);
@@ -172,8 +174,6 @@ lh_take_opportunities(LhBatch *batch, LhSourceItems *group)
 		LhItem	   *item = group->items[i];
 		char	   *key = lh_prefixed(group->source, item->raw_key);
 
-		if (!lh_lock_stripe(psprintf("opportunity %s", key)))
-			continue;
 		if (rows[i].present)
 			add_opportunity(&kept, group->source, key, &rows[i], item->at);
 		else

@@ -277,6 +277,21 @@ do $$ begin
 end $$;
 select is((select created_at from handoff.opportunity where opportunity_key = 'past'), timestamptz '2025-06-01', 'one that was closed before it was seen was made by then');
 select is_empty($$ select d.invariant, d.what from handoff.doctor() d where d.severity = 'error' $$, 'all is well');
+-- by hand
+do $$ begin
+    insert into crm.opp (id, created_at, is_won, is_closed, amount, updated_at) values ('by hand', '2026-03-14 10:00', true, true, 5, '2026-03-14 10:00');
+    perform handoff.tick('2026-03-14 10:00');
+end $$;
+select is((select reached from handoff.fact_opportunity where opportunity_key = 'by hand'), 'no_lead', 'nobody''s');
+select is(handoff.link_opportunity('f2', 'by hand', '2026-03-14 11:00'), 'customer', 'until somebody says whose: decided at once');
+select is(handoff.link_opportunity('f2', 'by hand', '2026-03-14 11:00'), 'customer', 'which may be said again');
+select results_eq($$ select link_kind, leads, reached from handoff.opportunity_lead k join handoff.fact_opportunity o using (opportunity_key) where k.opportunity_key = 'by hand' $$,
+    $$ values ('manual', 1::bigint, 'handed') $$, 'f2''s');
+select is(handoff.unlink_opportunity('f2', 'by hand', '2026-03-14 12:00'), 'lost', 'and takes it back: the other one is lost, still');
+select throws_ok($$ select handoff.unlink_opportunity('f2', 'by hand', '2026-03-14 12:00') $$, '42704', 'nobody has linked lead "f2" to opportunity "by hand"');
+select throws_ok($$ select handoff.unlink_opportunity('f2', 'of2', '2026-03-14 12:00') $$, '42704', 'nobody has linked lead "f2" to opportunity "of2"', 'what a row says stays');
+select throws_ok($$ select handoff.link_opportunity('f1', 'of2', '2026-03-14 12:00') $$, 'LH040', 'there is no lead "f1"', 'nobody is nobody''s');
+select is_empty($$ select d.invariant, d.what from handoff.doctor() d where d.severity = 'error' $$, 'all is well');
 -- doctor() sees what somebody did by hand
 update handoff.handoff set won_at = null where lead_key = 'f3' and leg = 'sdr_to_ae';
 select bag_has($$ select invariant from handoff.doctor() where what like '%f3%its opportunities say%' $$, 'values (19)', 'doctor() compares');
