@@ -144,6 +144,9 @@ as $$
         where l.deleted_at is null
           and not exists (select from handoff.inbox)
           and not exists (select from handoff.quarantine q where (q.source, q.raw_key) = (l.source, l.raw_key))
+          -- it has just got another account, and is decided again in a second
+          and not exists (select from handoff.clock c
+                          where c.lead_key = l.lead_key and c.kind = 'review' and c.due_at <= l.decided_at + interval '1 second')
           and exists (select from handoff.handoff h where h.lead_key = l.lead_key)
           and (exists (select from handoff.opportunity_link k where k.lead_key = l.lead_key)
                or exists (select from handoff.handoff h where h.lead_key = l.lead_key and h.opportunity_at is not null))
