@@ -129,7 +129,8 @@ as $$
                when 'paused' then format('SLA %s stands still', e.detail ->> 'sla')
                when 'resumed' then format('SLA %s runs on', e.detail ->> 'sla')
                when 'violation' then format('%s was set in the CRM against rule %s, %s', e.detail ->> 'status', e.detail ->> 'rule',
-                                            case e.detail ->> 'taken' when 'true' then 'and taken' else 'and not taken' end)
+                                            case when e.detail ->> 'taken' = 'true' then 'and taken' when e.detail ->> 'action' = 'hold' then 'and held' else 'and not taken' end)
+               when 'settled' then 'the status is settled, its clocks run on'
                when 'forgotten' then 'its person was forgotten'
                when 'contract' then format('contract %s instead of %s', e.detail ->> 'to', e.detail ->> 'from')
                else e.type

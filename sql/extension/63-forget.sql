@@ -27,7 +27,7 @@ as $$
                                   'trigger_at', 'seen_at', 'handed_at', 'incomplete', 'route', 'pool', 'rep', 'assigned_at', 'owner_since', 'assignments', 'hops', 'fallback_at', 'unassigned_reason',
                                   'delivered_at', 'touches', 'contacts', 'channels', 'first_touch_at', 'first_touch_business_seconds', 'first_contact_at',
                                   'booked_at', 'meeting_held_at', 'no_show', 'accepted_at', 'accepted_how', 'qualified_at', 'disposed_at', 'outcome', 'code',
-                                  'recycle_due_at', 'closed_at', 'undone', 'undone_at', 'undone_stage', 'signal_at', 'reengaged_at', 'joined_activities', 'opportunity_at', 'won_at', 'lost_at']),
+                                  'recycle_due_at', 'closed_at', 'undone', 'undone_at', 'undone_stage', 'held_at', 'signal_at', 'reengaged_at', 'joined_activities', 'opportunity_at', 'won_at', 'lost_at']),
         ('assignment', 'token', array['lead_key']),
         ('assignment', 'blank', array['passed_over']),
         ('assignment', 'keep', array['handoff_no', 'n', 'route', 'pool', 'rep', 'reason', 'at', 'ended_at', 'known_to_crm', 'turn_returned', 'end_reason']),
@@ -38,7 +38,7 @@ as $$
         ('escalation_done', 'keep', array['handoff_no', 'name', 'n', 'step', 'action', 'recipient', 'skipped', 'due_at', 'at', 'sync_late']),
         ('violation', 'token', array['lead_key']),
         ('violation', 'blank', array['wanted']),
-        ('violation', 'keep', array['seq', 'at', 'rule', 'asked', 'code', 'action', 'taken']),
+        ('violation', 'keep', array['seq', 'at', 'rule', 'asked', 'code', 'action', 'taken', 'handoff_no', 'rep']),
         ('opportunity_link', 'token', array['lead_key', 'source', 'link_key']),
         ('opportunity_link', 'keep', array['opportunity_key', 'link_kind']),
         ('outbox', 'token', array['lead_key', 'aggregateid']),
@@ -171,7 +171,7 @@ as $$
             when 'scored' then '{fit,intent,score,band,heat,signals}'
             when 'stage' then '{from,to,event,transition,override,code,trigger,since}'
             when 'blocked' then '{fields}'
-            when 'violation' then '{status,code,rule,action,taken}'
+            when 'violation' then '{status,code,rule,action,taken,handoff,set,rep,recipient}'
             when 'fields' then '{}'
             when 'account' then '{}'
             when 'merged' then '{}'

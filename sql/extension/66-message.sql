@@ -80,7 +80,7 @@ return case type
     when 'handoff.collision' then 'Lead {lead_key} ({fields.company}) was handed over although {about.of_rep} has had the person as lead {about.lead}. {link}'
     when 'lead.blocked' then 'Lead {lead_key} ({fields.company}) is ready but for {blocked_fields}. {link}'
     when 'lead.forgotten' then 'Lead {lead_key} was forgotten: delete what came with messages {messages}.'
-    when 'lead.violation' then 'Lead {lead_key} ({fields.company}): the CRM has set a status that the contract forbids. {link}'
+    when 'lead.violation' then 'Lead {lead_key} ({fields.company}): the CRM has set status "{about.status}", which the contract forbids: {about.message}. {about.wanted} {link}'
     else '{event}: lead {lead_key}. {link}'
 end;
 comment on function handoff.default_message(text) is

@@ -552,7 +552,7 @@ comment on column handoff.disposition.needs_work is 'Work standard (its name) th
 comment on column handoff.disposition.returns_turn is 'True: the owner gets his turn in the pool back.';
 comment on column handoff.disposition.recycle_path is 'Outcome recycle: the path that the lead takes.';
 comment on column handoff.disposition.reopen_on is 'Outcome disqualified: signals (activity_rule names) that reopen the lead all the same.';
-comment on column handoff.disposition.on_violation is 'When the CRM sets it although the contract forbids it: record (it is taken all the same, as far as the lead can go that way), hold (it is not, and the outside is told) or revert (it is not, and view writeback says what the status should be).';
+comment on column handoff.disposition.on_violation is 'When the CRM sets it although the contract forbids it: record (it is taken all the same, as far as the lead can go that way), hold (it is not, its clocks stand still and the manager of its owner is told) or revert (it is not, and view writeback says what the status should be).';
 
 create table handoff.crm_status (
     contract_id int not null references handoff.contract on delete cascade,

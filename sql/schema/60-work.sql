@@ -164,6 +164,7 @@ create table handoff.handoff (
     undone            int not null default 0,
     undone_at         timestamptz,
     undone_stage      text,
+    held_at           timestamptz,
     signal_at         timestamptz,
     reengaged_at      timestamptz,
     joined_activities int not null default 0,
@@ -224,6 +225,7 @@ comment on column handoff.handoff.closed_at is 'When it ended; NULL: open.';
 comment on column handoff.handoff.undone is 'How many dispositions that had ended it were taken back; they count nowhere else.';
 comment on column handoff.handoff.undone_at is 'When the last of them was; NULL: none was.';
 comment on column handoff.handoff.undone_stage is 'Stage that the last of them had led to, where the CRM may still come to say so; NULL: it had said so by then, or none was.';
+comment on column handoff.handoff.held_at is 'Since when its SLA clocks stand still because the CRM has a status that the contract forbids, with on_violation hold; NULL: they don''t for that.';
 comment on column handoff.handoff.joined_activities is 'Touches, meetings and bookings that count in it though they were made with leads that had joined it. Where there are some, they stand as they were when it ended.';
 comment on column handoff.handoff.signal_at is 'When the lead itself gave its newest signal while it was open (p_now of that decision); NULL: none.';
 comment on column handoff.handoff.reengaged_at is 'Newest sign of life that another lead of the same person, which has joined it, has given while it was open; NULL: none.';

@@ -95,6 +95,8 @@ create table handoff.violation (
     wanted   text not null,
     action   text not null check (action in ('record', 'hold', 'revert')),
     taken    boolean not null,
+    handoff_no int,
+    rep      text,
     primary key (lead_key, seq)
 );
 comment on table handoff.violation is 'Statuses that somebody set in the CRM although the contract forbids what they mean. A sync can''t be refused; here it stands. Each is an event "violation" too.';
@@ -107,6 +109,8 @@ comment on column handoff.violation.code is 'Disposition that it means; NULL: it
 comment on column handoff.violation.wanted is 'What the contract asks for, in words, for example 3 of 6 touches.';
 comment on column handoff.violation.action is 'What the disposition says of it: record, hold or revert.';
 comment on column handoff.violation.taken is 'True: the disposition was given all the same.';
+comment on column handoff.violation.handoff_no is 'Handoff that was open, else the last one; NULL: the lead was never handed over.';
+comment on column handoff.violation.rep is 'Who had it, or had it last; NULL: nobody.';
 
 create view handoff.writeback as
 select l.lead_key,

@@ -168,10 +168,10 @@ static LhStatement begin_stays = {
 
 /* An event "violation" is a row of its own besides. */
 static LhStatement write_violations = {
-	"insert into handoff.violation (lead_key, seq, at, rule, asked, code, wanted, action, taken) "
-	"select u.lead_key, u.seq, u.at, d.rule, d.status, d.code, coalesce(d.wanted, d.message), d.action, d.taken "
+	"insert into handoff.violation (lead_key, seq, at, rule, asked, code, wanted, action, taken, handoff_no, rep) "
+	"select u.lead_key, u.seq, u.at, d.rule, d.status, d.code, coalesce(d.wanted, d.message), d.action, d.taken, d.handoff, d.rep "
 	"from unnest($1, $2, $3, $4) as u(lead_key, seq, at, detail) cross join lateral jsonb_to_record(u.detail) "
-	"as d(rule text, status text, code text, wanted text, message text, action text, taken boolean)",
+	"as d(rule text, status text, code text, wanted text, message text, action text, taken boolean, handoff int, rep text)",
 	4, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, JSONBARRAYOID}
 };
 

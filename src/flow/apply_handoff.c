@@ -20,7 +20,7 @@
 	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, trigger, " \
 	"trigger_at, seen_at, handed_at, incomplete, route, pool, rep, assigned_at, owner_since, assignments, hops, fallback_at, unassigned_reason, delivered_at, " \
 	"touches, contacts, channels, first_touch_at, first_touch_business_seconds, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
-	"accepted_how, qualified_at, disposed_at, outcome, code, note, override_reason, recycle_due_at, closed_at, undone, undone_at, undone_stage, signal_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
+	"accepted_how, qualified_at, disposed_at, outcome, code, note, override_reason, recycle_due_at, closed_at, undone, undone_at, undone_stage, held_at, signal_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
 
 static LhStatement write_handoffs = {
 	"insert into handoff.handoff (" HANDOFF_COLUMNS ") "
@@ -36,7 +36,7 @@ static LhStatement write_handoffs = {
 	"accepted_at = excluded.accepted_at, accepted_how = excluded.accepted_how, qualified_at = excluded.qualified_at, "
 	"disposed_at = excluded.disposed_at, outcome = excluded.outcome, code = excluded.code, note = excluded.note, "
 	"override_reason = excluded.override_reason, "
-	"recycle_due_at = excluded.recycle_due_at, closed_at = excluded.closed_at, undone = excluded.undone, undone_at = excluded.undone_at, undone_stage = excluded.undone_stage, signal_at = excluded.signal_at, reengaged_at = excluded.reengaged_at, "
+	"recycle_due_at = excluded.recycle_due_at, closed_at = excluded.closed_at, undone = excluded.undone, undone_at = excluded.undone_at, undone_stage = excluded.undone_stage, held_at = excluded.held_at, signal_at = excluded.signal_at, reengaged_at = excluded.reengaged_at, "
 	"joined_activities = excluded.joined_activities, "
 	"opportunity_at = excluded.opportunity_at, won_at = excluded.won_at, lost_at = excluded.lost_at",
 	1, {JSONBARRAYOID}

@@ -554,6 +554,7 @@ decide_all(LhBatch *batch)
 	lh_batch_persons(batch);
 	find_hours(batch);
 	lh_batch_recipients(batch);
+	lh_batch_managers(batch);
 	foreach(lc, contracts)
 		n += need_activities(batch, lfirst(lc), keys + n, since + n);
 	if (n == 0)

@@ -153,6 +153,9 @@ extern void lh_batch_undos(LhBatch *batch);
 /* recipients.c: what steps of escalation have to know, for the leads of which one may be due */
 extern void lh_batch_recipients(LhBatch *batch);
 
+/* ... and whom a status that is held is told, for the leads of which the CRM has set one */
+extern void lh_batch_managers(LhBatch *batch);
+
 /* owner.c */
 extern void lh_batch_owners(LhBatch *batch);
 

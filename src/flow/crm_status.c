@@ -7,8 +7,9 @@
  * The sync that brings it can't be refused.  So where the API would raise an error, a violation is
  * noted, and the disposition's on_violation says what follows: record takes it all the same, as far as
  * there is a way for it (a missing note or missing work don't stop it); hold and revert leave the lead
- * as it is, and hold tells the outside, while revert makes view writeback say what the status should
- * be.
+ * as it is.  Hold tells the owner's manager, and the clocks of the handoff stand still until somebody has
+ * settled it, in the CRM by another status or here by whatever he does; revert makes view writeback say what
+ * the status should be.
  *
  * A status that only says what we know, because the lead is in a stage that it stands for, changes
  * nothing: so an echo of our own write-back doesn't, also one that comes when the lead has gone on.  Nor is
@@ -89,6 +90,9 @@ note_violation(LhDecision *decision, const LhCrmStatus *status, const LhRefusal 
 			   const char *then, bool taken)
 {
 	JsonbValue	value = {.type = jbvBool,.val.boolean = taken};
+	LhLeadHandoff *open = lh_open_handoff(decision->lead);
+	LhLeadHandoff *last = open != NULL ? open : lh_last_handoff(decision->lead, NULL, true);
+	bool		held = strcmp(then, "hold") == 0;
 	LhEvent    *event;
 	LhJson		json;
 
@@ -100,10 +104,59 @@ note_violation(LhDecision *decision, const LhCrmStatus *status, const LhRefusal 
 	lh_json_text(&json, "wanted", refusal->detail);
 	lh_json_text(&json, "action", then);
 	lh_json_value(&json, "taken", &value);
-	event = lh_decision_event(decision, "violation", NULL, "crm", lh_json_end(&json));
-	event->handoff = lh_open_handoff(decision->lead);
-	if (strcmp(then, "hold") == 0)
+	if (last != NULL)
+		lh_json_text(&json, "rep", last->h.rep);
+	if (held)
+		lh_json_text(&json, "recipient", decision->input->manager);
+	if (held && open != NULL && open->h.held_at == LH_NOT_YET)
+		open->h.held_at = decision->now;
+	if (open != NULL)
+		event = lh_handoff_event(decision, open, "violation", "crm", &json);
+	else
+	{
+		if (last != NULL)
+			lh_json_int(&json, "handoff", last->h.handoff_no);
+		event = lh_decision_event(decision, "violation", NULL, "crm", lh_json_end(&json));
+	}
+	if (held)
 		event->notify = "lead.violation";
+}
+
+/* Give what the status means, as far as it can be; true: it is held. */
+static bool
+give(Journey *journey, const LhCrmStatus *status)
+{
+	LhDecision *decision = journey->decision;
+	LhAction	action = {
+		.kind = status->qualifies ? LH_DO_QUALIFY : LH_DO_DISPOSE,
+		.name = "crm_status",.code = status->code,.actor = "crm",.how = "crm",.until = LH_NOT_YET
+	};
+	LhRefusal  *refusal = lh_may_act(journey, &action, false);
+
+	if (refusal != NULL && strcmp(refusal->rule, "accepted_already") == 0)
+		return false;
+	if (refusal != NULL)
+	{
+		const char *then = on_violation(decision->contract, status);
+		bool		taken = strcmp(then, "record") == 0 && lh_may_act(journey, &action, true) == NULL;
+
+		note_violation(decision, status, refusal, then, taken);
+		if (!taken)
+			return strcmp(then, "hold") == 0;
+	}
+	lh_act(journey, &action);
+	return false;
+}
+
+void
+lh_settle(LhDecision *decision, const char *actor)
+{
+	LhLeadHandoff *open = lh_open_handoff(decision->lead);
+
+	if (open == NULL || open->h.held_at == LH_NOT_YET)
+		return;
+	open->h.held_at = LH_NOT_YET;
+	lh_handoff_event(decision, open, "settled", actor, NULL);
 }
 
 void
@@ -112,26 +165,12 @@ lh_follow_crm_status(Journey *journey)
 	LhDecision *decision = journey->decision;
 	const LhCrmStatus *status = decision->crm_status == NULL ? NULL :
 		lh_status_named(decision->contract, decision->crm_status);
-	LhAction	action = {
-		.name = "crm_status",.actor = "crm",.how = "crm",.until = LH_NOT_YET
-	};
-	LhRefusal  *refusal;
+	bool		held = false;
 
-	if (status == NULL || says_what_is(decision, status) || (status->code == NULL && !status->qualifies))
+	if (decision->crm_status == NULL)
 		return;
-	action.kind = status->qualifies ? LH_DO_QUALIFY : LH_DO_DISPOSE;
-	action.code = status->code;
-	refusal = lh_may_act(journey, &action, false);
-	if (refusal != NULL && strcmp(refusal->rule, "accepted_already") == 0)
-		return;
-	if (refusal != NULL)
-	{
-		const char *then = on_violation(decision->contract, status);
-		bool		taken = strcmp(then, "record") == 0 && lh_may_act(journey, &action, true) == NULL;
-
-		note_violation(decision, status, refusal, then, taken);
-		if (!taken)
-			return;
-	}
-	lh_act(journey, &action);
+	if (status != NULL && !says_what_is(decision, status) && (status->code != NULL || status->qualifies))
+		held = give(journey, status);
+	if (!held)
+		lh_settle(decision, "crm");
 }

@@ -306,6 +306,7 @@ typedef struct LhInput
 	const char *forgotten_by;	/* who has it forgotten; NULL: nobody */
 	bool		backfill;		/* it was there before the source was attached */
 	LhFields   *row;			/* only the mapped range counts */
+	const char *manager;		/* of its owner, read if the CRM's status may be held; NULL: he has none */
 	const char *crm_status;		/* of a known lead, if it is another than before; else NULL */
 	bool		owner_is_ours;	/* the CRM's owner is another than before, and one we gave it to */
 	const char *stage_then;		/* at the row's version, with a status that is older than the stage; or NULL */

@@ -222,6 +222,7 @@ lh_close_handoff(LhDecision *decision, LhLeadHandoff *handoff, const char *outco
 	h->note = note == NULL ? NULL : pstrdup(note);
 	h->disposed_at = decision->now;
 	h->closed_at = decision->now;
+	h->held_at = LH_NOT_YET;
 	event = lh_handoff_event(decision, handoff, "closed", actor, NULL);
 	if (strcmp(outcome, "next_leg") != 0)
 		event->notify = "handoff.disposed";

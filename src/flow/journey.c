@@ -599,6 +599,8 @@ act(Journey *journey, const LhAction *action)
 
 	if (refusal != NULL)
 		lh_raise_refusal(refusal);
+	if (action != NULL && action->kind != LH_DO_ASK)
+		lh_settle(journey->decision, action->actor);
 	if (action != NULL)
 		lh_act(journey, action);
 }

@@ -78,6 +78,9 @@ extern void lh_note_blocked(Journey *journey);
 /* crm_status.c: the CRM has set a status. */
 extern void lh_follow_crm_status(Journey *journey);
 
+/* What the CRM has set against the contract is held no more. */
+extern void lh_settle(LhDecision *decision, const char *actor);
+
 /* milestones.c: what was done, and signals. */
 extern void lh_follow_milestones(Journey *journey);
 extern void lh_follow_signals(Journey *journey, bool was_held);

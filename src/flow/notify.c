@@ -60,12 +60,12 @@ handoff_of(const LhEvent *event)
 	return event->handoff == NULL ? NULL : &event->handoff->h;
 }
 
-/* What events say in a message besides the brief: of another lead of the person, of a step of escalation. */
+/* What events say in a message besides the brief: of another lead of the person, of a step of escalation, of a status of the CRM. */
 static bool
 is_about_more(const LhEvent *event)
 {
 	return strcmp(event->type, "collision") == 0 || strcmp(event->type, "reengaged") == 0 ||
-		strcmp(event->type, "escalated") == 0;
+		strcmp(event->type, "escalated") == 0 || strcmp(event->type, "violation") == 0;
 }
 
 static Jsonb *
@@ -82,14 +82,14 @@ payload(const Messages *messages, const LhBatchLead *slot, const LhEvent *event)
 	return lh_json_end(&json);
 }
 
-/* For whom a message is, so that his are put together: whom a step tells, else the owner; else nobody. */
+/* For whom a message is, so that his are put together: whom a step or a held status tells, else the owner; else nobody. */
 static char *
 addressee(const LhEvent *event)
 {
 	JsonbValue	buffer;
 	JsonbValue *recipient = NULL;
 
-	if (strcmp(event->type, "escalated") == 0)
+	if (strcmp(event->type, "escalated") == 0 || strcmp(event->type, "violation") == 0)
 		recipient = getKeyJsonValueFromContainer(&event->detail->root, "recipient", strlen("recipient"), &buffer);
 	if (recipient != NULL && recipient->type == jbvString)
 		return pnstrdup(recipient->val.string.val, recipient->val.string.len);

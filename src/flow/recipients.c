@@ -2,7 +2,7 @@
  * src/flow/recipients.c
  *
  * What steps of escalation have to know besides the lead, looked up at once for those of a batch for which one
- * may be due: whom they tell, in which hours, and up to when the sources of activities have told what was done.
+ * may be due (whom they tell, in which hours), whom a status of the CRM that is held is told, and up to when the sources of activities have told what was done.
  *
  * The sources.  A sync delivers what has happened, so what it delivered last says how far it has come: the
  * newest activity that had happened when it was taken in (a task that is planned for tomorrow says nothing).
@@ -233,4 +233,46 @@ lh_batch_recipients(LhBatch *batch)
 		slot->input.owner_named_at = DT_NOBEGIN;
 	}
 	find_named_owners(batch, keys, n);
+}
+
+/* The CRM's status ---------------------------------------------------------------------------- */
+
+static LhStatement read_managers = {
+	"select u.lead_key, coalesce(r.manager, p.lead_rep) from unnest($1, $2, $3) as u(lead_key, rep, pool) "
+	"left join handoff.rep r on r.rep = u.rep left join handoff.pool p on p.pool = u.pool",
+	3, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+};
+
+static bool
+holds_statuses(const LhContract *contract)
+{
+	for (int i = 0; i < contract->ndispositions; i++)
+		if (strcmp(contract->dispositions[i].on_violation, "hold") == 0)
+			return true;
+	return false;
+}
+
+void
+lh_batch_managers(LhBatch *batch)
+{
+	LhRows		owners;
+	uint64		n;
+
+	lh_rows_begin(&owners, &read_managers);
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhBatchLead *slot = &batch->leads[i];
+		const LhLeadHandoff *open = lh_open_handoff(&slot->lead);
+		LhRow		row = {0};
+
+		if (!slot->decide || slot->input.crm_status == NULL || open == NULL || !holds_statuses(slot->contract))
+			continue;
+		lh_put_text(&row, slot->lead_key);
+		lh_put_text(&row, open->h.rep);
+		lh_put_text(&row, open->h.pool);
+		lh_rows_put(&owners, &row);
+	}
+	n = lh_rows_flush(&owners);
+	for (uint64 i = 0; i < n; i++)
+		lh_batch_lead(batch, lh_get_text(i, 1))->input.manager = lh_get_text(i, 2);
 }

@@ -166,10 +166,12 @@ static void
 pause_or_resume(LhDecision *decision, LhSlaClock *clock)
 {
 	const LhContract *contract = decision->contract;
+	const LhLeadHandoff *handoff = list_nth(decision->lead->handoffs, clock->handoff_no - 1);
 	bool		paused = lh_sla_paused(clock);
-	bool		stands_still = clock->sla->pauses &&
-		lh_rulebook_test(contract->pause.book, clock->sla - contract->slas, decision->lead->row,
-						 &decision->valid_until) == LH_TRUE;
+	bool		stands_still = handoff->h.held_at != LH_NOT_YET ||
+		(clock->sla->pauses &&
+		 lh_rulebook_test(contract->pause.book, clock->sla - contract->slas, decision->lead->row,
+						  &decision->valid_until) == LH_TRUE);
 
 	if (paused == stands_still)
 		return;

@@ -75,6 +75,7 @@ static const HandoffColumn columns[] = {
 	INT_COLUMN(undone),
 	COLUMN(undone_at, LH_TIMESTAMPTZ),
 	COLUMN(undone_stage, LH_TEXT),
+	COLUMN(held_at, LH_TIMESTAMPTZ),
 	COLUMN(signal_at, LH_TIMESTAMPTZ),
 	COLUMN(reengaged_at, LH_TIMESTAMPTZ),
 	INT_COLUMN(joined_activities),

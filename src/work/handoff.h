@@ -69,6 +69,7 @@ typedef struct LhHandoff
 	int64		undone;
 	TimestampTz undone_at;
 	char	   *undone_stage;
+	TimestampTz held_at;
 	TimestampTz signal_at;
 	TimestampTz reengaged_at;
 	int64		joined_activities;

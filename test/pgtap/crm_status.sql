@@ -14,10 +14,12 @@ do $$ begin
     update handoff.disposition set on_violation = 'revert' where code = 'no_response';
     update handoff.disposition set on_violation = 'hold' where code = 'timing';
     insert into handoff.crm_status (contract_id, value, ord, code, stages)
-    values (1, 'No Response', 50, 'no_response', '{}'), (1, 'Later', 60, 'timing', '{}'), (1, 'Closed - Competitor', 70, 'competitor', '{disqualified}');
+    values (1, 'No Response', 50, 'no_response', '{}'), (1, 'Later', 60, 'timing', '{}'), (1, 'Later still', 61, 'timing', '{}'), (1, 'Closed - Competitor', 70, 'competitor', '{disqualified}');
     perform handoff.add_rep('ana', 'Ana', 'sdr', crm_id => 'u-ana');
     perform handoff.add_rep('eva', 'Eva', 'ae', crm_id => 'u-eva');
     perform handoff.add_rep('zoe', 'Zoe', 'fallback');
+    perform handoff.add_rep('mia', 'Mia');
+    perform handoff.set_manager('ana', 'mia');
     perform handoff.publish();
 end $$;
 set local timezone = 'UTC';
@@ -36,8 +38,8 @@ end $$;
 -- leads that fit and ask for a demo: MQLs
 insert into crm.lead
 select 'l' || n, 'l' || n || '@acme' || n || '.de', 'Acme', 'DE', 'Software', 'C-Level', 500, 'Open - Not Contacted', 'q', '2026-03-02 08:00'
-from generate_series(1, 9) n;
-insert into crm.act (lead_key, at, kind, page) select 'l' || n, '2026-03-02 08:30', 'form', '/demo' from generate_series(1, 9) n where n <> 9;
+from unnest(array[1, 2, 3, 4, 5, 6, 7, 8, 9, 11]) n;
+insert into crm.act (lead_key, at, kind, page) select 'l' || n, '2026-03-02 08:30', 'form', '/demo' from unnest(array[1, 2, 3, 4, 5, 6, 7, 8, 11]) n;
 do $$ begin perform handoff.tick('2026-03-02 09:00'); end $$;
 
 create function pg_temp.sets(key text, value text, at timestamptz) returns void language plpgsql as $$ begin
@@ -105,6 +107,29 @@ select is(pg_temp.state('l5'), 'mql', 'hold: not taken');
 select set_eq($$ select pg_temp.violations('l5') $$, array['note|Later|timing|disposition "timing" needs a note|hold|f'], 'a violation');
 select is((select count(*)::int from handoff.outbox where lead_key = 'l5' and type = 'lead.violation'), 1, 'the outside is told');
 select is(pg_temp.back('l5'), 'u-ana|mql|A|t|Later', 'and nothing is written over it');
+select results_eq($$ select payload #>> '{about,status}', payload #>> '{about,rule}', payload #>> '{about,recipient}', payload ->> 'rep' from handoff.outbox where lead_key = 'l5' and type = 'lead.violation' $$,
+    $$ values ('Later', 'note', 'mia', 'ana') $$, 'what is told: to the manager of the owner');
+select is((select handoff.message_text(id) from handoff.outbox where lead_key = 'l5' and type = 'lead.violation'),
+    'Lead l5 (Acme): the CRM has set status "Later", which the contract forbids: disposition "timing" needs a note.', 'in words');
+select results_eq($$ select bool_and(c.paused), bool_and(c.pauses = tstzmultirange(tstzrange('2026-03-02 10:00', null))), count(*) > 1 from handoff.clock c where c.lead_key = 'l5' and c.kind = 'sla' $$,
+    $$ values (true, true, true) $$, 'its clocks stand still');
+select is((select h.held_at from handoff.handoff h where h.lead_key = 'l5'), '2026-03-02 10:00', 'since then');
+-- sixteen hours later nothing is due; another forbidden status doesn't end it, nor does work
+select pg_temp.sets('l5', 'Later still', '2026-03-03 02:00');
+select is((select h.held_at from handoff.handoff h where h.lead_key = 'l5'), '2026-03-02 10:00', 'still held');
+select is((select count(*)::int from handoff.outbox where lead_key = 'l5' and type = 'lead.violation'), 2, 'told again');
+select is_empty($$ select * from handoff.fact_clock where lead_key = 'l5' and verdict <> 'running' and due_at > '2026-03-02 10:00' $$, 'none is missed');
+select pg_temp.sets('l5', 'Working - Contacted', '2026-03-03 10:00');
+select is(pg_temp.state('l5'), 'sal crm', 'a lawful status settles it');
+select is(pg_temp.log('l5', '2026-03-03 10:00'), 'fields by source, accepted by crm, stage by crm, settled by crm, verdict by contract, resumed by contract', 'the clocks run on');
+select results_eq($$ select s.metric, c.verdict, c.paused, to_char(c.due_at, 'MM-DD HH24:MI') from handoff.clock c join handoff.sla s on s.contract_id = 1 and s.name = c.name where c.lead_key = 'l5' and c.kind = 'sla' and s.metric in ('accept', 'first_touch') order by 1 $$,
+    $$ values ('accept', 'met', false, '03-03 17:00'), ('first_touch', 'missed', false, '03-02 09:15') $$, 'what was overdue before stays it');
+-- the manager settles it by the API
+select pg_temp.sets('l11', 'Later', '2026-03-02 11:00');
+select is((select h.held_at from handoff.handoff h where h.lead_key = 'l11'), '2026-03-02 11:00', 'held');
+do $$ begin perform handoff.tick('2026-03-02 12:00'); perform handoff.recycle('l11', 'timing', 'in autumn', actor => 'mia', p_now => '2026-03-02 12:00'); end $$;
+select is(pg_temp.state('l11'), 'recycled recycle timing', 'given by somebody who may');
+select results_eq($$ select held_at, (select count(*) from handoff.clock c where c.lead_key = 'l11' and paused) from handoff.handoff where lead_key = 'l11' $$, $$ values (null::timestamptz, 0::bigint) $$, 'held no more');
 
 -- revert: not taken, and written back
 create temp table before as select * from handoff.writeback where lead_key = 'l6';
@@ -133,6 +158,18 @@ select is(pg_temp.state('l8'), 'mql', 'an older row sets nothing');
 insert into crm.lead values ('l10', 'l10@acme10.de', 'Acme', 'DE', 'Software', 'C-Level', 500, 'Closed - Not Converted', 'q', '2026-03-02 12:00');
 do $$ begin perform handoff.tick('2026-03-02 12:00'); end $$;
 select is(pg_temp.log('l10', '-infinity'), 'created by source, scored by contract', 'a new lead has its status, nobody has set it');
+
+-- counted
+set local lead_handoff.view_time = '2026-03-15';
+select results_eq($$ select month::text, source, leg, rep, rule, asked, code, action, violations::int, taken_rate, settled_rate, settled_rate_num::int, settled_rate_den::int, settled_rate_open::int
+                     from handoff.violations order by asked, rule, rep, action $$, $$ values
+    ('2026-03-01', 'crm.lead', 'mql_to_sdr', 'ana', 'work', 'Closed - Not Converted', 'closed_in_crm', 'record', 1, 1.0000, null, 0, 0, 0),
+    ('2026-03-01', 'crm.lead', 'mql_to_sdr', 'ana', 'note', 'Later', 'timing', 'hold', 2, 0.0000, 1.0000, 2, 2, 0),
+    ('2026-03-01', 'crm.lead', 'mql_to_sdr', 'ana', 'note', 'Later still', 'timing', 'hold', 1, 0.0000, 1.0000, 1, 1, 0),
+    ('2026-03-01', 'crm.lead', 'mql_to_sdr', 'ana', 'work', 'No Response', 'no_response', 'revert', 1, 0.0000, 1.0000, 1, 1, 0),
+    ('2026-03-01', 'crm.lead', null, null, 'no_open_handoff', 'Working - Contacted', 'accepted', 'record', 1, 0.0000, 0.0000, 0, 1, 1) $$,
+    'view violations: asked, against which rule, how handled, what still stands');
+select is((select sum(violations) from handoff.violations), (select count(*)::numeric from handoff.violation), 'each is counted once');
 
 -- validate() knows codes and stages
 select is(handoff.draft(), 2, 'a draft');
