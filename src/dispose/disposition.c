@@ -24,6 +24,7 @@ lh_raise_refusal(const LhRefusal *refusal)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_LH_NOT_ALLOWED),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, refusal->rule),
 			 errmsg("%s", refusal->message),
 			 refusal->detail == NULL ? 0 : errdetail("%s", refusal->detail),
 			 refusal->hint == NULL ? 0 : errhint("%s", refusal->hint)));

@@ -14,7 +14,7 @@
 /* The contract's rule against it, in the words of an error. */
 typedef struct LhRefusal
 {
-	const char *rule;			/* its name in handoff.violation */
+	const char *rule;			/* its name in handoff.violation, and as the error's constraint */
 	char	   *message;
 	char	   *detail;			/* NULL: none */
 	char	   *hint;			/* NULL: none */

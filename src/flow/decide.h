@@ -209,6 +209,7 @@ typedef struct LhUndo
 	int64		stay;			/* in that stage, its seq */
 	TimestampTz entered_at;		/* beginning of the stay */
 	TimestampTz intent_since;
+	bool		rests;			/* it has not moved since then */
 	bool		owner_there;	/* whoever had it can have it again, or nobody had */
 	LhHandoff  *before;			/* handoff that was opened again in its place, as it was; NULL: none was */
 } LhUndo;

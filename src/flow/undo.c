@@ -49,11 +49,11 @@ ended_by_disposition(const LhDecision *decision, const LhHandoff *h)
 
 /* Is the lead where the disposition has put it, and is the handoff that was opened in its place as it was then? */
 static bool
-nothing_followed(const LhLead *lead, const LhUndo *undo, const LhHandoff *h)
+nothing_followed(const LhLead *lead, const LhUndo *undo)
 {
 	const LhLeadHandoff *open = lh_open_handoff(lead);
 
-	if (lead->stage_since != h->closed_at || (open == NULL) != (undo->before == NULL))
+	if (!undo->rests || (open == NULL) != (undo->before == NULL))
 		return false;
 	return open == NULL ||
 		(open->h.handoff_no == undo->before->handoff_no && open->h.assignments <= undo->before->assignments + 1);
@@ -85,7 +85,7 @@ may_take_back(const LhDecision *decision, const LhAction *action)
 						  psprintf("lead \"%s\" has no disposition that could be taken back", lead->lead_key),
 						  psprintf("It is in stage \"%s\".", lead->stage),
 						  pstrdup("Only what recycle(), disqualify() or dispose() has ended can be opened again."));
-	if (!nothing_followed(lead, undo, h))
+	if (!nothing_followed(lead, undo))
 		return lh_refusal("moved_on",
 						  psprintf("lead \"%s\" has gone on since disposition \"%s\"", lead->lead_key, h->code),
 						  psprintf("It is in stage \"%s\" since %s.", lead->stage, timestamptz_to_str(lead->stage_since)),

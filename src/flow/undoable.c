@@ -13,15 +13,17 @@
 
 /*
  * One row a lead of which a handoff has ended, and which has left a stage by that.  A disposition ends its
- * handoff before it moves the lead, and opens another one again after that.
+ * handoff before it moves the lead, and opens another one again after that.  What one decision has written has one
+ * recorded_at; two may have the same now.
  */
 static LhStatement read_undos = {
 	"select u.lead_key, h.handoff_no, c.actor, b.stage, b.seq, b.entered_at, i.since, "
 	"h.rep is null or exists (select from handoff.rep r where r.rep = h.rep and r.active and r.valid_from <= $2 and $2 < r.valid_to), "
+	"not exists (select from handoff.event e where e.lead_key = u.lead_key and e.type = 'stage' and e.seq > c.seq and e.recorded_at <> c.recorded_at), "
 	"o.columns "
 	"from unnest($1) as u(lead_key) "
 	"cross join lateral ("
-	" select e.seq, e.actor, (e.detail ->> 'handoff')::int as handoff_no from handoff.event e"
+	" select e.seq, e.actor, e.recorded_at, (e.detail ->> 'handoff')::int as handoff_no from handoff.event e"
 	" where e.lead_key = u.lead_key and e.type = 'closed' order by e.seq desc limit 1) c "
 	"join handoff.handoff h on h.lead_key = u.lead_key and h.handoff_no = c.handoff_no "
 	"cross join lateral ("
@@ -71,7 +73,7 @@ static LhUndo *
 take_undo(uint64 row)
 {
 	LhUndo	   *undo = palloc0_object(LhUndo);
-	Jsonb	   *before = lh_get_jsonb(row, 9);
+	Jsonb	   *before = lh_get_jsonb(row, 10);
 
 	undo->handoff_no = lh_get_int(row, 2, 0);
 	undo->by = lh_get_text(row, 3);
@@ -80,6 +82,7 @@ take_undo(uint64 row)
 	undo->entered_at = lh_get_time(row, 6, DT_NOBEGIN);
 	undo->intent_since = lh_get_time(row, 7, DT_NOBEGIN);
 	undo->owner_there = lh_get_bool(row, 8);
+	undo->rests = lh_get_bool(row, 9);
 	if (before != NULL)
 	{
 		undo->before = palloc_object(LhHandoff);

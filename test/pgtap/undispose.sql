@@ -240,6 +240,13 @@ select is(pg_temp.refused($$undispose('next', p_now => '2026-03-03 10:30')$$),
     'LH041 | lead "next" has gone on since disposition "no_budget" | It is in stage "mql" since 2026-03-03 11:10:00+01. | hint', 'the next cycle has begun');
 select is(pg_temp.refused($$undispose('again', p_now => '2026-03-03 10:30')$$),
     'LH041 | lead "again" has gone on since disposition "bad_data" | It is in stage "lead" since 2026-03-03 11:10:00+01. | hint', 'a signal has reopened it');
+do $$ begin
+    perform pg_temp.arrives('moved', '2026-03-03 09:00');
+    perform handoff.recycle('moved', 'no_budget', p_now => '2026-03-03 10:00');
+    perform handoff.set_stage('moved', 'sal', 'for good', p_now => '2026-03-03 10:00');
+end $$;
+select is(pg_temp.refused($$undispose('moved', p_now => '2026-03-03 10:30')$$),
+    'LH041 | lead "moved" has gone on since disposition "no_budget" | It is in stage "sal" since 2026-03-03 11:00:00+01. | hint', 'somebody has moved it, at the same moment');
 select is(pg_temp.refused($$undispose('twin1', p_now => '2026-03-03 10:30')$$),
     'LH041 | lead "twin1" is the same person as lead "twin2" | That one has handoff 1 of leg "mql_to_sdr", which is open. | hint', 'sales has the person as another lead');
 select is(pg_temp.refused($$undispose('crm', p_now => '2026-03-03 10:30')$$),
