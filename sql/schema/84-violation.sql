@@ -19,10 +19,9 @@ select date_trunc('month', v.at at time zone c.reporting_zone)::date as month,
        count(*) filter (where not v.taken) as settled_rate_den,
        count(*) filter (where not v.taken and s.stands) as settled_rate_open
 from handoff.violation v
-join handoff.event e on e.lead_key = v.lead_key and e.seq = v.seq
-join handoff.contract c on c.contract_id = e.contract_id
 join handoff.lead l on l.lead_key = v.lead_key
 left join handoff.handoff h on h.lead_key = v.lead_key and h.handoff_no = v.handoff_no
+join handoff.contract c on c.contract_id = coalesce(h.contract_id, l.contract_id)
 cross join lateral (
     -- the CRM has no other status since, and what it has is not so; what was held is settled here too
     select l.deleted_at is null and l.fields ->> 'crm_status' = v.asked
@@ -33,7 +32,7 @@ cross join lateral (
 ) s
 group by 1, 2, 3, 4, 5, 6, 7, 8;
 comment on view handoff.violations is 'Statuses set in the CRM that the contract forbids, by month, source, leg, rep and rule: what was asked, and how it was handled. Lead by lead: table handoff.violation. Formulas: docs/learn.md.';
-comment on column handoff.violations.month is 'First day of the month in which it was decided, in the reporting zone of the contract.';
+comment on column handoff.violations.month is 'First day of the month in which it was decided, in the reporting zone of the handoff''s contract, else of the lead''s.';
 comment on column handoff.violations.source is 'handoff.source.name of the lead.';
 comment on column handoff.violations.leg is 'Leg of the handoff that was open, else of the last one; NULL: the lead was never handed over.';
 comment on column handoff.violations.rep is 'Who had it, or had it last; NULL: nobody.';
