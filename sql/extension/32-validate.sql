@@ -379,7 +379,10 @@ as $$
         (d.no_response and d.needs_work is null, 'means that nobody answered and asks for no work',
          'Name a work standard in needs_work.'),
         (d.outcome = 'recycle' and d.recycle_path is null, 'recycles without a path', 'Name a recycle_path.'),
-        (d.outcome <> 'recycle' and d.recycle_path is not null, 'has a recycle path and does not recycle',
+        (d.outcome = 'lost' and d.recycle_path is null, 'says what follows a lost opportunity, without a path', 'Name a recycle_path.'),
+        (d.outcome = 'lost' and exists (select from handoff.disposition o where o.contract_id = $1 and o.outcome = 'lost' and o.code < d.code),
+         'is not the only one that says what follows a lost opportunity', 'Leave one with outcome lost.'),
+        (d.outcome not in ('recycle', 'lost') and d.recycle_path is not null, 'has a recycle path and does not recycle',
          'Set its outcome to recycle or take the path away.'),
         (d.outcome <> 'disqualified' and d.reopen_on <> '{}', 'has signals that reopen and does not disqualify',
          'Only disqualified leads are reopened; a recycle path has reenter_on.')
@@ -389,7 +392,7 @@ as $$
     select 'error', format('disposition "%s"', min(d.code)), format('no transition has its event "%s"', e.event),
            'Add a transition for the event, or no lead can follow.'
     from handoff.disposition d
-    join (values ('recycle', 'recycled'), ('disqualified', 'disqualified'), ('returned', 'returned')) e (outcome, event)
+    join (values ('recycle', 'recycled'), ('disqualified', 'disqualified'), ('returned', 'returned'), ('lost', 'lost')) e (outcome, event)
       using (outcome)
     where d.contract_id = $1
       and not exists (select from handoff.transition t where t.contract_id = $1 and t.event = e.event)
@@ -412,7 +415,10 @@ as $$
            'Choose the stage in which they begin anew.'
     from handoff.recycle_path p
     where p.contract_id = $1
-      and exists (select from handoff.transition t where t.contract_id = $1 and t.event = 'recycled' and t.to_stage = p.to_stage)
+      and exists (select from handoff.transition t
+                  join handoff.disposition d on d.contract_id = $1 and d.recycle_path = p.name
+                   and t.event = case d.outcome when 'lost' then 'lost' else 'recycled' end
+                  where t.contract_id = $1 and t.to_stage = p.to_stage)
     union all
     select 'error', format('recycle path "%s"', p.name), 'nothing brings a lead back',
            'Set a delay, or name signals in reenter_on.'
@@ -424,6 +430,12 @@ as $$
     from handoff.crm_status x
     where x.contract_id = $1 and x.qualifies
       and not exists (select from handoff.transition t where t.contract_id = $1 and t.event = 'qualified')
+    union all
+    select 'error', format('crm status "%s"', x.value), format('means disposition "%s", which nobody gives', x.code),
+           'Outcome lost follows from the opportunities themselves. Leave code out.'
+    from handoff.crm_status x
+    join handoff.disposition d on d.contract_id = x.contract_id and d.code = x.code and d.outcome = 'lost'
+    where x.contract_id = $1
     union all
     select 'warning', format('disposition "%s"', d.code), 'is to be reverted, and no status fits the stages that sales owns',
            'Give a row of crm_status the stage: without it there is nothing to write back.'

@@ -416,14 +416,15 @@ as $$
         handoff.table_markdown(array['Code', 'Reason', 'At', 'Outcome', 'Needs', 'What follows'], string_agg(
             handoff.line_markdown(handoff.markdown_code(d.code), handoff.markdown_text(d.reason), coalesce(handoff.markdown_code(d.leg), 'every point'),
                 case d.outcome when 'recycle' then 'back to marketing for later' when 'reroute' then 'somebody else gets it'
-                               when 'returned' then 'back to the owner before' when 'withdrawn' then 'does not count' else d.outcome end,
+                               when 'returned' then 'back to the owner before' when 'withdrawn' then 'does not count'
+                               when 'lost' then 'given by nobody: the opportunity was lost' else d.outcome end,
                 concat_ws(', ', case when d.needs_note then 'a note' end, 'work standard ' || handoff.markdown_code(d.needs_work)),
                 concat_ws('; ', 'path ' || handoff.markdown_code(d.recycle_path),
                           'reopened by ' || handoff.codes_markdown(nullif(d.reopen_on, '{}')),
                           case when d.returns_turn then 'the owner gets his turn back' end,
                           case when d.no_response then 'never final: nobody answered' end,
                           case d.on_violation when 'hold' then 'if the CRM sets it against the rules, it is held' when 'revert' then 'if the CRM sets it against the rules, it is taken back' end)),
-            E'\n' order by array_position('{accepted,recycle,disqualified,reroute,returned,withdrawn}', d.outcome), d.code collate "C"))
+            E'\n' order by array_position('{accepted,recycle,disqualified,reroute,returned,withdrawn,lost}', d.outcome), d.code collate "C"))
     from handoff.disposition d
     where d.contract_id = $1
 $$;

@@ -535,7 +535,7 @@ create table handoff.disposition (
     primary key (contract_id, code),
     constraint disposition_code_not_empty check (code <> ''),
     constraint disposition_outcome check (outcome in (
-        'accepted', 'recycle', 'disqualified', 'reroute', 'returned', 'withdrawn'
+        'accepted', 'recycle', 'disqualified', 'reroute', 'returned', 'withdrawn', 'lost'
     )),
     constraint disposition_on_violation check (on_violation in ('record', 'hold', 'revert'))
 );
@@ -544,13 +544,13 @@ comment on table handoff.disposition is 'Codes with which sales answers a handof
 comment on column handoff.disposition.contract_id is 'Version of the contract.';
 comment on column handoff.disposition.code is 'Code, for example timing.';
 comment on column handoff.disposition.leg is 'Leg that it is allowed on. NULL: every leg.';
-comment on column handoff.disposition.outcome is 'accepted, recycle, disqualified, reroute (not mine: counts against routing, not the lead), returned (to the previous leg) or withdrawn (out of all denominators).';
+comment on column handoff.disposition.outcome is 'accepted, recycle, disqualified, reroute (not mine: counts against routing, not the lead), returned (to the previous leg) withdrawn (out of all denominators) or lost (given by nobody: what follows when the opportunities of a lead are lost).';
 comment on column handoff.disposition.reason is 'The reason in plain words, as reports show it.';
 comment on column handoff.disposition.no_response is 'True: the buyer never answered. Must recycle and must name a work standard.';
 comment on column handoff.disposition.needs_note is 'True: a note is mandatory.';
 comment on column handoff.disposition.needs_work is 'Work standard (its name) that must be met first. NULL: none.';
 comment on column handoff.disposition.returns_turn is 'True: the owner gets his turn in the pool back.';
-comment on column handoff.disposition.recycle_path is 'Outcome recycle: the path that the lead takes.';
+comment on column handoff.disposition.recycle_path is 'Outcome recycle or lost: the path that the lead takes.';
 comment on column handoff.disposition.reopen_on is 'Outcome disqualified: signals (activity_rule names) that reopen the lead all the same.';
 comment on column handoff.disposition.on_violation is 'When the CRM sets it although the contract forbids it: record (it is taken all the same, as far as the lead can go that way), hold (it is not, its clocks stand still and the manager of its owner is told) or revert (it is not, and view writeback says what the status should be).';
 

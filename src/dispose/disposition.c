@@ -32,11 +32,13 @@ lh_raise_refusal(const LhRefusal *refusal)
 
 /* Finding it --------------------------------------------------------------------------------- */
 
+/* Nobody gives what follows a lost opportunity. */
 static bool
 fits(const LhContract *contract, const LhDisposition *disposition, const char *outcome,
 	 const char *leg)
 {
-	return (outcome == NULL || strcmp(disposition->outcome, outcome) == 0) &&
+	return strcmp(disposition->outcome, "lost") != 0 &&
+		(outcome == NULL || strcmp(disposition->outcome, outcome) == 0) &&
 		(disposition->leg < 0 || leg == NULL ||
 		 strcmp(contract->legs[disposition->leg].name, leg) == 0);
 }

@@ -260,6 +260,7 @@ lh_reopen_handoff(LhDecision *decision, LhLeadHandoff *handoff, const char *why)
 	h->disposed_at = LH_NOT_YET;
 	h->closed_at = LH_NOT_YET;
 	h->qualified_at = LH_NOT_YET;
+	h->recycle_due_at = LH_NOT_YET;
 	lh_handoff_event(decision, handoff, "reopened", "contract", NULL);
 }
 

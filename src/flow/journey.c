@@ -173,10 +173,14 @@ outcome_of(const LhDecision *decision, LhCause cause)
 	}
 }
 
-/* The disposition of that code and outcome; one that ended by age counts as never answered; or NULL. */
+/*
+ * The disposition of that code and outcome, or NULL.  One that ended by age counts as never answered; what is
+ * lost has no code of its own.
+ */
 const LhDisposition *
 lh_disposition_of(const LhContract *contract, const char *code, const char *outcome)
 {
+	bool		is_lost = strcmp(outcome, "lost") == 0;
 	bool		by_age = code != NULL && strcmp(code, lh_cause_name(LH_DUE)) == 0;
 
 	for (int i = 0; i < contract->ndispositions; i++)
@@ -185,7 +189,8 @@ lh_disposition_of(const LhContract *contract, const char *code, const char *outc
 
 		if (strcmp(disposition->outcome, outcome) != 0)
 			continue;
-		if (by_age ? disposition->no_response && disposition->recycle_path >= 0 :
+		if (is_lost ? disposition->recycle_path >= 0 :
+			by_age ? disposition->no_response && disposition->recycle_path >= 0 :
 			code != NULL && strcmp(disposition->code, code) == 0)
 			return disposition;
 	}
@@ -209,7 +214,10 @@ lh_resting_path(const LhDecision *decision)
 	return &contract->paths[disposition->recycle_path];
 }
 
-/* A stage that sales doesn't own ends the handoff; one that ended by age comes back by the mildest path. */
+/*
+ * A stage that sales doesn't own ends the handoff.  One that ended by age comes back by the path of those who
+ * never answered, what was lost by its own.
+ */
 static void
 leave_sales(Journey *journey, LhCause cause, const char *code)
 {
@@ -221,7 +229,7 @@ leave_sales(Journey *journey, LhCause cause, const char *code)
 		return;
 	lh_close_handoff(decision, handoff, outcome_of(decision, cause), code == NULL ? lh_cause_name(cause) : code,
 					 NULL, journey->actor);
-	if (cause != LH_DUE || strcmp(handoff->h.outcome, "recycle") != 0)
+	if (strcmp(handoff->h.outcome, "lost") != 0 && (cause != LH_DUE || strcmp(handoff->h.outcome, "recycle") != 0))
 		return;
 	disposition = lh_disposition_of(decision->contract, handoff->h.code, handoff->h.outcome);
 	if (disposition != NULL)

@@ -56,7 +56,7 @@ extern void lh_give_up(LhDecision *decision, const LhDisposition *disposition);
 /* The path on which a recycled lead rests, until its time or a signal comes; NULL: on none. */
 extern const LhRecyclePath *lh_resting_path(const LhDecision *decision);
 
-/* The disposition of that code and outcome; one that ended by age counts as never answered; or NULL. */
+/* The disposition that says what follows a handoff of that code and outcome; NULL: none does. */
 extern const LhDisposition *lh_disposition_of(const LhContract *contract, const char *code,
 											  const char *outcome);
 

@@ -44,6 +44,7 @@ static bool
 ended_by_disposition(const LhDecision *decision, const LhHandoff *h)
 {
 	return h->closed_at != LH_NOT_YET && h->code != NULL && strcmp(h->code, lh_cause_name(LH_DUE)) != 0 &&
+		strcmp(h->outcome, "lost") != 0 &&
 		lh_disposition_of(decision->contract, h->code, h->outcome) != NULL;
 }
 

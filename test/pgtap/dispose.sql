@@ -114,10 +114,10 @@ select pg_temp.then('2026-03-03', 'lost', 'opportunity 1 next_leg, ae', 'an oppo
 do $$ begin perform pg_temp.deal('lost', '2026-03-03', '2026-04-01 12:00', false); end $$;
 select pg_temp.then('2026-04-01 12:00', 'lost', 'lost 1 next_leg, lost', 'lost');
 select pg_temp.then('2026-09-28 11:59', 'lost', 'lost 1 next_leg, lost', 'still lost');
-select pg_temp.then('2026-09-28 12:00', 'lost', 'nurture 1 next_leg, lost', 'after 180 days nurtured');
-select pg_temp.then('2027-09-01', 'lost', 'nurture 1 next_leg, lost', 'for as long as it takes');
+select pg_temp.then('2026-09-28 12:00', 'lost', 'lead 1 next_leg, lost', 'after 180 days it may come again');
+select pg_temp.then('2027-09-01', 'lost', 'lead 1 next_leg, lost', 'what it did before counts no more');
 do $$ begin perform pg_temp.does('lost', '2027-09-02', 'form', '/demo'); end $$;
-select pg_temp.then('2027-09-02', 'lost', 'mql 2 next_leg, lost, sdr', 'until it asks again: handed over in the next cycle');
+select pg_temp.then('2027-09-02', 'lost', 'mql 2 next_leg, lost, sdr', 'it asks again: handed over in the next cycle');
 
 do $$ begin
     perform pg_temp.arrives('lost2', '2026-03-02 08:00');

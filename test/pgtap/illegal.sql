@@ -18,7 +18,7 @@ do $$ begin
                                                             when 'wrong_territory' then 'revert' else 'record' end;
     delete from handoff.crm_status where contract_id = 1;
     insert into handoff.crm_status (contract_id, value, ord, code, qualifies, stages)
-    select 1, 'S ' || d.code, 100 + row_number() over (order by d.code), d.code, false, '{}'::text[] from handoff.disposition d
+    select 1, 'S ' || d.code, 100 + row_number() over (order by d.code), d.code, false, '{}'::text[] from handoff.disposition d where d.outcome <> 'lost'
     union all
     select 1, 'S qualified', 99, null, true, '{}';
     perform handoff.add_rep('ana', 'Ana', 'sdr', schedule => '24x7 @ UTC');
@@ -187,11 +187,11 @@ begin
         if a.call = 'accept' and h.lead_key is null then return 'no_open_handoff'; end if;
         if a.call = 'accept' and h.accepted_at is not null then return 'accepted_already'; end if;
         select count(*) into n from handoff.disposition x
-        where x.contract_id = 1 and x.outcome = coalesce(a.outcome, x.outcome) and x.code = coalesce(a.code, x.code)
+        where x.contract_id = 1 and x.outcome <> 'lost' and x.outcome = coalesce(a.outcome, x.outcome) and x.code = coalesce(a.code, x.code)
           and coalesce(x.leg = h.leg, true);
         if n <> 1 then return case when a.code is null then 'no_code' else 'unknown_code' end; end if;
         select * into d from handoff.disposition x
-        where x.contract_id = 1 and x.outcome = coalesce(a.outcome, x.outcome) and x.code = coalesce(a.code, x.code) and coalesce(x.leg = h.leg, true);
+        where x.contract_id = 1 and x.outcome <> 'lost' and x.outcome = coalesce(a.outcome, x.outcome) and x.code = coalesce(a.code, x.code) and coalesce(x.leg = h.leg, true);
         if h.lead_key is null and d.outcome not in ('disqualified', 'withdrawn') then return 'no_open_handoff'; end if;
         if d.needs_note and a.note is null and not a.lenient then return 'note'; end if;
         if h.lead_key is not null and d.needs_work is not null and not a.overrides and not a.lenient
@@ -222,7 +222,7 @@ begin
             when h.rep is not null and h.route not like '%\_fallback' then 'has_owner' end
         -- all of it is longer ago than the contract lets take back
         when 'undispose' then case
-            when o.lead_key is null or not exists (select from handoff.disposition x where x.contract_id = 1 and x.code = o.code) then 'not_disposed'
+            when o.lead_key is null or not exists (select from handoff.disposition x where x.contract_id = 1 and x.code = o.code and x.outcome <> 'lost') then 'not_disposed'
             when l.stage_since <> o.closed_at then 'moved_on'
             when h.lead_key is not null and o.outcome <> 'returned' then 'moved_on'
             else 'undo_window' end

@@ -59,6 +59,66 @@ select is((select detail ->> 'override' from handoff.event where lead_key = 'a' 
 do $$ begin perform handoff.tick('2026-08-30 12:00'); end $$;
 select is(pg_temp.stays('c'), 'lead 03-02, mql 03-02, recycled 03-02, lead 08-30', 'and leads where the contract''s transition does');
 select is((select cycle from handoff.lead where lead_key = 'b'), 2, 'what comes back is a new cycle');
+
+-- Lost: by a path of its own, which nobody gives ----------------------------------------------------
+
+create table crm.opp (id text primary key, created_at timestamptz, closed_at timestamptz, is_won boolean, is_closed boolean);
+create table crm.role (id text primary key, opportunity_key text, lead_key text);
+do $$ begin
+    perform handoff.attach('crm.opp', 'opportunity', since => '-infinity');
+    perform handoff.attach('crm.role', 'link', since => '-infinity');
+end $$;
+-- an opportunity of each of some leads, made and lost
+create function pg_temp.loses(leads text[], made timestamptz, lost timestamptz) returns void language plpgsql as $$ begin
+    perform handoff.accept(n, p_now => made - interval '2 hours') from unnest(leads) n;
+    perform handoff.qualify(n, p_now => made - interval '1 hour') from unnest(leads) n;
+    insert into crm.opp select n || made, made, null, false, false from unnest(leads) n;
+    insert into crm.role select n || made, n || made, n from unnest(leads) n;
+    perform handoff.tick(made);
+    update crm.opp set closed_at = lost, is_closed = true where created_at = made;
+    perform handoff.tick(lost);
+end $$;
+do $$ begin
+    insert into crm.lead select n, n || '@' || n || '.de', n, 'DE', 'Software', 'C-Level', 500, '2027-03-01 08:00' from unnest('{d,e,f}'::text[]) n;
+    perform pg_temp.asks(n, '2027-03-01 09:00') from unnest('{d,e,f}'::text[]) n;
+    perform pg_temp.loses('{d,e,f}', '2027-03-05 09:00', '2027-03-20 09:00');
+end $$;
+select results_eq($$ select l.stage, h.outcome, h.code, h.recycle_due_at, k.kind, k.name, k.due_at from handoff.lead l join handoff.handoff h on h.lead_key = l.lead_key and h.leg = 'sdr_to_ae' join handoff.clock k on k.lead_key = l.lead_key and k.kind = 'recycle' where l.lead_key = 'd' $$,
+    $$ values ('lost', 'lost', 'lost', '2027-09-16 08:00'::timestamptz, 'recycle', 'win_back', '2027-09-16 08:00'::timestamptz) $$, 'lost: it comes back after 180 days, on the clock of Berlin');
+select is((select detail ->> 'nurture_track' from handoff.event where lead_key = 'd' and type = 'recycled'), 'win_back', 'marketing hears on which track');
+select results_eq($$ select handoff.points(l.intent, '2027-03-20 10:00', l.half_life) > 0, l.intent_since from handoff.lead l where l.lead_key = 'd' $$, $$ values (true, '2027-03-20 09:00'::timestamptz) $$, 'its intent');
+do $$ begin perform handoff.tick('2027-03-20 09:01'); end $$;
+select results_eq($$ select handoff.points(l.intent, '2027-03-20 10:00', l.half_life) from handoff.lead l where l.lead_key = 'd' $$, $$ values (0::double precision) $$, 'begins anew');
+do $$ begin
+    -- one asks again before, the others wait
+    perform pg_temp.asks('e', '2027-05-01 09:00');
+    perform handoff.tick('2027-09-16 07:59');
+end $$;
+select is(pg_temp.stays('e'), 'lead 03-01, mql 03-01, sal 03-05, sql 03-05, opportunity 03-05, lost 03-20, lead 05-01, mql 05-01, recycled 09-16', 'a signal of the path brings it back');
+select is((select stage from handoff.lead where lead_key = 'd'), 'lost', 'the last moment');
+do $$ begin perform handoff.tick('2027-09-16 08:00'); end $$;
+select is(pg_temp.stays('d'), 'lead 03-01, mql 03-01, sal 03-05, sql 03-05, opportunity 03-05, lost 03-20, lead 09-16', 'its time has come');
+select throws_ok($$ select handoff.dispose('d', 'lost', p_now => '2027-09-17') $$, 'LH041', 'the contract has no such disposition "lost"', 'nobody gives it');
+-- lost in its fourth cycle, it is nurtured until it gives a signal
+do $$ begin
+    for n in 1 .. 3 loop
+        perform pg_temp.asks('f', timestamptz '2027-10-01 09:00' + n * interval '2 months');
+        perform pg_temp.loses('{f}', timestamptz '2027-10-02 09:00' + n * interval '2 months', timestamptz '2027-10-20 09:00' + n * interval '2 months');
+    end loop;
+end $$;
+select results_eq($$ select cycle, stage from handoff.lead where lead_key = 'f' $$, $$ values (4, 'nurture') $$, 'lost four times: nurtured');
+select results_eq($$ select e.detail ->> 'from', e.detail ->> 'to', e.detail ->> 'code' from handoff.event e where e.lead_key = 'f' and e.type = 'stage' order by seq desc limit 1 $$, $$ values ('lost', 'nurture', 'exhausted') $$, 'by the path');
+-- the contract may leave it out: then stages alone say what becomes of them
+select is(handoff.draft(), 2, 'a draft');
+insert into handoff.disposition (contract_id, code, outcome, reason, recycle_path) values (2, 'lost_too', 'lost', 'x', 'win_back'), (2, 'lost_so', 'lost', 'x', null);
+insert into handoff.crm_status (contract_id, value, ord, code, stages) values (2, 'Lost', 90, 'lost', '{}');
+update handoff.recycle_path set to_stage = 'lost' where contract_id = 2 and name = 'win_back';
+select results_eq($$ select object, message from handoff.validate(2) where severity = 'error' order by 1, 2 $$, $$ values
+    ('crm status "Lost"', 'means disposition "lost", which nobody gives'),
+    ('disposition "lost_so"', 'is not the only one that says what follows a lost opportunity'),
+    ('disposition "lost_so"', 'says what follows a lost opportunity, without a path'),
+    ('disposition "lost_too"', 'is not the only one that says what follows a lost opportunity'),
+    ('recycle path "win_back"', 'returns leads to "lost", where they rest') $$, 'validate() knows what makes no sense');
 select is_empty('select * from pg_temp.broken()', 'nothing is broken');
 
 select * from finish();
