@@ -239,6 +239,7 @@ lh_correct_outcome(LhDecision *decision, LhLeadHandoff *handoff, const char *out
 	handoff->h.code = pstrdup(outcome);
 	handoff->h.disposed_at = decision->now;
 	handoff->h.closed_at = decision->now;
+	handoff->h.recycle_due_at = LH_NOT_YET;
 	lh_handoff_event(decision, handoff, "closed", actor, NULL)->notify = "handoff.disposed";
 }
 

@@ -215,25 +215,33 @@ lh_resting_path(const LhDecision *decision)
 }
 
 /*
- * A stage that sales doesn't own ends the handoff.  One that ended by age comes back by the path of those who
- * never answered, what was lost by its own.
+ * One that ended by age comes back by the path of those who never answered, what was lost by its own; what was
+ * recycled for a reason does by that one's, see act.c.
  */
+static void
+rest(Journey *journey, LhLeadHandoff *handoff, bool by_age)
+{
+	const LhHandoff *h = &handoff->h;
+	bool		is_lost = strcmp(h->outcome, "lost") == 0;
+	const LhDisposition *disposition = is_lost || (by_age && strcmp(h->outcome, "recycle") == 0) ?
+		lh_disposition_of(journey->decision->contract, h->code, h->outcome) : NULL;
+
+	if (disposition != NULL)
+		lh_start_recycle(journey, handoff, disposition->recycle_path, LH_NOT_YET);
+}
+
+/* A stage that sales doesn't own ends the handoff. */
 static void
 leave_sales(Journey *journey, LhCause cause, const char *code)
 {
 	LhDecision *decision = journey->decision;
 	LhLeadHandoff *handoff = lh_open_handoff(decision->lead);
-	const LhDisposition *disposition;
 
 	if (handoff == NULL || strcmp(stage_of(decision)->owner, "sales") == 0)
 		return;
 	lh_close_handoff(decision, handoff, outcome_of(decision, cause), code == NULL ? lh_cause_name(cause) : code,
 					 NULL, journey->actor);
-	if (strcmp(handoff->h.outcome, "lost") != 0 && (cause != LH_DUE || strcmp(handoff->h.outcome, "recycle") != 0))
-		return;
-	disposition = lh_disposition_of(decision->contract, handoff->h.code, handoff->h.outcome);
-	if (disposition != NULL)
-		lh_start_recycle(journey, handoff, disposition->recycle_path, LH_NOT_YET);
+	rest(journey, handoff, cause == LH_DUE);
 }
 
 /*
@@ -255,7 +263,10 @@ revise(Journey *journey, LhCause cause)
 			lh_reopen_handoff(decision, last, "reopened");
 	}
 	else if ((cause == LH_WON || cause == LH_LOST) && strcmp(last->h.outcome, outcome_of(decision, cause)) != 0)
+	{
 		lh_correct_outcome(decision, last, outcome_of(decision, cause), journey->actor);
+		rest(journey, last, false);
+	}
 }
 
 /* ord 0 is a move that no transition made: by the stage's own age limit, or by hand. */

@@ -99,6 +99,24 @@ select is((select stage from handoff.lead where lead_key = 'd'), 'lost', 'the la
 do $$ begin perform handoff.tick('2027-09-16 08:00'); end $$;
 select is(pg_temp.stays('d'), 'lead 03-01, mql 03-01, sal 03-05, sql 03-05, opportunity 03-05, lost 03-20, lead 09-16', 'its time has come');
 select throws_ok($$ select handoff.dispose('d', 'lost', p_now => '2027-09-17') $$, 'LH041', 'the contract has no such disposition "lost"', 'nobody gives it');
+-- opened again: the day to come back on is void; lost again, there is a new one; won after all, there is none
+do $$ begin
+    insert into crm.lead values ('g', 'g@g.de', 'g', 'DE', 'Software', 'C-Level', 500, '2027-09-20 08:00');
+    perform pg_temp.asks('g', '2027-09-20 09:00');
+    perform pg_temp.loses('{g}', '2027-09-21 09:00', '2027-09-22 09:00');
+end $$;
+create function pg_temp.deal_of_g(closed timestamptz, won boolean, at timestamptz) returns text language plpgsql as $$ begin
+    update crm.opp set closed_at = closed, is_closed = closed is not null, is_won = won where id like 'g%';
+    perform handoff.tick(at);
+    return (select concat_ws(' ', l.stage, h.outcome, h.recycle_due_at::date, k.due_at::date) from handoff.lead l join handoff.handoff h on h.lead_key = l.lead_key and h.leg = 'sdr_to_ae'
+            left join handoff.clock k on k.lead_key = l.lead_key and k.kind = 'recycle' where l.lead_key = 'g');
+end $$;
+select is(pg_temp.deal_of_g('2027-09-22 09:00', false, '2027-09-22 10:00'), 'lost lost 2028-03-20 2028-03-20', 'lost');
+select is(pg_temp.deal_of_g(null, false, '2027-09-23 09:00'), 'opportunity', 'opened again');
+select is(pg_temp.deal_of_g('2027-09-24 09:00', false, '2027-09-24 09:00'), 'lost lost 2028-03-22 2028-03-22', 'lost again');
+select is(pg_temp.deal_of_g('2027-09-24 09:00', true, '2027-09-25 09:00'), 'customer won', 'won after all');
+select is(pg_temp.deal_of_g('2027-09-24 09:00', false, '2027-09-26 09:00'), 'lost lost 2028-03-24 2028-03-24', 'or lost after all');
+
 -- lost in its fourth cycle, it is nurtured until it gives a signal
 do $$ begin
     for n in 1 .. 3 loop

@@ -136,14 +136,14 @@ for my $name (sort keys %about)
 	is($row{'cadence of the SDR'}, sprintf('%d steps in %d business days, %d channels', scalar @cadence, 1 + $cadence[-1]{business_day}, scalar keys %channels), "$name: cadence");
 	my ($strict, $mild) = map { $_->{min_touches} } grep { $_->{name} eq 'no_response' } sort { $a->{ord} <=> $b->{ord} } @{ $definition->{work_standard} };
 	like($row{'no answer after'}, qr/^$mild touches, .* $strict$/, "$name: touches");
-	my ($lost) = grep { $_->{name} eq 'lost' } @{ $definition->{stage} };
-	is($row{'lost deals'}, "$lost->{max_age_to} after $lost->{max_age}", "$name: lost deals");
+	my ($lost) = map { my $d = $_; grep { $_->{name} eq $d->{recycle_path} } @{ $definition->{recycle_path} } } grep { $_->{outcome} eq 'lost' } @{ $definition->{disposition} };
+	is($row{'lost deals'}, "back after $lost->{delay}, or with a signal; $lost->{exhausted_to} after $lost->{max_cycles} cycles", "$name: lost deals");
 	is_deeply([ $row{parties} =~ /`(\w+)`/g ], $definition->{contract}{parties} // [], "$name: parties");
 	is($row{intent}, $definition->{contract}{half_life} ? "halves in $definition->{contract}{half_life}" : 'keeps its worth', "$name: intent");
 	my %metrics = map { $_->{metric} => 1 } @{ $definition->{sla} };
 	is(scalar keys %metrics, 6, "$name: all metrics");
 	my %outcomes = map { $_->{outcome} => 1 } @{ $definition->{disposition} };
-	is(scalar keys %outcomes, 6, "$name: all outcomes");
+	is(scalar keys %outcomes, 7, "$name: all outcomes");
 
 	# every field that the chapter names is declared or built in
 	my %field = map { $_->{name} => 1 } @{ $definition->{field} };
