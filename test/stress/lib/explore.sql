@@ -81,7 +81,7 @@ $$;
 insert into move (name, sql, core)
 select 'accept', 'select handoff.accept(''l'', p_now => $1)', true
 union all select 'qualify', 'select handoff.qualify(''l'', p_now => $1)', true
-union all select 'code ' || d.code, format('select handoff.override_work(''l'', %L, ''tried'', ''a note'', p_now => $1)', d.code), d.outcome <> 'withdrawn' from handoff.disposition d
+union all select 'code ' || d.code, format('select handoff.override_work(''l'', %L, ''tried'', ''a note'', p_now => $1)', d.code), d.outcome <> 'withdrawn' from handoff.disposition d where d.outcome <> 'lost'
 union all select 'plain ' || d.code, format('select handoff.dispose(''l'', %L, p_now => $1)', d.code), d.no_response from handoff.disposition d where d.needs_work is not null or d.needs_note
 union all select 'until ' || min(d.code), format('select handoff.recycle(''l'', %L, ''a note'', until => $1 + interval ''3 days'', p_now => $1)', min(d.code)), false
           from handoff.disposition d where d.outcome = 'recycle' and d.needs_work is null
@@ -328,7 +328,10 @@ begin
           and e.detail ->> 'code' is distinct from 'exhausted'
           -- taken back: where it came from
           and not (e.detail ->> 'event' = 'undisposed' and (e.detail ->> 'from', e.detail ->> 'to') = (
-              select b.detail ->> 'to', b.detail ->> 'from' from handoff.event b where b.lead_key = 'l' and b.type = 'stage' and b.seq < e.seq order by b.seq desc limit 1));
+              -- where all cycles are used up, two moves are taken back
+              select b.detail ->> 'to', f.detail ->> 'from' from handoff.event b
+              join handoff.event f on f.lead_key = 'l' and f.type = 'stage' and f.recorded_at = b.recorded_at
+              where b.lead_key = 'l' and b.type = 'stage' and b.seq < e.seq order by b.seq desc, f.seq limit 1));
 end $$;
 
 -- What doctor() says of a state, and whether deciding it again leaves a trace. It is settled first: that intent was reset is told a second
@@ -459,7 +462,7 @@ create function pg_temp.promise(state text) returns numeric language sql as $$
     select ((select count(*) from handoff.transition t
              where t.from_stage = split_part($1, ' ', 1) and not exists (select from covered where what = 'transition ' || t.ord))
             + (select count(*) from handoff.sla a where $1 like '% - ' || a.leg || '%' and not exists (select from covered where what = 'sla ' || a.name)) / 2.0
-            + (select count(*) from handoff.disposition d where $1 like '% - ' || d.leg || '%' and not exists (select from covered where what = 'code ' || d.code))
+            + (select count(*) from handoff.disposition d where $1 like '% - ' || d.leg || '%' and d.outcome <> 'lost' and not exists (select from covered where what = 'code ' || d.code))
             + (select count(*) from (values ('opted out', 'gate opt_out'), ('test', 'gate test_or_staff'), ('no email', 'event blocked'), ('on hold', 'gate account_on_hold'), ('on hold', 'gate on_hold')) f (flag, what)
                join handoff.stage s on s.is_default and s.name = split_part($1, ' ', 1)
                where $1 like '% - %' || f.flag || '%' and f.what in (select 'gate ' || g.code from handoff.gate g union all select 'event blocked')
@@ -490,7 +493,7 @@ create function pg_temp.uncovered() returns setof text language sql as $$
         select 'transition ' || t.ord as what from handoff.transition t
         union all select 'stage ' || s.name from handoff.stage s where not s.is_default
         union all select 'left ' || s.name from handoff.stage s where not s.is_terminal
-        union all select 'code ' || d.code from handoff.disposition d
+        union all select 'code ' || d.code from handoff.disposition d where d.outcome <> 'lost'
         union all select 'accepted ' || a from handoff.contract c, unnest(c.accept_on) a
         union all select 'path ' || p.name from handoff.recycle_path p
         union all select 'exhausted'
