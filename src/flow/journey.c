@@ -260,10 +260,7 @@ revise(Journey *journey, LhCause cause)
 	if (cause == LH_OPPORTUNITY && strcmp(stage_of(decision)->owner, "sales") == 0)
 	{
 		if (lh_other_open(decision, last->h.leg) == NULL)
-		{
 			lh_reopen_handoff(decision, last, "reopened");
-			lh_worked(decision);	/* what was done while it was over */
-		}
 	}
 	else if ((cause == LH_WON || cause == LH_LOST) && strcmp(last->h.outcome, outcome_of(decision, cause)) != 0)
 	{
