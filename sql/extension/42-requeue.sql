@@ -67,8 +67,9 @@ begin
         update handoff.stage_history h set left_at = m.at
         from lead_moved m where h.lead_key = m.lead_key and h.left_at is null
     ), begun as (
-        insert into handoff.stage_history (lead_key, seq, stage, owner, entered_at, consistent)
-        select lead_key, last_seq, to_stage, owner, at, true from lead_moved
+        insert into handoff.stage_history (lead_key, seq, stage, owner, contract_id, entered_at, month, consistent)
+        select lead_key, last_seq, to_stage, owner, map_stages.version, at, date_trunc('month', at at time zone reporting_zone)::date, true
+        from lead_moved
     ), stopped as (
         delete from handoff.clock k using lead_moved m
         where k.lead_key = m.lead_key and k.handoff_no = 0 and k.kind = 'stage_age' and k.name <> m.to_stage

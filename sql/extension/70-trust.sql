@@ -508,6 +508,16 @@ begin
           select 'link', k.source, k.link_key, count(distinct k.lead_key), min(k.lead_key)
           from handoff.opportunity_link k where k.link_key is not null group by 2, 3 having count(distinct k.lead_key) > 1) d
     union all
+    -- 21 months are those of the moments, by the zone of the contract
+    select 21, 'error', format('lead "%s": the month of %s is %s, not %s', m.lead_key, m.what, m.month, m.should),
+           'Somebody wrote to the tables of schema handoff by hand, or the server''s time-zone data has changed: the months of reports are as they were then.'
+    from (select h.lead_key, format('handoff %s', h.handoff_no) as what, h.month, date_trunc('month', h.handed_at at time zone c.reporting_zone)::date as should
+          from handoff.handoff h join handoff.contract c on c.contract_id = h.contract_id
+          union all
+          select s.lead_key, format('its stay in "%s"', s.stage), s.month, date_trunc('month', s.entered_at at time zone c.reporting_zone)::date
+          from handoff.stage_history s join handoff.contract c on c.contract_id = s.contract_id) m
+    where m.month <> m.should
+    union all
     -- 19 handoffs know their opportunities
     select f.* from handoff.revenue_faults() f
     union all

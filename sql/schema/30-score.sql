@@ -133,7 +133,9 @@ create table handoff.stage_history (
     seq        bigint not null,
     stage      text not null,
     owner      text not null,
+    contract_id int not null,
     entered_at timestamptz not null,
+    month      date not null,
     left_at    timestamptz,
     consistent boolean not null,
     undone     boolean not null default false,
@@ -144,7 +146,9 @@ comment on column handoff.stage_history.lead_key is 'Lead.';
 comment on column handoff.stage_history.seq is 'Number of the event that began the stay.';
 comment on column handoff.stage_history.stage is 'Stage.';
 comment on column handoff.stage_history.owner is 'Who owned leads in that stage under the contract then in force.';
+comment on column handoff.stage_history.contract_id is 'That version of it.';
 comment on column handoff.stage_history.entered_at is 'When the stay began.';
+comment on column handoff.stage_history.month is 'First day of the month of entered_at in the reporting zone of that contract.';
 comment on column handoff.stage_history.left_at is 'When it ended; NULL: still there.';
 comment on column handoff.stage_history.consistent is 'The stage''s entry criteria and required fields held at entry.';
 

@@ -127,10 +127,12 @@ create table handoff.handoff (
     intent            numeric not null,
     score             bigint not null,
     segment           text,
+    lead_source       text,
     trigger           text not null,
     trigger_at        timestamptz not null,
     seen_at           timestamptz,
     handed_at         timestamptz not null,
+    month             date not null,
     incomplete        boolean not null,
     route             text,
     pool              text,
@@ -188,10 +190,12 @@ comment on column handoff.handoff.fit is 'Its fit at that moment, in points.';
 comment on column handoff.handoff.intent is 'Its intent at that moment, in points.';
 comment on column handoff.handoff.score is 'Its score at that moment, in points.';
 comment on column handoff.handoff.segment is 'Its derived field segment at that moment; NULL: none.';
+comment on column handoff.handoff.lead_source is 'Its field lead_source at that moment; NULL: it had none, or its contract declares no such text field.';
 comment on column handoff.handoff.trigger is 'What qualified it: row, activity, review, contract, manual.';
 comment on column handoff.handoff.trigger_at is 'Time of that input: where speed-to-lead begins. Of a row that was there before its source was attached, and has neither created_at nor version: when it was captured.';
 comment on column handoff.handoff.seen_at is 'When that input was captured (clock time); of a cycle that began by itself, when it began; not after handed_at. NULL: not known.';
 comment on column handoff.handoff.handed_at is 'When the leg was passed (the decision''s now). The cohort of the handoff in KPIs.';
+comment on column handoff.handoff.month is 'That cohort: first day of the month of handed_at in the reporting zone of the contract.';
 comment on column handoff.handoff.incomplete is 'Handed over although required fields were missing, after the longest wait.';
 comment on column handoff.handoff.route is 'Route that found the present owner; while nobody has it, the one it waits for (NULL: all were passed over).';
 comment on column handoff.handoff.pool is 'Pool that the present owner was picked from, NULL: none; while nobody has it, the one it waits for.';

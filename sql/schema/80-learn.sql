@@ -18,7 +18,7 @@ select h.lead_key,
        h.contract_id,
        h.origin,
        h.origin in ('contract', 'self_booked') and h.outcome is distinct from 'withdrawn' as counted,
-       date_trunc('month', h.handed_at at time zone c.reporting_zone)::date as month,
+       h.month,
        h.band,
        h.segment,
        h.route,
@@ -67,7 +67,16 @@ select h.lead_key,
        h.contacts,
        cardinality(h.channels) as channels,
        c.calendar,
-       h.undone
+       h.undone,
+       h.lead_source,
+       h.incomplete,
+       h.unassigned_reason,
+       (h.handed_at at time zone c.reporting_zone)::date as handed_date,
+       case when h.accepted_at is not null then least(h.qualified_at, case h.outcome when 'next_leg' then h.closed_at end) end as qualified_at,
+       h.accepted_at,
+       h.opportunity_at,
+       h.won_at,
+       h.lead_key || '/' || h.handoff_no as handoff_id
 from handoff.handoff h
 join handoff.contract c on c.contract_id = h.contract_id
 cross join lateral (select (select handoff.view_time()) as now) t;
@@ -125,6 +134,15 @@ comment on column handoff.fact_handoff.contacts is 'Two-way contacts among them.
 comment on column handoff.fact_handoff.channels is 'Over how many channels.';
 comment on column handoff.fact_handoff.calendar is 'Calendar of its contract; NULL: none, all time counts.';
 comment on column handoff.fact_handoff.undone is 'How many dispositions that had ended it were taken back.';
+comment on column handoff.fact_handoff.lead_source is 'The lead''s field lead_source at handed_at; NULL: none.';
+comment on column handoff.fact_handoff.incomplete is 'Handed over although required fields were missing.';
+comment on column handoff.fact_handoff.unassigned_reason is 'Why nobody has it, a coded reason; NULL: somebody has, or had it to its end.';
+comment on column handoff.fact_handoff.handed_date is 'Date of handed_at in the reporting zone of its contract: the day in handoff.axis_date.';
+comment on column handoff.fact_handoff.qualified_at is 'Of an accepted one: when it was qualified for the next leg, by qualify() or by passing it; NULL: it was not.';
+comment on column handoff.fact_handoff.accepted_at is 'When sales accepted it; NULL: it did not.';
+comment on column handoff.fact_handoff.opportunity_at is 'Creation of the first opportunity that is counted for it; NULL: none is.';
+comment on column handoff.fact_handoff.won_at is 'When such an opportunity was won; NULL: none was.';
+comment on column handoff.fact_handoff.handoff_id is 'Lead and number as one key: lead_key, /, handoff_no.';
 
 create view handoff.fact_clock as
 select f.lead_key,
@@ -189,7 +207,9 @@ select f.lead_key,
                - handoff.open_seconds(w.calendar, w.hours, w.zone, k.due_at, t.now))::numeric
        end as remaining_business_seconds,
        case when k.next_at is not null then k.next_step end as next_step,
-       k.next_at
+       k.next_at,
+       f.route,
+       f.lead_source
 from handoff.clock k
 join handoff.fact_handoff f on f.lead_key = k.lead_key and f.handoff_no = k.handoff_no
 join handoff.sla s on s.contract_id = f.contract_id and s.name = k.name
@@ -232,6 +252,8 @@ comment on column handoff.fact_clock.remaining_seconds is 'Elapsed time from han
 comment on column handoff.fact_clock.remaining_business_seconds is 'The same in open time of its hours.';
 comment on column handoff.fact_clock.next_step is 'Next step of its escalation; NULL: there is none left.';
 comment on column handoff.fact_clock.next_at is 'When that comes.';
+comment on column handoff.fact_clock.route is 'Route that found the handoff''s present owner; NULL: nobody was found.';
+comment on column handoff.fact_clock.lead_source is 'Field lead_source of the handoff; NULL: none.';
 
 -- The rates of the kpi_ views, one row each: the facts they count, the criteria of numerator,
 -- denominator and open ones, and the same in words. A dimension in place of "month" makes a view.
@@ -283,6 +305,27 @@ begin
                 'held', 'held or no_show', 'is_open and booked and not held and not no_show',
                 'handoffs with a meeting held', 'handoffs with a meeting held or missed by the lead',
                 'open handoffs with a meeting booked and neither held nor missed so far, not in the denominator'),
+            ('handoff', 'qualified_30',
+                'accepted_at <= now - interval ''720 hours'' and qualified_at <= accepted_at + interval ''720 hours''',
+                'accepted_at <= now - interval ''720 hours''', 'accepted_at > now - interval ''720 hours''',
+                'handoffs qualified for the next leg, or passed on over it, within 30 days of acceptance (SAL to SQL)',
+                'handoffs accepted at least 30 days ago', 'handoffs accepted since, not in the denominator'),
+            ('handoff', 'qualified_60',
+                'accepted_at <= now - interval ''1440 hours'' and qualified_at <= accepted_at + interval ''1440 hours''',
+                'accepted_at <= now - interval ''1440 hours''', 'accepted_at > now - interval ''1440 hours''',
+                'handoffs qualified for the next leg, or passed on over it, within 60 days of acceptance',
+                'handoffs accepted at least 60 days ago', 'handoffs accepted since, not in the denominator'),
+            ('handoff', 'qualified_90',
+                'accepted_at <= now - interval ''2160 hours'' and qualified_at <= accepted_at + interval ''2160 hours''',
+                'accepted_at <= now - interval ''2160 hours''', 'accepted_at > now - interval ''2160 hours''',
+                'handoffs qualified for the next leg, or passed on over it, within 90 days of acceptance',
+                'handoffs accepted at least 90 days ago', 'handoffs accepted since, not in the denominator'),
+            ('handoff', 'incomplete_rate',
+                'incomplete', 'true', 'false',
+                'handoffs handed over although required fields were missing', 'all handoffs', 'none, it is known at once'),
+            ('handoff', 'unassigned_rate',
+                'not assigned', 'true', 'is_open and not assigned',
+                'handoffs that have never had an owner', 'all handoffs', 'open handoffs without one so far, in the denominator'),
             ('handoff', 'recycle_rate',
                 'recycled', 'accepted or rejected', 'is_open',
                 'handoffs closed as recycle', 'accepted and rejected handoffs', 'open handoffs; the accepted ones are in the denominator'),
@@ -334,27 +377,36 @@ begin
     for view_name, dimension, meaning in values
         ('kpi_month', 'month', 'Cohort: first day of the month of handed_at in the reporting zone of the handoff''s contract.'),
         ('kpi_band', 'band', 'Band at handed_at; NULL: none.'),
-        ('kpi_pool', 'pool', 'Pool that the present owner was picked from; NULL: none.')
+        ('kpi_pool', 'pool', 'Pool that the present owner was picked from; NULL: none.'),
+        ('kpi_rep', 'rep', 'Present owner, after closing the last one; of SLA clocks whose they are. NULL: nobody.'),
+        ('kpi_route', 'route', 'Route that found the present owner; NULL: nobody was found.'),
+        ('kpi_source', 'lead_source', 'Field lead_source of the lead at handed_at; NULL: none, or the contract declares no such text field.'),
+        ('kpi_segment', 'segment', 'Derived field segment at handed_at; NULL: none.'),
+        ('kpi_version', 'contract_id', 'Version of the contract that it was handed over under.'),
+        ('kpi_leg', null, null)
     loop
         execute format(
             'create view handoff.%1$I as'
-            ' select c.%2$I, c.leg, s.cycle, sum(c.handed)::bigint as handed %5$s'
+            ' select %2$s c.leg, s.cycle, sum(c.handed)::bigint as handed %6$s'
             ' from ('
-            '     select %2$I, leg, cycle = 1 as is_first, count(*) as handed %3$s'
-            '     from handoff.fact_handoff where counted group by 1, 2, 3'
+            '     select %3$s f.leg, f.cycle = 1 as is_first, count(*) as handed %4$s'
+            '     from (select f.*, (select handoff.view_time()) as now from handoff.fact_handoff f where f.counted) f'
+            '     group by %3$s f.leg, is_first'
             '     union all'
-            '     select %2$I, leg, cycle = 1, 0 %4$s'
-            '     from handoff.fact_clock where counted group by 1, 2, 3'
+            '     select %3$s f.leg, f.cycle = 1 as is_first, 0 %5$s'
+            '     from handoff.fact_clock f where f.counted group by %3$s f.leg, is_first'
             ' ) c'
             ' join (values (''all''), (''first'')) s (cycle) on s.cycle = ''all'' or c.is_first'
-            ' group by 1, 2, 3', view_name, dimension, handoffs, clocks, rates);
+            ' group by %2$s c.leg, s.cycle', view_name, 'c.' || quote_ident(dimension) || ',', 'f.' || quote_ident(dimension) || ',', handoffs, clocks, rates);
         execute format(comments, view_name);
         execute format(
-            'comment on view handoff.%1$I is ''KPIs of handoffs by %2$s, leg and cycle: those of origin contract and self_booked that were not withdrawn. Formulas: docs/learn.md.'';'
-            'comment on column handoff.%1$I.%2$I is %3$L;'
+            'comment on view handoff.%1$I is ''KPIs of handoffs by %2$sleg and cycle: those of origin contract and self_booked that were not withdrawn. Formulas: docs/learn.md.'';'
             'comment on column handoff.%1$I.leg is ''Leg.'';'
             'comment on column handoff.%1$I.cycle is ''first: only handoffs of a lead''''s first cycle; all: those and the later ones. Don''''t add the two.'';'
-            'comment on column handoff.%1$I.handed is ''Handoffs.'';', view_name, dimension, meaning);
+            'comment on column handoff.%1$I.handed is ''Handoffs.'';', view_name, replace(dimension, '_', ' ') || ', ');
+        if dimension is not null then
+            execute format('comment on column handoff.%I.%I is %L', view_name, dimension, meaning);
+        end if;
     end loop;
 end
 $views$;

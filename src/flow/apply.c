@@ -155,12 +155,13 @@ static LhStatement resume_stays = {
 };
 
 static LhStatement begin_stays = {
-	"insert into handoff.stage_history (lead_key, seq, stage, owner, entered_at, left_at, consistent) "
-	"select u.lead_key, u.seq, u.stage, u.owner, u.entered_at, u.left_at, u.consistent "
-	"from unnest($1, $2, $3, $4, $5, $6, $7) as u(lead_key, seq, stage, owner, entered_at, left_at, consistent)",
-	7,
+	"insert into handoff.stage_history (lead_key, seq, stage, owner, contract_id, entered_at, month, left_at, consistent) "
+	"select u.lead_key, u.seq, u.stage, u.owner, u.contract_id, u.entered_at, u.month, u.left_at, u.consistent "
+	"from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+	"as u(lead_key, seq, stage, owner, contract_id, entered_at, month, left_at, consistent)",
+	9,
 	{
-		TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
+		TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, DATEARRAYOID,
 		TIMESTAMPTZARRAYOID, BOOLARRAYOID
 	},
 	.plain = true
@@ -248,7 +249,9 @@ add_stays(LhRows *resumed, LhRows *ended, LhRows *begun, const LhBatchLead *slot
 		lh_put_bigint(&row, stay->seq);
 		lh_put_text(&row, stay->stage);
 		lh_put_text(&row, stay->owner);
+		lh_put_int(&row, stay->contract_id);
 		lh_put_time(&row, stay->entered_at);
+		lh_put(&row, DateADTGetDatum(stay->month), false);
 		lh_put_time_unless(&row, following == NULL ? DT_NOEND : following->entered_at, DT_NOEND);
 		lh_put(&row, BoolGetDatum(stay->consistent), false);
 		lh_rows_put(begun, &row);

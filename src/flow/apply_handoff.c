@@ -17,8 +17,8 @@
 /* Handoffs ----------------------------------------------------------------------------------- */
 
 #define HANDOFF_COLUMNS \
-	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, trigger, " \
-	"trigger_at, seen_at, handed_at, incomplete, route, pool, rep, assigned_at, owner_since, assignments, hops, fallback_at, unassigned_reason, delivered_at, " \
+	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, lead_source, trigger, " \
+	"trigger_at, seen_at, handed_at, month, incomplete, route, pool, rep, assigned_at, owner_since, assignments, hops, fallback_at, unassigned_reason, delivered_at, " \
 	"touches, contacts, channels, first_touch_at, first_touch_business_seconds, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
 	"accepted_how, qualified_at, disposed_at, outcome, code, note, override_reason, recycle_due_at, closed_at, undone, undone_at, undone_stage, held_at, signal_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
 

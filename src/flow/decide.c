@@ -19,6 +19,7 @@
 #include "json.h"
 #include "sql.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -97,8 +98,21 @@ lh_get_text_field(const LhDecision *decision, const char *field)
 {
 	int			i = lh_fieldset_find(decision->contract->lead_set, field);
 
-	return i < 0 || decision->lead->row->isnull[i] ? NULL :
+	return i < 0 || decision->contract->lead_set->fields[i].type != LH_TEXT || decision->lead->row->isnull[i] ? NULL :
 		TextDatumGetCString(decision->lead->row->values[i]);
+}
+
+/* The first day of the month of a moment, in the contract's zone, which is set: a cohort of reports. */
+DateADT
+lh_first_of_month(TimestampTz at)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+
+	if (timestamp2tm(at, &tz, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
+	return date2j(tm.tm_year, tm.tm_mon, 1) - POSTGRES_EPOCH_JDATE;
 }
 
 static void

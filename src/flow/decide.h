@@ -377,7 +377,9 @@ typedef struct LhStay
 	int64		seq;
 	const char *stage;
 	const char *owner;
+	int			contract_id;
 	TimestampTz entered_at;
+	DateADT		month;			/* of that, its first day */
 	bool		consistent;
 } LhStay;
 
@@ -421,6 +423,7 @@ extern TimestampTz lh_after(TimestampTz at, const Interval *span);
 extern void lh_set_text_field(LhDecision *decision, const char *field, const char *value);
 extern void lh_set_bigint_field(LhDecision *decision, const char *field, int64 value);
 extern char *lh_get_text_field(const LhDecision *decision, const char *field);
+extern DateADT lh_first_of_month(TimestampTz at);
 extern bool lh_same_text(const char *a, const char *b); /* NULL is the same as NULL only */
 extern bool lh_same_texts(char *const *a, int na, char *const *b, int nb);
 

@@ -179,8 +179,10 @@ lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *
 	h->intent = decision->score->intent_points;
 	h->score = lead->score;
 	h->segment = lh_get_text_field(decision, "segment");
+	h->lead_source = lh_get_text_field(decision, "lead_source");
 	set_trigger(decision, h);
 	h->handed_at = decision->now;
+	h->month = lh_first_of_month(decision->now);
 	h->incomplete = incomplete;
 	h->booked_at = leg == 0 ? booked_before(decision) : LH_NOT_YET;
 	h->origin = h->booked_at != LH_NOT_YET && strcmp(origin, "contract") == 0 ?

@@ -99,7 +99,9 @@ begin_stay(LhDecision *decision, int to, bool consistent)
 	stay->seq = decision->lead->last_seq;
 	stay->stage = stage->name;
 	stay->owner = stage->owner;
+	stay->contract_id = decision->contract->contract_id;
 	stay->entered_at = decision->now;
+	stay->month = lh_first_of_month(decision->now);
 	stay->consistent = consistent;
 	decision->effects->stays = lappend(decision->effects->stays, stay);
 	set_stage(decision, to, decision->now);

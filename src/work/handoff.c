@@ -38,10 +38,12 @@ static const HandoffColumn columns[] = {
 	COLUMN(intent, LH_NUMERIC),
 	COLUMN(score, LH_BIGINT),
 	COLUMN(segment, LH_TEXT),
+	COLUMN(lead_source, LH_TEXT),
 	COLUMN(trigger, LH_TEXT),
 	COLUMN(trigger_at, LH_TIMESTAMPTZ),
 	COLUMN(seen_at, LH_TIMESTAMPTZ),
 	COLUMN(handed_at, LH_TIMESTAMPTZ),
+	COLUMN(month, LH_DATE),
 	COLUMN(incomplete, LH_BOOLEAN),
 	COLUMN(route, LH_TEXT),
 	COLUMN(pool, LH_TEXT),
@@ -113,6 +115,9 @@ get(const LhHandoff *handoff, const HandoffColumn *column, Datum *value)
 		case LH_TIMESTAMPTZ:
 			*value = TimestampTzGetDatum(*(TimestampTz *) at);
 			return *(TimestampTz *) at != LH_NOT_YET;
+		case LH_DATE:
+			*value = DateADTGetDatum(*(DateADT *) at);
+			return *(DateADT *) at != DATEVAL_NOEND;
 		case LH_TEXT_ARRAY:
 			*value = lh_text_array(((LhTexts *) at)->values, ((LhTexts *) at)->n);
 			return true;
@@ -165,6 +170,9 @@ set(LhHandoff *handoff, const HandoffColumn *column, Datum value)
 		case LH_TIMESTAMPTZ:
 			*(TimestampTz *) at = DatumGetTimestampTz(value);
 			break;
+		case LH_DATE:
+			*(DateADT *) at = DatumGetDateADT(value);
+			break;
 		case LH_TEXT_ARRAY:
 			deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
 							  &elements, NULL, &texts->n);
@@ -185,6 +193,8 @@ lh_handoff_init(LhHandoff *handoff)
 	{
 		if (columns[i].type == LH_TIMESTAMPTZ)
 			*(TimestampTz *) member(handoff, &columns[i]) = LH_NOT_YET;
+		if (columns[i].type == LH_DATE)
+			*(DateADT *) member(handoff, &columns[i]) = DATEVAL_NOEND;
 		if (columns[i].type == LH_NUMERIC)
 			*(double *) member(handoff, &columns[i]) = get_float8_nan();
 	}

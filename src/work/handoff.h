@@ -9,6 +9,7 @@
 
 #include "json.h"
 #include "rules/fields.h"
+#include "utils/date.h"
 
 /* A moment that has not come: NULL in the table, as is a number that is NaN. */
 #define LH_NOT_YET	DT_NOEND
@@ -32,10 +33,12 @@ typedef struct LhHandoff
 	double		intent;
 	int64		score;
 	char	   *segment;
+	char	   *lead_source;
 	char	   *trigger;
 	TimestampTz trigger_at;
 	TimestampTz seen_at;
 	TimestampTz handed_at;
+	DateADT		month;			/* its first day; DATEVAL_NOEND: not handed over yet */
 	bool		incomplete;
 	char	   *route;
 	char	   *pool;

@@ -35,9 +35,9 @@ insert into handoff.lead (lead_key, source, raw_key, account_key, contract_id, s
 select lead_key, 'crm.lead', lead_key, account_key, 1, 'lead', at, '{}', 7, half_life, handoff.heat(points::float8, at, half_life), '{}',
        0, 'B', '{}', 1, at, 'activity', at, at, at, case when deleted then at end, 1
 from truth;
-insert into handoff.handoff (lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, fit, intent, score, trigger, trigger_at, handed_at,
+insert into handoff.handoff (lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, fit, intent, score, trigger, trigger_at, handed_at, month,
                              incomplete, rep, assignments, touches, contacts, channels, no_show, closed_at)
-select lead_key, n, 1, 'mql_to_sdr', 1, 'contract', 'lead', 7, 0, 0, 'activity', at, at, false, (array['ana', 'bob'])[n], 1, 0, 0, '{}', false,
+select lead_key, n, 1, 'mql_to_sdr', 1, 'contract', 'lead', 7, 0, 0, 'activity', at, at, date_trunc('month', at), false, (array['ana', 'bob'])[n], 1, 0, 0, '{}', false,
        case when n = 1 then at end
 from truth, generate_series(1, 2) n where hashtext(lead_key) % 4 = 0 and n <= 1 + abs(hashtext(lead_key)) % 2;
 analyze handoff.lead;
