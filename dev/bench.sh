@@ -53,7 +53,6 @@ show() {
         tee -a "$LH_TMP/figures" |
         awk -F'|' '{ printf "%-4s %-58s %12s  %-10s %-8s %s\n", $1, $2, $3, $4, $5, $6 }'
 }
-not_built() { printf '%-4s not built yet (issue %s)\n' "$1" "$2"; }
 
 say "$("$BIN/postgres" --version), $(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg), scale $SCALE, fsync on"
 
@@ -290,7 +289,17 @@ if wants S6; then
     sql -v many="$many" -v few="$few" -v due="$due" -f s6_report.sql >/dev/null
     show
 fi
-if wants S7; then not_built S7 8; fi
+if wants S7; then
+    rows=$(scaled 1000000 1000)
+    fresh
+    sql -v rows="$rows" -f s7_prepare.sql >/dev/null
+    sql -f s7_questions.sql
+    for round in $(seq 1 "$ROUNDS"); do
+        sql -f s7.sql
+    done
+    sql -v rows="$rows" -f s7_report.sql >/dev/null
+    show
+fi
 if wants S8; then
     rows=$(scaled 1000000 10000)
     fresh

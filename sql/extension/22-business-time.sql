@@ -86,6 +86,11 @@ create function handoff.open_seconds(calendar text, hours handoff.schedule, zone
 comment on function handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz) is
     'Seconds of open time from a to b as clocks of SLAs count it: of a calendar (NULL, or there is none of that name: no holidays) with other weekly hours (NULL: its own), which are meant in another time zone (NULL: in theirs); elapsed time where there are no hours at all. 0 if b is not later; NULL if a or b is NULL or not finite. Error 22023: this server doesn''t know the zone. Internal to views.';
 
+create function handoff.open_seconds(calendar text, hours handoff.schedule, zone text, a timestamptz, b timestamptz, pauses tstzmultirange) returns double precision
+    language c stable parallel safe as 'MODULE_PATHNAME', 'lh_sql_open_seconds';
+comment on function handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz, tstzmultirange) is
+    'The same without what lies in pauses, of which the last may go on. Internal to views.';
+
 create function handoff.canonical_hours(hours text) returns text
     language c immutable strict parallel safe as 'MODULE_PATHNAME', 'lh_canonical_hours';
 comment on function handoff.canonical_hours(text) is
@@ -309,6 +314,7 @@ revoke all on function handoff.business_day_end(text, timestamptz, int) from pub
 revoke all on function handoff.business_day(handoff.schedule, timestamptz) from public;
 revoke all on function handoff.business_day_end(handoff.schedule, timestamptz, int) from public;
 revoke all on function handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz) from public;
+revoke all on function handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz, tstzmultirange) from public;
 revoke all on function handoff.canonical_hours(text) from public;
 revoke all on function handoff.need_calendar(text) from public;
 revoke all on function handoff.calendars_changed() from public;

@@ -125,8 +125,10 @@ create function handoff.reader_views() returns text[]
     language sql immutable parallel safe
     set search_path = pg_catalog, pg_temp
 return array[
-    'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_month', 'kpi_pool', 'on_cadence', 'pipeline_attribution', 'pipeline_influence',
-    'rejection_reason', 'response_split', 'sla_attainment', 'source_health', 'speed_to_lead', 'win_rate'
+    'axis_band', 'axis_code', 'axis_date', 'axis_leg', 'axis_pool', 'axis_route', 'axis_segment', 'axis_source', 'axis_stage', 'axis_version',
+    'error_rate', 'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_leg', 'kpi_month', 'kpi_pool', 'kpi_route', 'kpi_segment', 'kpi_source',
+    'kpi_version', 'maturity', 'on_cadence', 'pipeline_attribution', 'pipeline_influence', 'recycle_conversion', 'rejection_reason',
+    'response_split', 'sla_attainment', 'source_health', 'speed_to_lead', 'stage_consistency', 'time_in_stage', 'win_rate'
 ];
 comment on function handoff.reader_views() is
     'Views that hold no personal data: what access reader may read.';
@@ -147,7 +149,8 @@ begin
     end loop;
     -- what the views call, which their reader must be allowed to
     execute format('grant execute on function handoff.view_time(), handoff.kaplan_meier(double precision, boolean, double precision[]),'
-                   ' handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz) to %I', role_name);
+                   ' handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz),'
+                   ' handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz, tstzmultirange) to %I', role_name);
 end
 $$;
 comment on function handoff.grant_views(text) is

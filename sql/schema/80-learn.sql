@@ -43,9 +43,9 @@ select h.lead_key,
        h.no_show,
        h.opportunity_at is not null as opportunity,
        h.won_at is not null as won,
-       h.handed_at + interval '720 hours' <= t.now as mature_30,
-       h.handed_at + interval '1440 hours' <= t.now as mature_60,
-       h.handed_at + interval '2160 hours' <= t.now as mature_90,
+       h.handed_at <= t.ago_30 as mature_30,
+       h.handed_at <= t.ago_60 as mature_60,
+       h.handed_at <= t.ago_90 as mature_90,
        (h.accepted_at <= h.handed_at + interval '720 hours') is true as accepted_30,
        (h.opportunity_at <= h.handed_at + interval '720 hours') is true as opportunity_30,
        (h.opportunity_at <= h.handed_at + interval '1440 hours') is true as opportunity_60,
@@ -79,7 +79,11 @@ select h.lead_key,
        h.lead_key || '/' || h.handoff_no as handoff_id
 from handoff.handoff h
 join handoff.contract c on c.contract_id = h.contract_id
-cross join lateral (select (select handoff.view_time()) as now) t;
+-- each is computed once a query
+cross join lateral (select (select handoff.view_time()) as now,
+                           (select handoff.view_time() - interval '720 hours') as ago_30,
+                           (select handoff.view_time() - interval '1440 hours') as ago_60,
+                           (select handoff.view_time() - interval '2160 hours') as ago_90) t;
 comment on view handoff.fact_handoff is 'One row a handoff of any origin: its dimensions, and what it counts for in KPIs. Holds lead keys.';
 comment on column handoff.fact_handoff.lead_key is 'Lead.';
 comment on column handoff.fact_handoff.handoff_no is 'Number within the lead, from 1.';
@@ -167,26 +171,20 @@ select f.lead_key,
            when k.verdict is not null then k.verdict
            when k.stopped_at > k.due_at then 'missed'
            when k.stopped_at is not null then 'met'
-           when (select handoff.view_time()) > k.due_at and (not k.paused or k.due_at <= (select max(lower(r)) from unnest(k.pauses) r)) then 'missed'
+           when (select handoff.view_time()) > k.due_at
+               -- it stood still before that
+               and (not k.paused or not tstzrange(k.due_at - interval '1 microsecond', null) <@ k.pauses) then 'missed'
            else 'running'
        end as verdict,
        f.contract_id,
        s.clock,
-       extract(epoch from coalesce(k.stopped_at, t.now) - k.started_at) - case when isempty(k.pauses) then 0 else (
-           select coalesce(sum(extract(epoch from g.until - g.since)), 0)
-           from unnest(k.pauses) r
-           cross join lateral (select greatest(lower(r), k.started_at) as since,
-                                      least(upper(r), k.stopped_at, t.now) as until) g
-           where g.since < g.until
-       ) end as elapsed_seconds,
+       case
+           when isempty(k.pauses) then extract(epoch from coalesce(k.stopped_at, t.now) - k.started_at)
+           else handoff.open_seconds(null, null, null, k.started_at, coalesce(k.stopped_at, t.now), k.pauses)::numeric
+       end as elapsed_seconds,
        case
            when k.business_seconds is not null then k.business_seconds
-           else (handoff.open_seconds(w.calendar, w.hours, w.zone, k.started_at, coalesce(k.stopped_at, t.now))
-               - case when isempty(k.pauses) then 0 else (
-                     select coalesce(sum(handoff.open_seconds(w.calendar, w.hours, w.zone, greatest(lower(r), k.started_at),
-                                                              least(upper(r), k.stopped_at, t.now))), 0)
-                     from unnest(k.pauses) r
-                 ) end)::numeric
+           else handoff.open_seconds(w.calendar, w.hours, w.zone, k.started_at, coalesce(k.stopped_at, t.now), k.pauses)::numeric
        end as business_seconds,
        case when s.clock = 'elapsed' then
            extract(epoch from k.due_at - k.started_at) - case when isempty(k.pauses) then 0 else (
@@ -209,7 +207,8 @@ select f.lead_key,
        case when k.next_at is not null then k.next_step end as next_step,
        k.next_at,
        f.route,
-       f.lead_source
+       f.lead_source,
+       not isempty(k.pauses) as was_paused
 from handoff.clock k
 join handoff.fact_handoff f on f.lead_key = k.lead_key and f.handoff_no = k.handoff_no
 join handoff.sla s on s.contract_id = f.contract_id and s.name = k.name
@@ -253,6 +252,7 @@ comment on column handoff.fact_clock.remaining_business_seconds is 'The same in 
 comment on column handoff.fact_clock.next_step is 'Next step of its escalation; NULL: there is none left.';
 comment on column handoff.fact_clock.next_at is 'When that comes.';
 comment on column handoff.fact_clock.route is 'Route that found the handoff''s present owner; NULL: nobody was found.';
+comment on column handoff.fact_clock.was_paused is 'It has stood still, or does.';
 comment on column handoff.fact_clock.lead_source is 'Field lead_source of the handoff; NULL: none.';
 
 -- The rates of the kpi_ views, one row each: the facts they count, the criteria of numerator,
@@ -306,18 +306,18 @@ begin
                 'handoffs with a meeting held', 'handoffs with a meeting held or missed by the lead',
                 'open handoffs with a meeting booked and neither held nor missed so far, not in the denominator'),
             ('handoff', 'qualified_30',
-                'accepted_at <= now - interval ''720 hours'' and qualified_at <= accepted_at + interval ''720 hours''',
-                'accepted_at <= now - interval ''720 hours''', 'accepted_at > now - interval ''720 hours''',
+                'accepted_at <= ago_30 and qualified_at <= accepted_at + interval ''720 hours''',
+                'accepted_at <= ago_30', 'accepted_at > ago_30',
                 'handoffs qualified for the next leg, or passed on over it, within 30 days of acceptance (SAL to SQL)',
                 'handoffs accepted at least 30 days ago', 'handoffs accepted since, not in the denominator'),
             ('handoff', 'qualified_60',
-                'accepted_at <= now - interval ''1440 hours'' and qualified_at <= accepted_at + interval ''1440 hours''',
-                'accepted_at <= now - interval ''1440 hours''', 'accepted_at > now - interval ''1440 hours''',
+                'accepted_at <= ago_60 and qualified_at <= accepted_at + interval ''1440 hours''',
+                'accepted_at <= ago_60', 'accepted_at > ago_60',
                 'handoffs qualified for the next leg, or passed on over it, within 60 days of acceptance',
                 'handoffs accepted at least 60 days ago', 'handoffs accepted since, not in the denominator'),
             ('handoff', 'qualified_90',
-                'accepted_at <= now - interval ''2160 hours'' and qualified_at <= accepted_at + interval ''2160 hours''',
-                'accepted_at <= now - interval ''2160 hours''', 'accepted_at > now - interval ''2160 hours''',
+                'accepted_at <= ago_90 and qualified_at <= accepted_at + interval ''2160 hours''',
+                'accepted_at <= ago_90', 'accepted_at > ago_90',
                 'handoffs qualified for the next leg, or passed on over it, within 90 days of acceptance',
                 'handoffs accepted at least 90 days ago', 'handoffs accepted since, not in the denominator'),
             ('handoff', 'incomplete_rate',
@@ -390,7 +390,9 @@ begin
             ' select %2$s c.leg, s.cycle, sum(c.handed)::bigint as handed %6$s'
             ' from ('
             '     select %3$s f.leg, f.cycle = 1 as is_first, count(*) as handed %4$s'
-            '     from (select f.*, (select handoff.view_time()) as now from handoff.fact_handoff f where f.counted) f'
+            '     from (select f.*, (select handoff.view_time() - interval ''720 hours'') as ago_30,'
+            '                  (select handoff.view_time() - interval ''1440 hours'') as ago_60, (select handoff.view_time() - interval ''2160 hours'') as ago_90'
+            '           from handoff.fact_handoff f where f.counted) f'
             '     group by %3$s f.leg, is_first'
             '     union all'
             '     select %3$s f.leg, f.cycle = 1 as is_first, 0 %5$s'
@@ -480,26 +482,50 @@ with known as (
     join known k on k.lead_key = f.lead_key
     where f.counted
     group by f.leg, f.lead_key, k.underway
-), counted as (
+), tally as (
     select p.leg,
-           s.step,
-           count(*) filter (where s.reached) as leads,
            count(*) as handed,
-           count(*) filter (where s.reached and p.underway) as underway,
-           count(*) filter (where p.is_open and not s.reached) as still_open
+           count(*) filter (where p.underway) as handed_underway,
+           count(*) filter (where p.assigned) as assigned,
+           count(*) filter (where p.assigned and p.underway) as assigned_underway,
+           count(*) filter (where p.is_open and not p.assigned) as assigned_open,
+           count(*) filter (where p.touched) as touched,
+           count(*) filter (where p.touched and p.underway) as touched_underway,
+           count(*) filter (where p.is_open and not p.touched) as touched_open,
+           count(*) filter (where p.contacted) as contacted,
+           count(*) filter (where p.contacted and p.underway) as contacted_underway,
+           count(*) filter (where p.is_open and not p.contacted) as contacted_open,
+           count(*) filter (where p.accepted) as accepted,
+           count(*) filter (where p.accepted and p.underway) as accepted_underway,
+           count(*) filter (where p.is_open and not p.accepted) as accepted_open,
+           count(*) filter (where p.booked) as booked,
+           count(*) filter (where p.booked and p.underway) as booked_underway,
+           count(*) filter (where p.is_open and not p.booked) as booked_open,
+           count(*) filter (where p.held) as held,
+           count(*) filter (where p.held and p.underway) as held_underway,
+           count(*) filter (where p.is_open and not p.held) as held_open,
+           count(*) filter (where p.opportunity) as opportunity,
+           count(*) filter (where p.opportunity and p.underway) as opportunity_underway,
+           count(*) filter (where p.is_open and not p.opportunity) as opportunity_open,
+           count(*) filter (where p.won) as won,
+           count(*) filter (where p.won and p.underway) as won_underway,
+           count(*) filter (where p.is_open and not p.won) as won_open
     from passed p
+    group by p.leg
+), counted as (
+    select t.leg, s.step, s.leads, t.handed, s.underway, s.still_open
+    from tally t
     cross join lateral (values
-        ('handed', true),
-        ('assigned', p.assigned),
-        ('touched', p.touched),
-        ('contacted', p.contacted),
-        ('accepted', p.accepted),
-        ('booked', p.booked),
-        ('held', p.held),
-        ('opportunity', p.opportunity),
-        ('won', p.won)
-    ) s (step, reached)
-    group by p.leg, s.step
+        ('handed', t.handed, t.handed_underway, 0),
+        ('assigned', t.assigned, t.assigned_underway, t.assigned_open),
+        ('touched', t.touched, t.touched_underway, t.touched_open),
+        ('contacted', t.contacted, t.contacted_underway, t.contacted_open),
+        ('accepted', t.accepted, t.accepted_underway, t.accepted_open),
+        ('booked', t.booked, t.booked_underway, t.booked_open),
+        ('held', t.held, t.held_underway, t.held_open),
+        ('opportunity', t.opportunity, t.opportunity_underway, t.opportunity_open),
+        ('won', t.won, t.won_underway, t.won_open)
+    ) s (step, leads, underway, still_open)
 )
 select 1 as position,
        null::text as leg,

@@ -118,13 +118,14 @@ from (
            count(*) filter (where f.verdict = 'running') as running,
            count(*) filter (where f.verdict = 'running' and f.paused) as paused,
            count(*) filter (where f.verdict = 'void') as void,
-           handoff.kaplan_meier(greatest(f.elapsed_seconds::double precision, 0), f.stopped, '{0.5,0.9}')
+           handoff.kaplan_meier(greatest(case when f.was_paused then f.elapsed_seconds::double precision
+                                              else date_part('epoch', coalesce(f.stopped_at, f.now) - f.started_at) end, 0), f.stopped, '{0.5,0.9}')
                filter (where f.verdict in ('met', 'missed')) as wall,
            handoff.kaplan_meier(greatest(f.business_seconds::double precision, 0), f.stopped, '{0.5,0.9}')
                filter (where f.verdict in ('met', 'missed')) as business
     from (
         select f.month, f.leg, f.sla, f.metric, %2$s as value, f.verdict, f.paused, f.stopped_at is not null as stopped,
-               f.elapsed_seconds, f.business_seconds
+               f.started_at, f.stopped_at, f.was_paused, f.elapsed_seconds, f.business_seconds, (select handoff.view_time()) as now
         from handoff.fact_clock f
         where f.counted
     ) f

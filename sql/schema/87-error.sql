@@ -110,13 +110,24 @@ from (
 ) f
     $q$;
     marketing  constant text := $q$
-select t.month, 'marketing'::text, null::text, %1$s, round(coalesce(m.n, 0)::numeric / nullif(t.n, 0), 4), coalesce(m.n, 0), t.n, t.no_lead, coalesce(m.n, 0)
+select t.month, 'marketing'::text, null::text, %1$s, round(t.n::numeric / nullif(t.leads, 0), 4), t.n, t.leads, t.no_lead, t.n
 from (
-    select o.created_month as month, count(*) filter (where o.reached <> 'no_lead') as n, count(*) filter (where o.reached = 'no_lead') as no_lead
+    select o.created_month as month, null::text as value,
+           count(*) filter (where o.reached = 'not_handed') as n,
+           count(*) filter (where o.reached <> 'no_lead') as leads,
+           count(*) filter (where o.reached = 'no_lead') as no_lead
     from handoff.fact_opportunity o
     group by o.created_month
 ) t
-%3$s join (
+    $q$;
+    reasons    constant text := $q$
+select t.month, 'marketing'::text, null::text, %1$s, round(m.n::numeric / t.leads, 4), m.n, t.leads, t.no_lead, m.n
+from (
+    select o.created_month as month, count(*) filter (where o.reached <> 'no_lead') as leads, count(*) filter (where o.reached = 'no_lead') as no_lead
+    from handoff.fact_opportunity o
+    group by o.created_month
+) t
+join (
     select f.created_month as month, f.value, count(*) as n
     from (select f.created_month, %2$s as value from handoff.fact_miss f) f
     group by f.created_month, f.value
@@ -129,8 +140,9 @@ begin
             branches := branches || format(sales, format('%L::text as dimension, f.value', dimensions[i]), dimensions[i + 1]);
         end if;
         if dimensions[i + 2] is not null then
-            branches := branches || format(marketing, format('%L::text as dimension, m.value', dimensions[i]), dimensions[i + 2],
-                                           case dimensions[i] when 'all' then 'left' else '' end);
+            branches := branches || case dimensions[i]
+                when 'all' then format(marketing, '''all''::text as dimension, t.value')
+                else format(reasons, format('%L::text as dimension, m.value', dimensions[i]), dimensions[i + 2]) end;
         end if;
     end loop;
     execute 'create view handoff.error_rate as ' || array_to_string(branches, ' union all ');
@@ -190,8 +202,7 @@ select r.leg,
 from rep r
 left join lateral (
     select (p + z * z / (2 * n)) / (1 + z * z / n) as middle, z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n) as half
-    from (select r.accepted::numeric / r.decided as p, r.decided::numeric as n, 1.959964 as z) x
-    where r.decided > 0
+    from (select r.accepted::numeric / nullif(r.decided, 0) as p, nullif(r.decided, 0)::numeric as n, 1.959964 as z) x
 ) w on true;
 comment on view handoff.rep_consistency is 'Whether reps judge alike: acceptance of each rep beside what is usual for the bands he was given, by leg, over all counted handoffs. Names reps. Formulas: docs/learn.md.';
 comment on column handoff.rep_consistency.leg is 'Leg.';

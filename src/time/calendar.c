@@ -29,7 +29,9 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/multirangetypes.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #define MAX_CALENDARS	500
 #define MAX_BYTES		((Size) 32 * 1024 * 1024)	/* each has up to 1 MB, if it was asked about centuries */
@@ -538,7 +540,46 @@ find_hours(Asked *asked, const char *name, const LhSchedule *hours, const char *
 	return asked->last;
 }
 
-/* open_seconds(calendar, hours, zone, a, b): as a clock counts, see clock_hours.c */
+static int64
+open_time(LhCalendar *calendar, TimestampTz a, TimestampTz b)
+{
+	if (b <= a)
+		return 0;
+	return calendar == NULL ? b - a : lh_business_between(calendar, a, b);
+}
+
+/* Open time from a to b that lies in pauses, of which the last may go on. */
+static int64
+paused_time(LhCalendar *calendar, MultirangeType *pauses, TimestampTz a, TimestampTz b)
+{
+	TypeCacheEntry *type;
+	RangeType **ranges;
+	int32		n;
+	int64		sum = 0;
+
+	if (MultirangeIsEmpty(pauses))
+		return 0;
+	type = lookup_type_cache(MultirangeTypeGetOid(pauses), TYPECACHE_MULTIRANGE_INFO);
+	multirange_deserialize(type->rngtype, pauses, &n, &ranges);
+	for (int i = 0; i < n; i++)
+	{
+		RangeBound	lower,
+					upper;
+		bool		empty;
+		TimestampTz since = a;
+		TimestampTz until = b;
+
+		range_deserialize(type->rngtype, ranges[i], &lower, &upper, &empty);
+		if (!lower.infinite)
+			since = Max(a, DatumGetTimestampTz(lower.val));
+		if (!upper.infinite)
+			until = Min(b, DatumGetTimestampTz(upper.val));
+		sum += open_time(calendar, since, until);
+	}
+	return sum;
+}
+
+/* open_seconds(calendar, hours, zone, a, b [, pauses]): as a clock counts, see clock_hours.c */
 Datum
 lh_sql_open_seconds(PG_FUNCTION_ARGS)
 {
@@ -548,6 +589,7 @@ lh_sql_open_seconds(PG_FUNCTION_ARGS)
 	LhCalendar *calendar = NULL;
 	TimestampTz a;
 	TimestampTz b;
+	int64		time;
 
 	if (PG_ARGISNULL(3) || PG_ARGISNULL(4))
 		PG_RETURN_NULL();
@@ -557,9 +599,10 @@ lh_sql_open_seconds(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (name != NULL || hours != NULL)
 		calendar = find_hours(what_was_asked(fcinfo), name, hours, zone);
-	if (b <= a)
-		PG_RETURN_FLOAT8(0);
-	PG_RETURN_FLOAT8((double) (calendar == NULL ? b - a : lh_business_between(calendar, a, b)) / USECS_PER_SEC);
+	time = open_time(calendar, a, b);
+	if (PG_NARGS() > 5 && !PG_ARGISNULL(5))
+		time -= paused_time(calendar, PG_GETARG_MULTIRANGE_P(5), a, b);
+	PG_RETURN_FLOAT8((double) time / USECS_PER_SEC);
 }
 
 Datum

@@ -96,6 +96,9 @@ begin
                      jsonb_build_object('band', (array['A', 'B', null])[1 + (i + k) % 3], 'code', (array['opt_out', 'on_hold', 'duplicate'])[1 + (i + k) % 3]) as detail
               from generate_series(1, i % 6) k) e;
     end loop;
+    -- one of whom nothing is known yet
+    insert into handoff.handoff
+    select r.* from jsonb_populate_record((select h from handoff.handoff h where h.lead_key = 'L1'), '{"lead_key": "L301", "rep": "new", "origin": "contract", "accepted_at": null, "closed_at": null, "outcome": null, "won_at": null}') r;
     for i in 1 .. 200 loop
         t := timestamptz '2025-08-01 00:00+00' + pg_temp.u(i, 100) * interval '300 days';
         insert into handoff.opportunity (opportunity_key, source, created_at, amount, is_won, is_closed, seen_at)
@@ -192,18 +195,18 @@ create temp table judged as
 select h.leg, h.rep, coalesce(h.band, '') as band, (h.accepted_at is not null)::int as accepted, (h.closed_at is null and h.accepted_at is null)::int as still,
        (h.accepted_at is not null or h.outcome in ('recycle', 'disqualified', 'returned')) as decided
 from handoff.handoff h where h.origin = 'contract' and coalesce(h.outcome, '') <> 'withdrawn' and h.rep is not null;
-create temp table rated as
-select g.leg, g.rep, sum(accepted) filter (where decided) as a, count(*) filter (where decided) as n, sum(still) as still,
-       sum((select avg(x.accepted) from judged x where (x.leg, x.band) = (g.leg, g.band) and x.decided)) filter (where decided) as expected
-from judged g group by g.leg, g.rep;
+create temp table rated as select r.*, coalesce(known, 0) as expected from (
+select g.leg, g.rep, coalesce(sum(accepted) filter (where decided), 0) as a, count(*) filter (where decided) as n, sum(still) as still,
+       sum((select avg(x.accepted) from judged x where (x.leg, x.band) = (g.leg, g.band) and x.decided)) filter (where decided) as known
+from judged g group by g.leg, g.rep) r;
 select bag_eq('select leg, rep, acceptance_of_decided, acceptance_of_decided_num, acceptance_of_decided_den, acceptance_of_decided_open, expected, ratio from handoff.rep_consistency',
-    $$ select leg, rep, round(a::numeric / n, 4) as p, a, n, still, round(expected, 4) as e, round(a / expected, 4) as r from rated $$, 'rep_consistency');
+    $$ select leg, rep, round(a::numeric / nullif(n, 0), 4) as p, a, n, still, round(expected, 4) as e, round(a / nullif(expected, 0), 4) as r from rated $$, 'rep_consistency');
 select is_empty($$
     select * from handoff.rep_consistency c join rated r using (leg, rep),
-         lateral (select x * r.expected / r.n as share from unnest(array[c.ratio_low, c.ratio_high]) x) b
-    where abs(power(r.a::numeric / r.n - b.share, 2) - power(1.959964, 2) * b.share * (1 - b.share) / r.n) > 0.0002 $$, 'its interval solves the equation');
+         lateral (select x * r.expected / nullif(r.n, 0) as share from unnest(array[c.ratio_low, c.ratio_high]) x) b
+    where abs(power(r.a::numeric / nullif(r.n, 0) - b.share, 2) - power(1.959964, 2) * b.share * (1 - b.share) / nullif(r.n, 0)) > 0.0002 $$, 'its interval solves the equation');
 select is_empty($$ select * from handoff.rep_consistency where not (0 <= ratio_low and ratio_low <= ratio and ratio <= ratio_high) $$, 'around the ratio');
-select is((select count(*) from handoff.rep_consistency), 6::bigint, 'of each rep and leg');
+select is((select count(*) from handoff.rep_consistency), 7::bigint, 'of each rep and leg, and one who has decided nothing');
 
 -- Axes ---------------------------------------------------------------------------------------------
 

@@ -228,7 +228,7 @@ end $$;
 -- Speed to lead ---------------------------------------------------------------------------------------
 
 create temp table wait as
-select h.*, date_trunc('month', h.handed_at at time zone c.reporting_zone)::date as month,
+select h.*, date_trunc('month', h.handed_at at time zone c.reporting_zone)::date as cohort,
        h.first_touch_at is not null as touched, h.closed_at is null and h.first_touch_at is null as waits,
        greatest(extract(epoch from coalesce(h.first_touch_at, h.closed_at, '2026-07-01 12:00+00') - h.trigger_at), 0) as wall,
        coalesce(h.first_touch_business_seconds,
@@ -236,6 +236,8 @@ select h.*, date_trunc('month', h.handed_at at time zone c.reporting_zone)::date
 from handoff.handoff h
 join handoff.contract c using (contract_id)
 where h.origin in ('self_booked', 'contract') and coalesce(h.outcome, '') <> 'withdrawn';
+alter table wait drop month;
+alter table wait rename cohort to month;
 select bag_eq('select lead_key, handoff_no, response_seconds, round(response_business_seconds, 6) from handoff.fact_handoff where counted',
     'select lead_key, handoff_no, wall, round(business, 6) from wait', 'how long each has waited, by both clocks');
 
