@@ -40,6 +40,7 @@
 #define ERRCODE_LH_NOT_YOURS		MAKE_SQLSTATE('L','H','0','4','2')	/* another rep's lead */
 #define ERRCODE_LH_DEADLINE			MAKE_SQLSTATE('L','H','0','5','0')	/* inline drain ran out of time */
 #define ERRCODE_LH_NO_FIT			MAKE_SQLSTATE('L','H','0','6','0')	/* no single best model */
+#define ERRCODE_LH_TOO_FEW			MAKE_SQLSTATE('L','H','0','6','1')	/* outcomes to learn from */
 
 /* Version of what setup() makes; a change of tables or views raises it and adds a migration. */
 #define LH_SCHEMA_VERSION	1
