@@ -146,3 +146,8 @@ select seq, to_char(at, 'YYYY-MM-DD HH24:MI') as at, type, what from handoff.his
 
 \echo == is everything as it should be: select * from handoff.doctor()
 select * from handoff.doctor();
+
+\echo == what has changed, and why: select handoff.monthly_review_markdown( '2026-05-01' )
+\pset format unaligned
+\pset tuples_only on
+select handoff.monthly_review_markdown('2026-05-01');

@@ -128,7 +128,7 @@ return array[
     'axis_band', 'axis_code', 'axis_date', 'axis_leg', 'axis_pool', 'axis_route', 'axis_segment', 'axis_source', 'axis_stage', 'axis_version',
     'error_rate', 'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_leg', 'kpi_month', 'kpi_pool', 'kpi_route', 'kpi_segment', 'kpi_source',
     'kpi_version', 'maturity', 'on_cadence', 'pipeline_attribution', 'pipeline_influence', 'recycle_conversion', 'rejection_reason',
-    'response_split', 'sla_attainment', 'source_health', 'speed_to_lead', 'stage_consistency', 'time_in_stage', 'win_rate'
+    'response_split', 'review_cell', 'review_clock', 'sla_attainment', 'source_health', 'speed_to_lead', 'stage_consistency', 'time_in_stage', 'win_rate'
 ];
 comment on function handoff.reader_views() is
     'Views that hold no personal data: what access reader may read.';
@@ -151,6 +151,10 @@ begin
     execute format('grant execute on function handoff.view_time(), handoff.kaplan_meier(double precision, boolean, double precision[]),'
                    ' handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz),'
                    ' handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz, tstzmultirange) to %I', role_name);
+    -- the review, which asks what its reader may read
+    perform handoff.grant_functions(role_name, '{
+        monthly_review,monthly_review_markdown,change_parts,review_tally,review_causes,review_reps,review_decisions,review_backlog,review_proposal,
+        dead_rules,wilson_interval,change_interval,share_words,rounded_span_words,span_words,markdown_text,table_markdown,line_markdown}');
 end
 $$;
 comment on function handoff.grant_views(text) is
@@ -199,12 +203,13 @@ begin
     execute format('grant update (paused_at, deletes_held_at, leavers_held_at) on handoff.source to %I', role_name);
     execute format('grant update (leaving_since) on handoff.crm_user to %I', role_name);
     execute format('grant delete on handoff.absence to %I', role_name);
+    execute format('grant insert, update on handoff.review_decision to %I', role_name);
     -- what doctor() and the views call, and what keeps it running
     perform handoff.grant_functions(role_name, '{
         tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
         maintain,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
         release_leavers,forget_leavers,lease,lease_singles,lease_digests,close_digest,free_next,note_delivered,ack,ack_singles,ack_all,nack,extend,requeue,
-        explain,act,touch_lead,accept,qualify,recycle,disqualify,return_lead,dispose,undispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead,
+        explain,act,touch_lead,accept,qualify,recycle,disqualify,return_lead,dispose,undispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead,record_decision,
         set_opportunity_link,link_opportunity,unlink_opportunity}',
         and_stable => true);
 end
