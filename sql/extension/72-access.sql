@@ -229,7 +229,7 @@ begin
         view_time,open_seconds,my_rep,my_claims,explain,history,brief,work_status,next_lead,
         act,touch_lead,accept,qualify,recycle,disqualify,return_lead,dispose,undispose,claim,touch}');
     if access = 'manager' then
-        perform handoff.grant_functions(role_name, '{my_team,reassign,override_work}');
+        perform handoff.grant_functions(role_name, '{my_team,reassign,override_work,weekly_review,need_pool}');
         perform handoff.grant_views(role_name);
     end if;
 end
