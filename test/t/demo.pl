@@ -54,5 +54,11 @@ is($node->safe_psql('demo', q(select count(*) from handoff.quarantine)), '0', 'n
 is($node->safe_psql('demo', q(select count(*) from handoff.inbox)), '0', 'nothing waits');
 is($node->safe_psql('demo', q(select what from handoff.doctor() where severity = 'error')), '', 'the doctor is content');
 
+# what the demo shows, to its end
+my ($shown, $errors);
+$node->psql('demo', undef, extra_params => [ '-f', "$demo/show.sql" ], stdout => \$shown, stderr => \$errors, on_error_stop => 1);
+is($errors, '', 'show.sql runs');
+like($shown, qr/^# Review of 2026-05\n.*^## Acceptance\n.*^\| acceptance of mql\\_to\\_sdr \| \d/ms, 'and ends with a review');
+
 $node->stop;
 done_testing();
