@@ -179,9 +179,13 @@ begin
     end if;
 
     -- a ridge bears on features of one size alike: points of a group in units of their deviation
-    select (handoff.logistic_fit(r.positive, array(select r.x[o.ord] / o.unit from unnest(chosen, units) with ordinality o (ord, unit, i) order by o.i), ridge)).*
-    into model
-    from pg_temp.suggest_row r where not r.later;
+    -- offset 0 keeps the fit from being made once for each of its columns
+    select (m.fit).* into model
+    from (
+        select handoff.logistic_fit(r.positive, array(select r.x[o.ord] / o.unit from unnest(chosen, units) with ordinality o (ord, unit, i) order by o.i), ridge) as fit
+        from pg_temp.suggest_row r where not r.later
+        offset 0
+    ) m;
     update pg_temp.suggest_variable v
     set coefficient = model.coefficients[o.i + 1] / v.unit, standard_error = model.standard_errors[o.i + 1] / v.unit
     from unnest(chosen) with ordinality o (ord, i)
@@ -237,6 +241,7 @@ begin
     from pg_temp.suggest_variable v;
     select array[c.min_fit, c.max_fit, c.min_intent, c.max_intent] into limits from handoff.contract c where c.contract_id = version;
 
+    -- offset 0: features are made once, though both scores ask for them
     create temp table suggest_lead on commit drop as
     select handoff.suggest_sums(s.x, points, groups, lowest, highest, limits) as today,
            handoff.suggest_sums(s.x, changed, groups, lowest, highest, limits) as changed
@@ -246,7 +251,7 @@ begin
         where e.lead_key = l.lead_key and e.type = 'scored' order by e.seq desc limit 1
     ) e on e.detail ? 'rules'
     join handoff.contract c on c.contract_id = e.contract_id
-    cross join lateral (select handoff.suggest_features(kinds, names, e.detail, e.at, c.half_life) as x) s
+    cross join lateral (select handoff.suggest_features(kinds, names, e.detail, e.at, c.half_life) as x offset 0) s
     where l.deleted_at is null and e.contract_id = any (alike);
 
     -- at least as many leads as wanted reach the limit, and no fewer than they must
