@@ -265,8 +265,8 @@ begin
         ) t
         cross join lateral (
             select k.leads, (select floor(a.changed[t.n] + 0.5)::int from pg_temp.suggest_lead a
-                             order by a.changed[t.n] desc offset greatest(k.leads * volume, 1)::bigint - 1 limit 1) as suggested
-            from (select count(*) filter (where floor(a.today[t.n] + 0.5) >= t.least) as leads from pg_temp.suggest_lead a) k
+                             order by a.changed[t.n] desc offset greatest(least(k.leads * volume, k.all_leads), 1)::bigint - 1 limit 1) as suggested
+            from (select count(*) filter (where floor(a.today[t.n] + 0.5) >= t.least) as leads, count(*) as all_leads from pg_temp.suggest_lead a) k
             where k.leads > 0
         ) w
         where w.suggested is not null
@@ -283,7 +283,8 @@ create function handoff.suggest_delays(version int, since timestamptz, until tim
     set search_path = pg_catalog, pg_temp
 as $$
     select p.name, h.code, extract(epoch from p.delay) / 86400,
-           ceil(percentile_cont(0.5) within group (order by extract(epoch from b.at - h.closed_at)) / 86400)::numeric,
+           case when count(b.at) > 0
+                then greatest(ceil(percentile_cont(0.5) within group (order by extract(epoch from b.at - h.closed_at)) / 86400)::numeric, 1) end,
            count(*), count(b.at)
     from handoff.recycle_path p
     join handoff.disposition d on (d.contract_id, d.recycle_path) = (p.contract_id, p.name)

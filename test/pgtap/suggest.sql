@@ -179,7 +179,9 @@ begin
     for i in 1 .. 15 loop
         insert into crm.lead values ('R' || i, 'r' || i || '@x.de', true, true, true, 90, null, '2026-06-02');
     end loop;
+    insert into crm.lead select 'N' || i, 'n' || i || '@x.de', true, true, true, 90, null, '2026-06-02' from generate_series(1, 3) i;
     perform handoff.tick('2026-06-02 08:00');
+    perform handoff.recycle('N' || i, 'no_budget', p_now => '2026-06-02 09:00') from generate_series(1, 3) i;
     perform handoff.recycle('R' || i, 'timing', 'later', p_now => '2026-06-02 09:00') from generate_series(1, 15) i;
     for i in 1 .. 12 loop
         insert into crm.act (lead_key, at, kind, page) values ('R' || i, timestamptz '2026-06-02 09:00' + i * interval '1 day', 'form', '/demo');
@@ -195,17 +197,22 @@ select is((select delay from handoff.recycle_path where contract_id = 3 and name
 select cmp_ok((select suggested from again where name = 'A min_fit'), '>', (select suggested from got where name = 'A min_fit'), 'half the volume, a higher limit');
 select is((select status from handoff.contract where contract_id = 3), 'draft', 'another draft');
 
+create temp table more as select * from handoff.suggest(1, 'accepted', within => '5 days', volume => 100);
+select is_empty($$ select * from more where object = 'band' and n <> (select count(*) from handoff.lead) $$, 'more than there are: all of them');
+select results_eq($$ select today, suggested, n, positives, note from more where object = 'recycle_path' and name = 'no_budget' $$,
+    $$ values (180.0, null::numeric, 3::bigint, 0::bigint, 'kept: fewer than 10 came back by themselves') $$, 'nobody came back, nothing is said');
+
 -- versions ------------------------------------------------------------------------------------------
 
 do $$ begin
     perform handoff.draft(1);
-    update handoff.score_rule set points = points + 3 where contract_id = 4 and name in ('one', 'two');
+    update handoff.score_rule set points = points + 3 where contract_id = 5 and name in ('one', 'two');
     perform handoff.draft(1);
-    update handoff.score_rule set criteria = 'size > 60' where contract_id = 5 and name = 'big';
+    update handoff.score_rule set criteria = 'size > 60' where contract_id = 6 and name = 'big';
 end $$;
-select results_eq($$ select name, round(coefficient::numeric, 9) from handoff.suggest(4, 'accepted', within => '5 days', until => '2026-05-01') where coefficient is not null $$,
+select results_eq($$ select name, round(coefficient::numeric, 9) from handoff.suggest(5, 'accepted', within => '5 days', until => '2026-05-01') where coefficient is not null $$,
     $$ select name, round(coefficient::numeric, 9) from got where coefficient is not null $$, 'what held under other points holds');
-select throws_ok($$ select * from handoff.suggest(5) $$, 'LH061', 'too few outcomes to learn from: 0 positive, 0 negative', 'under another criteria it need not');
+select throws_ok($$ select * from handoff.suggest(6) $$, 'LH061', 'too few outcomes to learn from: 0 positive, 0 negative', 'under another criteria it need not');
 select throws_ok($$ select * from handoff.suggest(1, until => '2026-01-03') $$, 'LH061', null, 'two days are too few');
 select throws_ok($$ select * from handoff.suggest(1, 'won') $$, 'LH061', 'too few outcomes to learn from: 0 positive, 1200 negative', 'nothing was won');
 select throws_ok($$ select * from handoff.suggest(1, 'liked') $$, '22023', 'there is no outcome "liked"', 'an outcome that isn''t one');
@@ -216,6 +223,6 @@ select throws_ok($$ select * from handoff.suggest(1, volume => 0) $$, '22023', '
 select throws_ok($$ select * from handoff.suggest(1, holdout => 1) $$, '22023', 'holdout must be between 0 and 1', 'nothing to learn from');
 select throws_ok($$ select * from handoff.suggest(1, ridge => -1) $$, '22023', null, 'a ridge below 0');
 select throws_ok($$ select * from handoff.suggest(99) $$, 'LH012', null, 'no such version');
-select is((select max(contract_id) from handoff.contract), 6, 'what fails leaves no draft');
+select is((select max(contract_id) from handoff.contract), 7, 'what fails leaves no draft');
 select * from finish();
 rollback;
