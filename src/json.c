@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 #include "rules/fields.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
@@ -327,4 +328,69 @@ lh_json_close(LhJson *json)
 {
 	json->depth--;
 	add_document(json, json->open[json->depth].key, take_object(json, json->open[json->depth].first));
+}
+
+/* Reading ------------------------------------------------------------------------------------ */
+
+static JsonbValue *
+member(const Jsonb *object, const char *key, JsonbValue *buffer)
+{
+	return getKeyJsonValueFromContainer(&unconstify(Jsonb *, object)->root, key, strlen(key), buffer);
+}
+
+char *
+lh_json_get_text(const Jsonb *object, const char *key)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = member(object, key, &buffer);
+
+	return value == NULL || value->type != jbvString ? NULL : pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+int64
+lh_json_get_int(const Jsonb *object, const char *key)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = member(object, key, &buffer);
+
+	return value == NULL || value->type != jbvNumeric ? 0 :
+		DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
+}
+
+TimestampTz
+lh_json_get_time(const Jsonb *object, const char *key, TimestampTz if_none)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = member(object, key, &buffer);
+
+	return value == NULL || value->type != jbvString ? if_none :
+		DatumGetTimestampTz(lh_value_from_json(key, LH_TIMESTAMPTZ, value));
+}
+
+int
+lh_json_get_texts(const Jsonb *object, const char *key, char ***values)
+{
+	JsonbValue	buffer;
+	JsonbValue *array = member(object, key, &buffer);
+	int			n = array == NULL || array->type != jbvBinary || !JsonContainerIsArray(array->val.binary.data) ? 0 :
+		JsonContainerSize(array->val.binary.data);
+
+	*values = palloc_array(char *, Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		JsonbValue *element = getIthJsonbValueFromContainer(array->val.binary.data, i);
+
+		(*values)[i] = pnstrdup(element->val.string.val, element->type == jbvString ? element->val.string.len : 0);
+	}
+	return n;
+}
+
+Jsonb *
+lh_json_object(const Jsonb *object, const char *key)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = member(object, key, &buffer);
+
+	return value == NULL || value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data) ? NULL :
+		JsonbValueToJsonb(value);
 }

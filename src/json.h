@@ -56,4 +56,14 @@ extern void lh_json_value(LhJson *json, const char *key, const JsonbValue *value
 extern void lh_json_open(LhJson *json, const char *key);
 extern void lh_json_close(LhJson *json);
 
+/*
+ * Reading a member of an object, in the current context.  One that is absent, null or of another kind is
+ * NULL, 0, none, or the time given.
+ */
+extern char *lh_json_get_text(const Jsonb *object, const char *key);
+extern int64 lh_json_get_int(const Jsonb *object, const char *key);
+extern TimestampTz lh_json_get_time(const Jsonb *object, const char *key, TimestampTz if_none);
+extern int	lh_json_get_texts(const Jsonb *object, const char *key, char ***values);	/* how many */
+extern Jsonb *lh_json_object(const Jsonb *object, const char *key);
+
 #endif							/* LH_JSON_H */

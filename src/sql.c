@@ -93,6 +93,12 @@ lh_read_latest(LhStatement *statement, const Datum *values, const bool *isnull)
 			   IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot(), true);
 }
 
+uint64
+lh_read_active(LhStatement *statement, const Datum *values, const bool *isnull)
+{
+	return run(statement, statement->nparams, values, isnull, GetActiveSnapshot(), true);
+}
+
 /* Rows --------------------------------------------------------------------------------------- */
 
 /* The type of a row: columns c1, c2 .. of the arrays' element types. */

@@ -40,6 +40,9 @@ extern uint64 lh_run_latest(LhStatement *statement, const Datum *values, const b
  */
 extern uint64 lh_read_latest(LhStatement *statement, const Datum *values, const bool *isnull);
 
+/* Only reads, by the snapshot of the query around us: what several calls answer fits together. */
+extern uint64 lh_read_active(LhStatement *statement, const Datum *values, const bool *isnull);
+
 /*
  * Column col (from 1) of row i of the last answer, copied into the current context.  A null text, array
  * or document is NULL, a null boolean false.

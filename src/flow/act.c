@@ -530,6 +530,14 @@ lh_may_act(Journey *journey, const LhAction *action, bool leniently)
 }
 
 void
+lh_refuse(const LhAction *action, LhRefusal *refusal)
+{
+	if (action->refusal == NULL)
+		lh_raise_refusal(refusal);
+	*action->refusal = refusal;
+}
+
+void
 lh_act(Journey *journey, const LhAction *action)
 {
 	journey->actor = action->actor;

@@ -27,16 +27,6 @@ static LhStatement read_folded_handoffs = {
 	"select columns from handoff.folded_handoffs($1, $2) order by handoff_no", 2, {TEXTOID, TIMESTAMPTZOID}
 };
 
-static char *
-text_member(Jsonb *doc, const char *name)
-{
-	JsonbValue	buffer;
-	JsonbValue *value = getKeyJsonValueFromContainer(&doc->root, name, strlen(name), &buffer);
-
-	return value == NULL || value->type != jbvString ? NULL :
-		pnstrdup(value->val.string.val, value->val.string.len);
-}
-
 bool
 lh_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead)
 {
@@ -60,7 +50,7 @@ lh_lead_as_of(const char *lead_key, TimestampTz as_of, LhLead *lead)
 	lead->nsignals = lh_get_texts(0, 13, &lead->signals);
 	if (lh_get_bool(0, 14))
 		lead->deleted_at = as_of;
-	lead->person_key = lh_person_key(text_member(lead->fields, "person_key"), text_member(lead->fields, "email"));
+	lead->person_key = lh_person_key(lh_json_get_text(lead->fields, "person_key"), lh_json_get_text(lead->fields, "email"));
 	lead->account_key = lh_get_text(0, 15);
 	lead->account_method = lh_get_text(0, 16);
 	lead->account_match = lh_get_jsonb(0, 17);

@@ -88,6 +88,10 @@ extern void lh_match_routes(LhSeeker *seeker);
 /* follow.c: the first route that can take it; false: none, see the seeker for why. */
 extern bool lh_follow_routes(LhAssign *assign, LhSeeker *seeker, LhChoice *choice);
 
+/* follow.c: whom a route means, as far as that is structural; see there. */
+extern const char *lh_route_means(LhAssign *assign, const LhSeeker *seeker, const LhRoute *route,
+								  const char **pool, const LhRep **rep);
+
 /* follow.c: the reason against one named rep, NULL: none; *from: when it may be over. */
 extern const char *lh_against_rep(LhAssign *assign, const LhSeeker *seeker, const LhRep *rep,
 								  bool ahead, TimestampTz *from);

@@ -349,6 +349,15 @@ lh_same_texts(char *const *a, int na, char *const *b, int nb)
 }
 
 bool
+lh_is_among(const char *name, char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+bool
 lh_same_text(const char *a, const char *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);

@@ -189,6 +189,9 @@ typedef struct LhAction
 	TimestampTz until;			/* LH_NOT_YET: not given */
 	bool		limited;		/* who calls may not learn of other leads */
 	List	  **answer;			/* LH_DO_ASK: of LhWorkStatus * */
+
+	/* of one that is replayed: why it can't be done, instead of an error; note and work don't count.  Else NULL */
+	struct LhRefusal **refusal;
 } LhAction;
 
 /* A line of the answer: one thing that a disposition asks for. */
@@ -425,6 +428,7 @@ extern void lh_set_bigint_field(LhDecision *decision, const char *field, int64 v
 extern char *lh_get_text_field(const LhDecision *decision, const char *field);
 extern DateADT lh_first_of_month(TimestampTz at);
 extern bool lh_same_text(const char *a, const char *b); /* NULL is the same as NULL only */
+extern bool lh_is_among(const char *name, char *const *names, int n);
 extern bool lh_same_texts(char *const *a, int na, char *const *b, int nb);
 
 /* person_key.c: who stands behind a lead, by its fields person_key and email; NULL: nobody knows */

@@ -334,6 +334,32 @@ target_of(LhAssign *assign, LhSeeker *seeker, const LhRoute *route, const LhCrew
 	return take_rep(assign, seeker, route, rep, reason);
 }
 
+/* Whom a route means for a lead, whether or not they can take it now: a pool, or a rep; NULL, or the structural reason why nobody. */
+const char *
+lh_route_means(LhAssign *assign, const LhSeeker *seeker, const LhRoute *route, const char **pool, const LhRep **rep)
+{
+	const LhTerritory *territory = NULL;
+	const LhCrew *crew;
+	const char *reason = "rep_inactive";
+
+	*rep = NULL;
+	*pool = route->target_kind == LH_TO_POOL ? route->target : NULL;
+	if (route->target_kind == LH_TO_TERRITORY)
+	{
+		territory = lh_territories_get(&assign->territories, route->target, lh_route_key(route, seeker->slot->lead.row));
+		if (territory == NULL)
+			return "no_territory_row";
+		*pool = territory->pool;
+	}
+	if (*pool != NULL)
+	{
+		crew = lh_people_crew(&assign->people, *pool);
+		return crew == NULL || crew->nreps == 0 ? "pool_empty" : NULL;
+	}
+	*rep = territory != NULL ? lh_people_rep(&assign->people, territory->rep) : named_rep(assign, seeker, route, &reason);
+	return *rep == NULL ? reason : (*rep)->active ? NULL : "rep_inactive";
+}
+
 /* Routes of the leg from one position up to another whose criteria don't hold; in contracts of few. */
 static void
 note_no_match(LhSeeker *seeker, int leg, int from, int to)

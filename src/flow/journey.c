@@ -616,14 +616,16 @@ seek_owner(LhDecision *decision)
 static void
 act(Journey *journey, const LhAction *action)
 {
-	LhRefusal  *refusal = action == NULL ? NULL : lh_may_act(journey, action, false);
+	LhRefusal  *refusal = action == NULL ? NULL : lh_may_act(journey, action, action->refusal != NULL);
 
 	if (refusal != NULL)
-		lh_raise_refusal(refusal);
-	if (action != NULL && action->kind != LH_DO_ASK)
-		lh_settle(journey->decision, action->actor);
-	if (action != NULL)
+		lh_refuse(action, refusal);
+	else if (action != NULL)
+	{
+		if (action->kind != LH_DO_ASK)
+			lh_settle(journey->decision, action->actor);
 		lh_act(journey, action);
+	}
 }
 
 static Journey

@@ -66,6 +66,9 @@ extern const LhDisposition *lh_disposition_of(const LhContract *contract, const 
  */
 extern LhRefusal *lh_may_act(Journey *journey, const LhAction *action, bool leniently);
 extern void lh_act(Journey *journey, const LhAction *action);
+
+/* It can't be: an error, or what a replayed action hears instead. */
+extern void lh_refuse(const LhAction *action, LhRefusal *refusal);
 extern void lh_start_recycle(Journey *journey, LhLeadHandoff *handoff, int path,
 							 TimestampTz until);
 

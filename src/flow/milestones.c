@@ -92,15 +92,6 @@ lh_follow_milestones(Journey *journey)
 
 /* Signals ------------------------------------------------------------------------------------ */
 
-static bool
-is_among(const char *name, char *const *names, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
 /*
  * Does a lead listen to a signal?  One that sales has just given up does to those that its disposition
  * names; in the nurture stage that follows the last cycle, as in any other stage, all count.
@@ -120,9 +111,9 @@ listens_to(const LhDecision *decision, const char *signal)
 	if (disposition == NULL)
 		return true;
 	if (strcmp(disposition->outcome, "disqualified") == 0)
-		return is_among(signal, disposition->reopen_on, disposition->nreopen_on);
+		return lh_is_among(signal, disposition->reopen_on, disposition->nreopen_on);
 	path = lh_resting_path(decision);
-	return path == NULL || is_among(signal, path->reenter_on, path->nreenter_on);
+	return path == NULL || lh_is_among(signal, path->reenter_on, path->nreenter_on);
 }
 
 void

@@ -17,6 +17,7 @@
  * What a decision changes for the others, it leaves in the inbox: leads that were held by a handoff that
  * has ended, the lead that one has joined or left, and, if rules ask for duplicate_open, all of the person.
  */
+#include "flow/history.h"
 #include "flow/intake.h"
 
 #include "catalog/pg_type.h"
@@ -541,6 +542,22 @@ lh_read_person(const LhLead *lead, TimestampTz as_of, LhInput *input)
 		others[input->nothers++] = others[i];
 	}
 	input->others = others;
+}
+
+int
+lh_others_read(char **person_keys, int n, LhOther **others)
+{
+	Datum		value = lh_text_array(person_keys, lh_sort_unique(person_keys, n));
+	char	  **shared;
+
+	n = n == 0 ? 0 : lh_read_active(&read_shared, &value, NULL);
+	if (n == 0)
+		return 0;
+	shared = answered_keys(n);
+	value = lh_text_array(shared, n);
+	n = lh_read_active(&read_others, &value, NULL);
+	*others = take_others(n);
+	return n;
 }
 
 /* Who must be decided anew ------------------------------------------------------------------- */

@@ -250,8 +250,9 @@ lh_take_back(LhDecision *decision)
 		LhRefusal  *refusal = may_take_back(decision, action);
 
 		if (refusal != NULL)
-			lh_raise_refusal(refusal);
-		take_back(decision, action->actor, action->note);
+			lh_refuse(action, refusal);
+		else
+			take_back(decision, action->actor, action->note);
 	}
 	else if (crm_takes_back(decision))
 		take_back(decision, "crm", NULL);
