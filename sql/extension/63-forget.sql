@@ -51,6 +51,7 @@ as $$
         ('scan', 'keep', array['scan_id', 'source', 'purpose', 'reason', 'requested_at', 'started_at', 'stepped_at', 'finished_at', 'phase', 'at_table', 'at_file',
                                'at_block', 'after_version', 'blocks', 'blocks_read', 'seen', 'queued', 'gone', 'error']),
         ('activity', 'delete', null),
+        ('activity_past', 'delete', null),
         ('intent_checkpoint', 'delete', null),
         ('alias', 'delete', null),
         ('inbox', 'delete', null),
@@ -141,6 +142,7 @@ create function handoff.is_known_without_lead(lead_key text) returns boolean
     set search_path = pg_catalog, pg_temp
 as $$
     select exists (select from handoff.activity a where a.lead_key = $1)
+        or exists (select from handoff.activity_past p where p.lead_key = $1)
         or exists (select from handoff.opportunity_link k where k.lead_key = $1)
         or exists (select from handoff.rows_of_keys(array[$1]) r
                    where exists (select from handoff.quarantine q where (q.source, q.raw_key) = (r.source, r.raw_key))
@@ -250,6 +252,7 @@ declare
     source_row record;
 begin
     delete from handoff.activity a where a.lead_key = any (lead_keys);
+    delete from handoff.activity_past p where p.lead_key = any (lead_keys);
     delete from handoff.intent_checkpoint k where k.lead_key = any (lead_keys);
     for source_row in select r.source, r.raw_key from handoff.rows_of_keys(lead_keys) r loop
         delete from handoff.quarantine q where q.source = source_row.source and q.raw_key = source_row.raw_key;
@@ -329,6 +332,8 @@ as $$
               union
               select a.lead_key from handoff.activity a where not exists (select from handoff.lead l where l.lead_key = a.lead_key)
               union
+              select p.lead_key from handoff.activity_past p where not exists (select from handoff.lead l where l.lead_key = p.lead_key)
+              union
               select k.lead_key from handoff.opportunity_link k where not exists (select from handoff.lead l where l.lead_key = k.lead_key)) o (key)
         where exists (select from handoff.tombstone)
     ), found as (
@@ -406,6 +411,8 @@ as $$
     where o.payload - array['lead_key', 'event', 'at', 'messages'] <> '{}' or o.aggregateid <> o.lead_key
     union all
     select distinct g.lead_key, 'activities' from gone g join handoff.activity a on a.lead_key = g.lead_key
+    union all
+    select distinct g.lead_key, 'past activities' from gone g join handoff.activity_past p on p.lead_key = g.lead_key
     union all
     select g.lead_key, format('other key "%s"', a.alias_key) from gone g join handoff.alias a on a.lead_key = g.lead_key
     union all

@@ -1,5 +1,37 @@
 -- sql/extension/82-backtest.sql: history decided anew, by any version.
 
+create function handoff.activity_versions(lead_keys text[])
+    returns table (
+        lead_key     text,
+        source       text,
+        activity_key text,
+        at           timestamptz,
+        fields       jsonb,
+        meanings     text[],
+        points       int,
+        contract_id  int,
+        taken_at     timestamptz,
+        ended_at     timestamptz,
+        gone         boolean
+    )
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+as $$
+    select a.lead_key, a.source, a.activity_key, a.at, a.fields, a.meanings, a.points, a.contract_id,
+           coalesce((select max(p.ended_at) from handoff.activity_past p
+                     where p.lead_key = a.lead_key and p.source = a.source and p.activity_key = a.activity_key and p.ended_at >= a.taken_at),
+                    a.taken_at),
+           'infinity', false
+    from handoff.activity a
+    where a.lead_key = any ($1)
+    union all
+    select p.lead_key, p.source, p.activity_key, p.at, p.fields, p.meanings, 0, null, p.taken_at, p.ended_at, p.gone
+    from handoff.activity_past p
+    where p.lead_key = any ($1)
+$$;
+comment on function handoff.activity_versions(text[]) is
+    'Activities of some leads as decisions have known them: each version from taken_at until before ended_at (infinity: it is what handoff.activity has now). Those known at a moment t are where taken_at <= t and t < ended_at. Points and contract_id only of what is known now; gone: its row was.';
+
 create type handoff.backtest_row as (
     lead_key     text,
     what         text,
@@ -75,3 +107,4 @@ comment on function handoff.backtest_as_decided(text, timestamptz, timestamptz, 
 
 revoke all on function handoff.backtest(int, timestamptz, timestamptz, boolean, interval) from public;
 revoke all on function handoff.backtest_as_decided(text, timestamptz, timestamptz, boolean, interval) from public;
+revoke all on function handoff.activity_versions(text[]) from public;

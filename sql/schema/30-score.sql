@@ -183,6 +183,29 @@ comment on column handoff.activity.meanings is 'Meanings of the activity rules i
 comment on column handoff.activity.points is 'Intent points of the rules it matches, before caps and decay.';
 comment on column handoff.activity.contract_id is 'Version that gave meanings and points; NULL: not judged yet.';
 
+create table handoff.activity_past (
+    lead_key     text not null,
+    source       text not null,
+    activity_key text not null,
+    ended_at     timestamptz not null,
+    taken_at     timestamptz not null check (taken_at < ended_at),
+    at           timestamptz not null,
+    fields       jsonb not null,
+    meanings     text[] not null,
+    gone         boolean not null,
+    primary key (lead_key, source, activity_key, ended_at)
+);
+comment on table handoff.activity_past is 'Activities as they were before they changed, were deleted, or became another lead''s: what decisions of then knew. One row a version that is past; explain() of a moment and backtest() read it.';
+comment on column handoff.activity_past.lead_key is 'Lead it belonged to.';
+comment on column handoff.activity_past.source is 'handoff.source.name it came from.';
+comment on column handoff.activity_past.activity_key is 'Key of its row in that source.';
+comment on column handoff.activity_past.ended_at is 'The now of the decision that no longer knew it so.';
+comment on column handoff.activity_past.taken_at is 'The now of the decision that it was first known to like this.';
+comment on column handoff.activity_past.at is 'When it happened, as the source said then.';
+comment on column handoff.activity_past.fields is 'Its fields then.';
+comment on column handoff.activity_past.meanings is 'Meanings of the activity rules it matched, as handoff.activity.meanings.';
+comment on column handoff.activity_past.gone is 'Its row was gone: of one tick that is what is decided after all that has come.';
+
 create table handoff.intent_checkpoint (
     lead_key    text primary key,
     at          timestamptz not null,

@@ -32,10 +32,10 @@ static LhStatement read_log = {
 };
 
 static LhStatement read_activities = {
-	"select a.lead_key, a.source, a.activity_key, a.at, a.fields, a.taken_at, 'infinity'::timestamptz, "
+	"select a.lead_key, a.source, a.activity_key, a.at, a.fields, a.taken_at, a.ended_at, "
 	"exists (select from handoff.crm_user c where c.crm_id = a.fields ->> 'rep' and not c.human), "
-	"a.meanings && '{touch,contact,booked,meeting_held,no_show}' "
-	"from handoff.activity a where a.lead_key = any($1) and a.taken_at < $2 "
+	"a.meanings && '{touch,contact,booked,meeting_held,no_show}', a.gone "
+	"from handoff.activity_versions($1) a where a.taken_at < $2 "
 	"order by a.lead_key collate \"C\", a.at, a.source collate \"C\", a.activity_key collate \"C\"",
 	2, {TEXTARRAYOID, TIMESTAMPTZOID}
 };
@@ -103,6 +103,9 @@ take_activities(LhHistory *histories, uint64 n)
 		past->to = lh_get_time(i, 7, DT_NOEND);
 		past->activity.automated = lh_get_bool(i, 8);
 		past->is_touch = lh_get_bool(i, 9);
+		past->gone = lh_get_bool(i, 10);
+		if (past->gone)
+			past->to++;			/* what has come at that moment is decided first */
 	}
 }
 

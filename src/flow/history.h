@@ -21,13 +21,14 @@ typedef struct LhPastEvent
 	Jsonb	   *detail;
 } LhPastEvent;
 
-/* An activity as it was known in [from, to). */
+/* An activity as it was known in [from, to); one whose row was gone is known until after the moment at which it went. */
 typedef struct LhPastActivity
 {
 	LhActivity	activity;		/* without a row: no contract has judged it */
 	Jsonb	   *fields;
 	TimestampTz from;
 	TimestampTz to;				/* DT_NOEND: it still is */
+	bool		gone;
 	bool		is_touch;		/* somebody of sales did it, by the version that judged it */
 } LhPastActivity;
 

@@ -47,7 +47,7 @@ extern const LhPair *lh_pair_first(const LhPairs *all, const char *key, int *n);
 extern LhPairs lh_aliases_of(char *const *keys, int n); /* key: the lead that it is another key of */
 extern void lh_aliases_begin(LhRows *aliases);
 extern void lh_aliases_add(LhRows *aliases, const char *key, const char *lead_key, const char *kind);
-extern void lh_aliases_write(LhRows *aliases);
+extern void lh_aliases_write(LhRows *aliases, TimestampTz now);
 
 /* What becomes of the rows of a group. */
 typedef struct LhMerging

@@ -121,9 +121,9 @@ add_conversion(Conversions *conversions, LhBatch *batch, const LhSource *source,
 }
 
 static void
-write_conversions(Conversions *conversions)
+write_conversions(Conversions *conversions, TimestampTz now)
 {
-	lh_aliases_write(&conversions->aliases);
+	lh_aliases_write(&conversions->aliases, now);
 	lh_rows_flush(&conversions->dropped);
 	lh_rows_flush(&conversions->converted);
 }
@@ -242,7 +242,7 @@ lh_take_leads(LhBatch *batch, LhSourceItems *group)
 		slot->input.seen_at = item->at;
 		item->done = true;
 	}
-	write_conversions(&conversions);
+	write_conversions(&conversions, batch->now);
 	find_echoes(batch, &echoes);
 	lh_merge(batch, merging.merges, "source");
 }

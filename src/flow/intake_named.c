@@ -132,6 +132,18 @@ static LhStatement delete_activities = {
 	3, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
+/* An activity that changes, or goes (at is null), as it has been; what came and went within one moment nobody has known. */
+static LhStatement keep_past = {
+	"insert into handoff.activity_past (lead_key, source, activity_key, ended_at, taken_at, at, fields, meanings, gone) "
+	"select a.lead_key, a.source, a.activity_key, u.ended_at, t.taken_at, a.at, a.fields, a.meanings, u.gone "
+	"from unnest($1, $2, $3, $4, $5, $6, $7) as u(lead_key, source, activity_key, ended_at, at, fields, gone) "
+	"join handoff.activity a on a.lead_key = u.lead_key and a.source = u.source and a.activity_key = u.activity_key "
+	"cross join lateral (select coalesce(max(p.ended_at), a.taken_at) as taken_at from handoff.activity_past p "
+	"where p.lead_key = a.lead_key and p.source = a.source and p.activity_key = a.activity_key and p.ended_at >= a.taken_at) t "
+	"where (a.at, a.fields) is distinct from (u.at, u.fields) and t.taken_at < u.ended_at on conflict do nothing",
+	7, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, JSONBARRAYOID, BOOLARRAYOID}
+};
+
 static LhStatement insert_links = {
 	"insert into handoff.opportunity_link as k (lead_key, source, link_key, opportunity_key, link_kind) "
 	"select u.lead_key, u.source, u.link_key, u.opportunity_key, 'contact_role' "
@@ -205,21 +217,46 @@ is_settled(LhBatch *batch, LhItem *item, const char *named, const LhPairs *holde
 /* Take an activity from the leads that have it, but the one that it names. */
 static void
 take_from_holders(const LhPairs *holders, const LhSourceItems *group, const LhItem *item,
-				  const char *named, LhRows *gone)
+				  const char *named, bool present, TimestampTz now, LhRows *gone, LhRows *past)
 {
+	static const bool isnull[7] = {false, false, false, false, true, true, false};
 	int			n;
 	const LhPair *holder = lh_pair_first(holders, item->raw_key, &n);
 
 	for (int k = 0; k < n; k++)
 	{
-		Datum		values[3] = {
+		Datum		values[7] = {
 			CStringGetTextDatum(holder[k].value), CStringGetTextDatum(group->source->name),
-			CStringGetTextDatum(item->raw_key)
+			CStringGetTextDatum(item->raw_key), TimestampTzGetDatum(now), 0, 0, BoolGetDatum(!present)
 		};
 
-		if (named == NULL || strcmp(holder[k].value, named) != 0)
-			lh_rows_add(gone, values, NULL);
+		if (named != NULL && strcmp(holder[k].value, named) == 0)
+			continue;
+		lh_rows_add(past, values, isnull);
+		lh_rows_add(gone, values, NULL);
 	}
+}
+
+/* Is it one that its lead has already? */
+static bool
+is_held(const LhPairs *holders, const LhItem *item, const char *named)
+{
+	int			n;
+	const LhPair *holder = lh_pair_first(holders, item->raw_key, &n);
+
+	for (int k = 0; k < n; k++)
+		if (strcmp(holder[k].value, named) == 0)
+			return true;
+	return false;
+}
+
+/* As it is before it becomes what is kept. */
+static void
+add_past(LhRows *past, const Datum *kept)
+{
+	Datum		values[7] = {kept[0], kept[1], kept[2], kept[5], kept[3], kept[6], BoolGetDatum(false)};
+
+	lh_rows_add(past, values, NULL);
 }
 
 void
@@ -229,10 +266,12 @@ lh_take_activities(LhBatch *batch, LhSourceItems *group)
 	bool	   *forgotten = palloc_array(bool, group->n + 1);
 	char	  **named = named_leads(group, rows, forgotten);
 	LhPairs		holders = holders_of(group);
+	LhRows		past;
 	LhRows		kept;
 	LhRows		gone;
 	int			nforgotten = 0;
 
+	lh_rows_begin(&past, &keep_past);
 	lh_rows_begin(&kept, &upsert_activities);
 	lh_rows_begin(&gone, &delete_activities);
 	for (int i = 0; i < group->n; i++)
@@ -244,7 +283,7 @@ lh_take_activities(LhBatch *batch, LhSourceItems *group)
 			continue;
 		item->done = true;
 		nforgotten += forgotten[i];
-		take_from_holders(&holders, group, item, named[i], &gone);
+		take_from_holders(&holders, group, item, named[i], rows[i].present, batch->now, &gone, &past);
 		if (named[i] == NULL)
 			continue;
 		values[0] = CStringGetTextDatum(named[i]);
@@ -256,7 +295,10 @@ lh_take_activities(LhBatch *batch, LhSourceItems *group)
 		values[6] = PointerGetDatum(lh_fields_to_jsonb(rows[i].row, LH_ACTIVITY_FIELDS_FIRST,
 													   rows[i].row->set->nfields));
 		lh_rows_add(&kept, values, NULL);
+		if (is_held(&holders, item, named[i]))
+			add_past(&past, values);
 	}
+	lh_rows_flush(&past);
 	take_changed_activities(batch, lh_rows_flush(&gone), NULL);
 	take_changed_activities(batch, lh_rows_flush(&kept), &holders);
 	lh_count_forgotten(group->source, nforgotten);

@@ -78,12 +78,22 @@ static LhStatement read_opportunities_of_accounts = {
 	1, {TEXTARRAYOID}
 };
 
-static LhStatement read_activities = {
-	"select a.lead_key, a.source, a.activity_key, a.at, a.fields, a.meanings, a.points, a.contract_id, "
+#define ACTIVITY_COLUMNS \
+	"select a.lead_key, a.source, a.activity_key, a.at, a.fields, a.meanings, a.points, a.contract_id, " \
 	"exists (select from handoff.crm_user c where c.crm_id = a.fields ->> 'rep' and not c.human) "
-	"from unnest($1, $2) as u(lead_key, since) "
-	"join handoff.activity a on a.lead_key = u.lead_key and a.at > u.since and a.taken_at <= $3 "
-	"order by a.lead_key collate \"C\", a.at, a.source collate \"C\", a.activity_key collate \"C\"",
+#define ACTIVITY_ORDER \
+	"order by a.lead_key collate \"C\", a.at, a.source collate \"C\", a.activity_key collate \"C\""
+
+static LhStatement read_activities = {
+	ACTIVITY_COLUMNS "from unnest($1, $2) as u(lead_key, since) "
+	"join handoff.activity a on a.lead_key = u.lead_key and a.at > u.since " ACTIVITY_ORDER,
+	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static LhStatement read_past_activities = {
+	ACTIVITY_COLUMNS "from unnest($1, $2) as u(lead_key, since) "
+	"join handoff.activity_versions($1) a on a.lead_key = u.lead_key and a.at > u.since "
+	"and a.taken_at <= $3 and $3 < a.ended_at " ACTIVITY_ORDER,
 	3, {TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID}
 };
 
@@ -483,9 +493,17 @@ run_read_activities(char *const *lead_keys, const TimestampTz *since, int n, Tim
 {
 	char	  **keys = palloc_array(char *, n + 1);
 	TimestampTz *times = palloc_array(TimestampTz, n + 1);
-	int			nthere = lh_which_are_there(&activities_by_lead, lead_keys, n, keys);
+	int			nthere;
 	Datum		values[3];
 
+	if (taken_by != DT_NOEND)
+	{
+		values[0] = lh_text_array(lead_keys, n);
+		values[1] = lh_time_array(since, n);
+		values[2] = TimestampTzGetDatum(taken_by);
+		return lh_run(&read_past_activities, values, NULL);
+	}
+	nthere = lh_which_are_there(&activities_by_lead, lead_keys, n, keys);
 	if (nthere == 0)
 		return 0;
 	for (int i = 0, at = 0; i < n && at < nthere; i++)
@@ -493,7 +511,6 @@ run_read_activities(char *const *lead_keys, const TimestampTz *since, int n, Tim
 			times[at++] = since[i];
 	values[0] = lh_text_array(keys, nthere);
 	values[1] = lh_time_array(times, nthere);
-	values[2] = TimestampTzGetDatum(taken_by);
 	return lh_run(&read_activities, values, NULL);
 }
 

@@ -49,10 +49,20 @@ static LhStatement turn_aliases = {
 	2, {TEXTARRAYOID, TEXTARRAYOID}
 };
 
+/* Their old lead has had them so far, the new one has them from now on. */
+static LhStatement keep_moved = {
+	"insert into handoff.activity_past (lead_key, source, activity_key, ended_at, taken_at, at, fields, meanings, gone) "
+	"select a.lead_key, a.source, a.activity_key, $2, t.taken_at, a.at, a.fields, a.meanings, false from handoff.activity a "
+	"cross join lateral (select coalesce(max(p.ended_at), a.taken_at) as taken_at from handoff.activity_past p "
+	"where p.lead_key = a.lead_key and p.source = a.source and p.activity_key = a.activity_key and p.ended_at >= a.taken_at) t "
+	"where a.lead_key = any($1) and t.taken_at < $2 on conflict do nothing",
+	2, {TEXTARRAYOID, TIMESTAMPTZOID}
+};
+
 static LhStatement move_activities = {
-	"update handoff.activity a set lead_key = u.lead_key, contract_id = null from unnest($1, $2) as u(alias_key, lead_key) "
-	"where a.lead_key = u.alias_key",
-	2, {TEXTARRAYOID, TEXTARRAYOID}
+	"update handoff.activity a set lead_key = u.lead_key, contract_id = null, taken_at = greatest(a.taken_at, $3) "
+	"from unnest($1, $2) as u(alias_key, lead_key) where a.lead_key = u.alias_key",
+	3, {TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID}
 };
 
 static LhStatement move_links = {
@@ -96,13 +106,14 @@ lh_aliases_add(LhRows *aliases, const char *key, const char *lead_key, const cha
 
 /* What is known under a key that is new moves to its lead. */
 void
-lh_aliases_write(LhRows *aliases)
+lh_aliases_write(LhRows *aliases, TimestampTz now)
 {
 	uint64		n = lh_rows_flush(aliases);
 	LhPairs		fresh = lh_answer_pairs(n);
 	char	  **keys = palloc_array(char *, n + 1);
 	char	  **leads = palloc_array(char *, n + 1);
-	Datum		values[2];
+	Datum		values[3];
+	Datum		past[2];
 
 	if (n == 0)
 		return;
@@ -113,7 +124,10 @@ lh_aliases_write(LhRows *aliases)
 	}
 	values[0] = lh_text_array(keys, n);
 	values[1] = lh_text_array(leads, n);
+	values[2] = past[1] = TimestampTzGetDatum(now);
+	past[0] = values[0];
 	lh_run(&turn_aliases, values, NULL);
+	lh_run(&keep_moved, past, NULL);
 	lh_run(&move_activities, values, NULL);
 	lh_run(&move_links, values, NULL);
 }
@@ -364,7 +378,7 @@ lh_merge(LhBatch *batch, const List *merges, const char *by)
 		loser->input.merged_into = merge->survivor;
 		loser->input.merged_by = by;
 	}
-	lh_aliases_write(&aliases);
+	lh_aliases_write(&aliases, batch->now);
 }
 
 /* By hand: both leads are locked, so what is found now holds. */

@@ -52,12 +52,19 @@ static LhStatement delete_old = {
 	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
+static LhStatement delete_past = {
+	"delete from handoff.activity_past p using unnest($1, $2) as u(lead_key, at) "
+	"where p.lead_key = u.lead_key and p.at <= u.at",
+	2, {TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
 typedef struct Purge
 {
 	TimestampTz older_than;
 	TimestampTz now;
 	LhRows		checkpoints;
 	LhRows		marks;
+	LhRows		past;
 	LhRows		deletes;
 } Purge;
 
@@ -103,6 +110,7 @@ purge_lead(Purge *purge, LhLead *lead, const LhActivities *all)
 	values[0] = CStringGetTextDatum(lead->lead_key);
 	values[1] = TimestampTzGetDatum(to);
 	lh_rows_add(&purge->marks, values, NULL);
+	lh_rows_add(&purge->past, values, NULL);
 	lh_rows_add(&purge->deletes, values, NULL);
 	values[2] = Int32GetDatum(contract->contract_id);
 	values[3] = IntervalPGetDatum(contract->half_life_interval);
@@ -130,6 +138,7 @@ purge_chunk(Purge *purge, char *const *keys, int n)
 	all = lh_activities_read(locked, since, nleads, DT_NOEND);
 	lh_rows_begin(&purge->checkpoints, &write_checkpoints);
 	lh_rows_begin(&purge->marks, &mark_purged);
+	lh_rows_begin(&purge->past, &delete_past);
 	lh_rows_begin(&purge->deletes, &delete_old);
 	for (int i = 0; i < nleads; i++)
 	{
@@ -138,6 +147,7 @@ purge_chunk(Purge *purge, char *const *keys, int n)
 	}
 	lh_rows_flush(&purge->checkpoints);
 	lh_rows_flush(&purge->marks);
+	lh_rows_flush(&purge->past);
 	return lh_rows_flush(&purge->deletes);
 }
 

@@ -406,6 +406,7 @@ decide(LhReplay *replay, LhReplayStep *step, TimestampTz at, bool clocks)
 		lh_set_zone(contract->zone);
 	test->zone = contract->zone;
 	lh_contract_set_now(contract, at);
+	replay->known_at = Max(at, replay->known_at);
 	undo = begin_decision(replay, &handoffs_before);
 	lh_give_input(replay, contract, step, at, &input);
 	for (int k = 0; clocks && k < LH_NCLOCKS; k++)
@@ -414,7 +415,8 @@ decide(LhReplay *replay, LhReplayStep *step, TimestampTz at, bool clocks)
 	decision = lh_decide(contract, lead, &input, at, &effects, NULL);
 	lead->exists = true;
 	replay->ndecided++;
-	replay->taken_to = replay->decided_at = at;
+	replay->taken_to = replay->known_at;
+	replay->decided_at = at;
 	replay->owes_row = false;
 	replay->owes_account = NULL;
 	after_decision(replay, &decision, &effects);
@@ -515,6 +517,22 @@ run_clocks(LhReplay *replay, TimestampTz at)
 	take_owner(replay);
 }
 
+/* Rows of activities that were found gone are decided after all that has come at the same moment. */
+static void
+take_gone(LhReplay *replay, TimestampTz at)
+{
+	const LhHistory *history = replay->history;
+	bool		any = false;
+
+	for (int i = 0; i < history->nactivities; i++)
+		any = any || history->activities[i].to == at + 1;
+	if (!any || !may_decide(replay))
+		return;
+	replay->known_at = at + 1;
+	decide(replay, NULL, at, false);
+	find_ahead(replay, at);
+}
+
 /* A moment at which history decided. */
 static void
 take_moment(LhReplay *replay, TimestampTz at)
@@ -534,6 +552,7 @@ take_moment(LhReplay *replay, TimestampTz at)
 		decide(replay, NULL, at, false);
 		find_ahead(replay, at);
 	}
+	take_gone(replay, at);
 	if (!steps || !by_hand)
 		run_clocks(replay, at);
 	if (goes_on(replay))
@@ -594,7 +613,7 @@ find_times(LhReplay *replay)
 	{
 		replay->times[replay->ntimes++] = history->activities[i].from;
 		if (history->activities[i].to < replay->test->until)
-			replay->times[replay->ntimes++] = history->activities[i].to;
+			replay->times[replay->ntimes++] = history->activities[i].to - (history->activities[i].gone ? 1 : 0);
 	}
 	qsort(replay->times, replay->ntimes, sizeof(TimestampTz), compare_moments);
 }
@@ -608,7 +627,7 @@ lh_replay(LhReplay *replay, LhBacktest *test, const LhHistory *history)
 	replay->test = test;
 	replay->history = history;
 	replay->stopped_at = DT_NOEND;
-	replay->taken_to = replay->passed = DT_NOBEGIN;
+	replay->taken_to = replay->passed = replay->known_at = DT_NOBEGIN;
 	for (int i = 0; i < LH_NDIFFERS; i++)
 		replay->first[i].at = DT_NOEND;
 	lh_fold_begin(&replay->was, history);

@@ -119,6 +119,7 @@ typedef struct LhReplay
 	TimestampTz *times;
 	int			next_time;
 	TimestampTz passed;			/* newest moment at which history decided */
+	TimestampTz known_at;		/* a decision sees the activities that were known then */
 	TimestampTz taken_to;		/* activities known up to then have been seen */
 	TimestampTz decided_at;		/* newest moment that was decided */
 	bool		owes_row;		/* the row, or the account, has changed since that */

@@ -51,9 +51,10 @@ bind_activities(LhReplay *replay, const LhContract *contract)
 
 /* What is new among the activities, as the drain would say it. */
 static void
-find_new(const LhReplay *replay, LhInput *input, TimestampTz at)
+find_new(const LhReplay *replay, LhInput *input)
 {
 	const LhHistory *history = replay->history;
+	TimestampTz at = replay->known_at;
 
 	for (int i = 0; i < history->nactivities; i++)
 	{
@@ -73,9 +74,10 @@ find_new(const LhReplay *replay, LhInput *input, TimestampTz at)
 }
 
 static void
-give_activities(LhReplay *replay, const LhContract *contract, LhInput *input, TimestampTz at)
+give_activities(LhReplay *replay, const LhContract *contract, LhInput *input)
 {
 	const LhHistory *history = replay->history;
+	TimestampTz at = replay->known_at;
 	LhActivity *bound = bind_activities(replay, contract);
 
 	input->activities = palloc_array(LhActivity, history->nactivities + 1);
@@ -168,12 +170,12 @@ lh_give_input(LhReplay *replay, const LhContract *contract, LhReplayStep *step, 
 	}
 	if (input->crm_status != NULL || (input->action != NULL && input->action->kind == LH_DO_UNDISPOSE))
 		input->undo = replay->undo;
-	find_new(replay, input, at);
+	find_new(replay, input);
 	input->nopportunities = history->nopportunities;
 	input->opportunities = palloc_array(LhOpportunity, history->nopportunities + 1);
 	memcpy(input->opportunities, history->opportunities, sizeof(LhOpportunity) * history->nopportunities);
 	lh_opportunities_as_of(input->opportunities, &input->nopportunities, at);
 	give_others(replay, input, at);
 	lh_find_horizon(contract, &replay->would, input, at);
-	give_activities(replay, contract, input, at);
+	give_activities(replay, contract, input);
 }

@@ -40,7 +40,8 @@ begin
     perform handoff.attach('crm.act', 'activity', since => '-infinity');
 end $$;
 
--- half a day: people come and change, do things, some of which are told late; ticks come at noon and midnight
+-- half a day: people come and change, do things, some of which are told late, corrected, taken back or somebody else's;
+-- ticks come at noon and midnight
 create function pg_temp.half_day(n int) returns void language plpgsql as $$
 declare
     now constant timestamptz := timestamptz '2026-02-01 00:00' + n * interval '12 hours';
@@ -52,6 +53,9 @@ begin
     update crm.person set employees = employees + n, title = case when pg_temp.chance('title', id, n::text) < 0.5 then 'CEO' else title end,
            country = coalesce(country, case when pg_temp.chance('country', id, n::text) < 0.5 then 'FR' end)
     where pg_temp.chance('change', id, n::text) < 0.05;
+    update crm.act set page = '/pricing', at = at - interval '1 hour' where pg_temp.chance('corrected', id, n::text) < 0.02;
+    delete from crm.act where pg_temp.chance('gone', id, n::text) < 0.02;
+    update crm.act set lead_key = 'P' || 1 + floor(300 * pg_temp.chance('whose', id, n::text)) where pg_temp.chance('moved', id, n::text) < 0.01;
     insert into crm.act
     select format('A%s/%s/%s', n, p.id, k), p.id, now - pg_temp.chance('at', p.id, n::text, k::text) * interval '50 hours',
            (array['form', 'page_view', 'trial', 'email_click', 'page_view'])[1 + floor(5 * pg_temp.chance('kind', p.id, n::text, k::text))::int],
@@ -142,7 +146,8 @@ select is_empty($$ select * from handoff.backtest_as_decided(tick_every => '12 h
 select ok((select count(*) > 60 from handoff.event where type = 'handoff') and (select count(*) > 10 from handoff.lead where cycle > 1)
           and (select count(*) > 3 from handoff.event where type = 'undisposed') and (select count(*) > 3 from handoff.event where type = 'reopened')
           and (select count(*) > 50 from handoff.event where type = 'contract') and (select count(*) > 5 from handoff.event where type = 'stage' and detail ->> 'event' = 'due')
-          and (select count(*) > 20 from handoff.event where type = 'gated' or type = 'blocked'), 'although much has happened');
+          and (select count(*) > 20 from handoff.event where type = 'gated' or type = 'blocked')
+          and (select count(*) > 50 from handoff.activity_past), 'although much has happened');
 select is_empty($$ select * from handoff.backtest_as_decided(since => '2026-02-11', tick_every => '12 hours') where what <> 'lead' limit 5 $$,
     'nor does anything if it begins in the middle');
 -- one row a call gives the same as all at once, and an end that is not asked for is not read

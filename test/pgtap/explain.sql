@@ -41,6 +41,9 @@ begin
     from generate_series(1, 40) i where i % 8 = n;
     update crm.person set employees = employees + n, title = case when pg_temp.chance('title', id, n::text) < 0.5 then 'CEO' else title end
     where pg_temp.chance('change', id, n::text) < 0.1;
+    update crm.act set page = '/pricing', at = at - interval '2 hours' where pg_temp.chance('corrected', id, n::text) < 0.02;
+    delete from crm.act where pg_temp.chance('gone', id, n::text) < 0.02;
+    update crm.act set lead_key = 'P' || 1 + floor(40 * pg_temp.chance('whose', id, n::text)) where pg_temp.chance('moved', id, n::text) < 0.02;
     insert into crm.act
     select format('A%s/%s/%s', n, p.id, k), p.id, today - pg_temp.chance('at', p.id, n::text, k::text) * interval '30 hours',
            (array['form', 'page_view', 'trial', 'email_reply', 'call'])[1 + floor(5 * pg_temp.chance('kind', p.id, n::text, k::text))::int],
@@ -77,6 +80,7 @@ end $$;
 select ok((select count(*) > 120 and count(distinct explanation) > 100 from told), 'many explanations, of many kinds');
 select cmp_ok((select count(*) from handoff.event where type = 'reset'), '>', 3::bigint, 'intent was reset');
 select cmp_ok((select count(*) from handoff.lead where cycle > 1), '>', 2::bigint, 'leads came back');
+select cmp_ok((select count(*) from handoff.activity_past), '>', 10::bigint, 'activities were corrected, deleted, and somebody else''s');
 select is_empty($$ select lead_key, at, explanation, pg_temp.explanation(lead_key, at) from told
                    where explanation is distinct from pg_temp.explanation(lead_key, at) order by at, lead_key limit 1 $$,
     'what was explained then is what is explained of then');
