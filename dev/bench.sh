@@ -20,7 +20,7 @@ SCALE=${LH_BENCH_SCALE:-1}
 ROUNDS=${LH_BENCH_ROUNDS:-3}
 scaled() { awk -v n="$1" -v s="$SCALE" -v least="${2:-1}" 'BEGIN { v = int(n * s); print v < least ? least : v }'; }
 
-items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 R1 R2 R3 R4 N1}
+items=${*:-S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 R1 R2 R3 R4 B1 N1}
 wants() { case " $items " in *" $1 "*) true ;; *) false ;; esac }
 
 build_packages
@@ -162,6 +162,23 @@ if wants R4; then
         sql -f r4.sql >/dev/null
     done
     sql -v rows="$rows" -v accounts="$accounts" -f r4_report.sql >/dev/null
+    show
+fi
+
+if wants B1; then
+    leads=$(scaled 20000 200)
+    fresh
+    { echo "set demo.leads = $leads;"; cat "$LH_ROOT"/demo/[0-9]*.sql; } | sql >/dev/null
+    grep -v -e '^create extension' -e 'handoff.setup()' "$LH_ROOT/demo/session.sql" | sql >/dev/null 2>&1
+    sql -c 'alter database bench set lead_handoff.inline_limit = 0'
+    for day in 2026-02-01 2026-03-01 2026-04-01 2026-05-01 2026-06-01 2026-07-01; do
+        sql -c "call demo.run('$day', '4 hours')" >/dev/null
+    done
+    sql -c 'select handoff.draft()' -c "update handoff.score_rule set points = points + 5 where contract_id = 2 and points > 0" -c analyze >/dev/null
+    for round in $(seq 1 "$ROUNDS"); do
+        sql -f b1.sql >/dev/null
+    done
+    sql -f b1_report.sql >/dev/null
     show
 fi
 

@@ -46,6 +46,19 @@ compare_histories(const void *a, const void *b)
 	return strcmp(((const LhHistory *) a)->lead_key, ((const LhHistory *) b)->lead_key);
 }
 
+bool
+lh_has_news(const LhHistory *history, TimestampTz after, TimestampTz to)
+{
+	for (int i = 0; i < history->nactivities; i++)
+	{
+		const LhPastActivity *past = &history->activities[i];
+
+		if ((past->from > after && past->from <= to) || (past->to > after && past->to <= to))
+			return true;
+	}
+	return false;
+}
+
 /* The lead of the next row of an answer that is in order of lead_key. */
 static LhHistory *
 history_of_row(LhHistory *histories, int *at, uint64 row)
@@ -106,6 +119,41 @@ take_activities(LhHistory *histories, uint64 n)
 		past->gone = lh_get_bool(i, 10);
 		if (past->gone)
 			past->to++;			/* what has come at that moment is decided first */
+	}
+}
+
+/* When the log first says that a handoff has an opportunity of that time, under any of these names; else that time. */
+static TimestampTz
+told_at(const LhHistory *history, TimestampTz time, const char *const *columns, int n)
+{
+	if (TIMESTAMP_NOT_FINITE(time))
+		return time;
+	for (int i = 0; i < history->nevents; i++)
+	{
+		Jsonb	   *set = strcmp(history->events[i].type, "worked") == 0 ?
+			lh_json_object(history->events[i].detail, "set") : NULL;
+
+		for (int c = 0; set != NULL && c < n; c++)
+			if (lh_json_get_time(set, columns[c], DT_NOEND) == time)
+				return history->events[i].at;
+	}
+	return time;
+}
+
+static void
+find_told(LhHistory *history)
+{
+	static const char *const created[] = {"opportunity_at"};
+	static const char *const ended[] = {"won_at", "lost_at"};
+
+	history->told_at = palloc_array(TimestampTz, history->nopportunities + 1);
+	history->end_told_at = palloc_array(TimestampTz, history->nopportunities + 1);
+	for (int i = 0; i < history->nopportunities; i++)
+	{
+		const LhOpportunity *opportunity = &history->opportunities[i];
+
+		history->told_at[i] = told_at(history, opportunity->created_at, created, lengthof(created));
+		history->end_told_at[i] = told_at(history, opportunity->closed_at, ended, lengthof(ended));
 	}
 }
 
@@ -185,7 +233,10 @@ lh_histories_read(const char *after, const char *contract_name, TimestampTz unti
 	take_activities(*histories, lh_read_active(&read_activities, values, NULL));
 	opportunities = lh_opportunities_read(keys, n, keys, n);	/* decisions take of those of its account what they may */
 	for (int i = 0; i < n; i++)
+	{
 		(*histories)[i].nopportunities = lh_opportunities_of(opportunities, keys[i], &(*histories)[i].opportunities);
+		find_told(&(*histories)[i]);
+	}
 	take_others(*histories, n);
 	return n;
 }

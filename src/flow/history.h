@@ -48,6 +48,8 @@ typedef struct LhHistory
 	LhPastActivity *activities; /* in order of (at, source, key) */
 	int			nopportunities;
 	LhOpportunity *opportunities;
+	TimestampTz *told_at;		/* by opportunity: when the log first has it, and its end */
+	TimestampTz *end_told_at;
 	int			nothers;
 	const LhOther *others;		/* handoffs of other leads of the person, as they are now */
 } LhHistory;
@@ -59,6 +61,9 @@ typedef struct LhHistory
  */
 extern int	lh_histories_read(const char *after, const char *contract_name, TimestampTz until, int limit,
 							  LhHistory **histories, char **last);
+
+/* Did activities come, change or go in (after, to]? */
+extern bool lh_has_news(const LhHistory *history, TimestampTz after, TimestampTz to);
 
 /* person.c: handoffs of all leads of those persons that have several, by person. */
 extern int	lh_others_read(char **person_keys, int n, LhOther **others);

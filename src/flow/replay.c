@@ -406,7 +406,7 @@ decide(LhReplay *replay, LhReplayStep *step, TimestampTz at, bool clocks)
 		lh_set_zone(contract->zone);
 	test->zone = contract->zone;
 	lh_contract_set_now(contract, at);
-	replay->known_at = Max(at, replay->known_at);
+	replay->known_at = Max(replay->known_at, step != NULL && lh_is_by_hand(step) ? at - 1 : at);
 	undo = begin_decision(replay, &handoffs_before);
 	lh_give_input(replay, contract, step, at, &input);
 	for (int k = 0; clocks && k < LH_NCLOCKS; k++)
@@ -483,7 +483,7 @@ take_step(LhReplay *replay)
 		begin(replay, step.at);
 	for (; replay->next < step.end; replay->next++)
 		lh_fold_add(&replay->was, &history->events[replay->next]);
-	by_hand = step.action.kind != LH_DO_NOTHING && strcmp(step.action.actor, "contract") != 0;
+	by_hand = lh_is_by_hand(&step);
 	if (!goes_on(replay))
 		return by_hand;
 	decide_step(replay, &step);
@@ -538,22 +538,19 @@ static void
 take_moment(LhReplay *replay, TimestampTz at)
 {
 	const LhHistory *history = replay->history;
-	bool		steps = false;
 	bool		by_hand = true;
 
 	replay->passed = at;
 	while (replay->next < history->nevents && history->events[replay->next].at <= at)
-	{
 		by_hand = take_step(replay) && by_hand;
-		steps = true;
-	}
-	if (!steps && may_decide(replay))
+	if (may_decide(replay) && lh_has_news(history, replay->taken_to, at))
 	{
+		by_hand = false;
 		decide(replay, NULL, at, false);
 		find_ahead(replay, at);
 	}
 	take_gone(replay, at);
-	if (!steps || !by_hand)
+	if (!by_hand)
 		run_clocks(replay, at);
 	if (goes_on(replay))
 		find_touched(replay, at);

@@ -57,6 +57,9 @@ typedef struct LhReplayStep
 /* replay_step.c: the decision that begins with an event, those before are past. */
 extern void lh_next_replay_step(LhBacktest *test, const LhHistory *history, int first, LhReplayStep *step);
 
+/* Somebody did something, through the API. */
+extern bool lh_is_by_hand(const LhReplayStep *step);
+
 struct LhReplay;
 
 /* replay_input.c: all that a decision needs to know; step NULL: a clock is due, or it is decided for what has come. */

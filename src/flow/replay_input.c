@@ -111,6 +111,27 @@ give_others(const LhReplay *replay, LhInput *input, TimestampTz at)
 	}
 }
 
+static void
+give_opportunities(const LhReplay *replay, LhInput *input, TimestampTz at)
+{
+	const LhHistory *history = replay->history;
+
+	input->opportunities = palloc_array(LhOpportunity, history->nopportunities + 1);
+	for (int i = 0; i < history->nopportunities; i++)
+	{
+		LhOpportunity *opportunity = &input->opportunities[input->nopportunities];
+
+		if (history->told_at[i] > at)
+			continue;
+		*opportunity = history->opportunities[i];
+		input->nopportunities++;
+		if (history->end_told_at[i] <= at)
+			continue;
+		opportunity->closed_at = LH_NOT_YET;
+		opportunity->is_won = false;
+	}
+}
+
 /* The row as it is after those events; whether it was older than its source's since is not logged. */
 static void
 give_row(const LhReplay *replay, const LhContract *contract, const LhReplayStep *step, LhInput *input)
@@ -171,10 +192,7 @@ lh_give_input(LhReplay *replay, const LhContract *contract, LhReplayStep *step, 
 	if (input->crm_status != NULL || (input->action != NULL && input->action->kind == LH_DO_UNDISPOSE))
 		input->undo = replay->undo;
 	find_new(replay, input);
-	input->nopportunities = history->nopportunities;
-	input->opportunities = palloc_array(LhOpportunity, history->nopportunities + 1);
-	memcpy(input->opportunities, history->opportunities, sizeof(LhOpportunity) * history->nopportunities);
-	lh_opportunities_as_of(input->opportunities, &input->nopportunities, at);
+	give_opportunities(replay, input, at);
 	give_others(replay, input, at);
 	lh_find_horizon(contract, &replay->would, input, at);
 	give_activities(replay, contract, input);

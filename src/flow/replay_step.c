@@ -70,6 +70,12 @@ kind_of_move(const LhHistory *history, int i)
 	return strcmp(cause, lh_cause_name(LH_DISQUALIFIED)) == 0 ? LH_DO_DISPOSE : LH_DO_NOTHING;
 }
 
+bool
+lh_is_by_hand(const LhReplayStep *step)
+{
+	return step->action.kind != LH_DO_NOTHING && strcmp(step->action.actor, "contract") != 0;
+}
+
 /* What somebody did, if this event says so first. */
 static LhActionKind
 kind_of(const LhHistory *history, int i)
@@ -107,12 +113,16 @@ goes_on(const LhReplayStep *step, const LhHistory *history, int i)
 
 	if (event->at != step->at)
 		return false;
+	/* a decision scores before it moves the lead: this is another one */
+	if ((is(event, "scored") || is(event, "worked")) && (step->moved || step->action.kind != LH_DO_NOTHING))
+		return false;
 	if (is_input(event))
 		return !step->scored && !step->moved && step->action.kind == LH_DO_NOTHING;
 	if (kind == LH_DO_NOTHING)
 		return true;
+	/* who acts does not see what a tick at that moment takes in: if that has left a trace before, it came first */
 	if (step->action.kind == LH_DO_NOTHING)
-		return !step->moved;
+		return !step->moved && !(step->scored && lh_has_news(history, step->at - 1, step->at));
 	/* what follows from it: the lead moves, and leaves sales */
 	return is(event, "stage") ||
 		(is(event, "closed") && (step->action.kind == LH_DO_SET_STAGE || step->action.kind == LH_DO_HAND_OVER));

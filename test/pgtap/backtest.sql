@@ -161,6 +161,60 @@ select is_empty($$ select * from handoff.backtest(1, until => '2026-02-05', all_
 select ok(exists (select from handoff.backtest(1, tick_every => '12 hours') where what = 'score' and 'fit role_leader: 32 -> 25' = any (reasons)),
     'the rule whose points differ is named');
 
+-- Added up ------------------------------------------------------------------------------------------
+
+-- of the version that decided it all, both sides are the same, and are what the tables say
+do $$ begin
+    perform pg_temp.house();
+    for n in 0 .. 21 loop
+        perform pg_temp.half_day(n);
+        perform pg_temp.sales(n);
+    end loop;
+end $$;
+create temp table sum as select * from handoff.backtest_summary(1, tick_every => '12 hours');
+select is_empty($$ select * from sum where was is distinct from would or was_low is distinct from would_low or was_high is distinct from would_high or was_n is distinct from would_n $$,
+    'both sides are the same');
+select results_eq($$ select value, was from sum where measure = 'stage' order by value collate "C" $$,
+                  $$ select stage, count(*)::numeric from handoff.lead group by 1 order by stage collate "C" $$, 'stages');
+select results_eq($$ select value, was from sum where measure = 'band' order by value $$,
+                  $$ select band, count(*)::numeric from handoff.lead group by 1 order by 1 $$, 'bands');
+select results_eq($$ select leg, month, was from sum where measure = 'handed' order by 1, 2 $$,
+                  $$ select leg, date_trunc('month', handed_at at time zone 'Europe/Berlin')::date, count(*)::numeric from handoff.handoff group by 1, 2 order by 1, 2 $$, 'handoffs');
+select results_eq($$ select leg, was, was_n, was_low, was_high from sum where measure = 'accepted' order by 1 $$,
+    $$ select leg, round(count(accepted_at)::numeric / nullif(count(*) filter (where d), 0), 4), count(*) filter (where d),
+              round(count(accepted_at)::numeric / count(*), 4), round((count(*) - count(*) filter (where d and accepted_at is null))::numeric / count(*), 4)
+       from (select *, accepted_at is not null or outcome in ('recycle', 'disqualified', 'returned') as d from handoff.handoff) h group by 1 order by 1 $$,
+    'acceptance, of what is known and within what could be');
+select results_eq($$ select leg, value, was from sum where measure = 'auc' and value = 'accepted' order by 1 $$,
+    $$ select leg, 'accepted', round(handoff.auc(score, accepted_at is not null)::numeric, 4) from handoff.handoff
+       where accepted_at is not null or outcome in ('recycle', 'disqualified', 'returned') group by 1 order by 1 $$, 'AUC of scores at handoff');
+select results_eq($$ select was from sum where measure = 'load' and value in ('ana', 'ben') and simulated $$,
+    $$ select round(w.pool / 2.0 + w.own, 1) from unnest('{ana,ben}'::text[]) r (rep)
+       cross join lateral (select count(*) filter (where a.pool = 'sdr') as pool, count(*) filter (where a.pool is null and a.rep = r.rep) as own
+                           from handoff.assignment a where a.n = 1) w $$, 'load: his own, and his share of the pool''s');
+select is_empty($$ select * from handoff.compare(1, 1, tick_every => '12 hours') $$, 'a version beside itself');
+
+-- two versions: what one backtest each says
+do $$ begin
+    perform handoff.draft();
+    update handoff.score_rule set points = points - 6 where contract_id = 2 and points > 10;
+    update handoff.route set target = 'fallback' where contract_id = 2 and target = 'sdr';
+    perform handoff.draft(1);
+    update handoff.score_rule set points = points + 4 where contract_id = 3 and points > 0;
+end $$;
+create temp table two as select * from handoff.compare(2, 3, all_rows => true, tick_every => '12 hours');
+select ok((select count(*) filter (where was_at is null) > 0 and count(*) filter (where was_target <> would_target) > 20 from two where what = 'handoff')
+          and (select count(*) filter (where was_band <> would_band) > 20 and count(*) filter (where not comparable) > 5 from two where what = 'lead'), 'they differ');
+select set_eq($$ select lead_key, leg, was_at, was_band, was_score, was_target from two where what = 'handoff' and was_at is not null $$,
+    $$ select lead_key, leg, would_at, would_band, would_score, would_target from handoff.backtest(2, all_rows => true, tick_every => '12 hours') where what = 'handoff' and would_at is not null $$,
+    'one side');
+select set_eq($$ select lead_key, leg, would_at, would_band, would_score, would_target from two where what = 'handoff' and would_at is not null $$,
+    $$ select lead_key, leg, would_at, would_band, would_score, would_target from handoff.backtest(3, all_rows => true, tick_every => '12 hours') where what = 'handoff' and would_at is not null $$,
+    'the other');
+select results_eq($$ select value, was, would from handoff.backtest_summary(3, against => 2, tick_every => '12 hours') where measure in ('handed', 'leads') order by measure, leg, month $$,
+    $$ (select null::text, count(was_at)::numeric, count(would_at)::numeric from two where what = 'handoff' and comparable group by leg order by leg)
+       union all select null, count(*), count(*) from two where what = 'lead' $$, 'and added up beside each other');
+
 -- As it will be --------------------------------------------------------------------------------------
 
 -- another version over the history of the first one; then the same feed is run under it
