@@ -508,6 +508,13 @@ begin
           select 'link', k.source, k.link_key, count(distinct k.lead_key), min(k.lead_key)
           from handoff.opportunity_link k where k.link_key is not null group by 2, 3 having count(distinct k.lead_key) > 1) d
     union all
+    -- 18 and what it was before follows one after the other
+    select 18, 'error', format('activity "%s" of source "%s" was known in two ways at %s', p.activity_key, p.source, p.taken_at),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from (select v.*, lag(v.ended_at) over (partition by v.lead_key, v.source, v.activity_key order by v.ended_at) as before
+          from handoff.activity_past v) p
+    where p.taken_at < p.before
+    union all
     -- 21 months are those of the moments, by the zone of the contract
     select 21, 'error', format('lead "%s": the month of %s is %s, not %s', m.lead_key, m.what, m.month, m.should),
            'Somebody wrote to the tables of schema handoff by hand, or the server''s time-zone data has changed: the months of reports are as they were then.'

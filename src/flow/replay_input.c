@@ -78,14 +78,26 @@ give_activities(LhReplay *replay, const LhContract *contract, LhInput *input)
 {
 	const LhHistory *history = replay->history;
 	TimestampTz at = replay->known_at;
+	int			first = 0;
+	int			end = history->nactivities;
 	LhActivity *bound = bind_activities(replay, contract);
 
-	input->activities = palloc_array(LhActivity, history->nactivities + 1);
-	for (int i = 0; i < history->nactivities; i++)
+	/* they are in order of time */
+	while (first < end)
+	{
+		int			middle = first + (end - first) / 2;
+
+		if (bound[middle].at > input->activities_since)
+			end = middle;
+		else
+			first = middle + 1;
+	}
+	input->activities = palloc_array(LhActivity, history->nactivities - first + 1);
+	for (int i = first; i < history->nactivities; i++)
 	{
 		const LhPastActivity *past = &history->activities[i];
 
-		if (past->from <= at && at < past->to && past->activity.at > input->activities_since)
+		if (past->from <= at && at < past->to)
 			input->activities[input->nactivities++] = bound[i];
 	}
 }

@@ -150,6 +150,14 @@ select ok((select count(*) > 60 from handoff.event where type = 'handoff') and (
           and (select count(*) > 50 from handoff.activity_past), 'although much has happened');
 select is_empty($$ select * from handoff.backtest_as_decided(since => '2026-02-11', tick_every => '12 hours') where what <> 'lead' limit 5 $$,
     'nor does anything if it begins in the middle');
+-- what activities were before they changed follows one after the other
+select is_empty($$ select what from handoff.doctor() where invariant = 18 $$, 'the doctor is content');
+begin;
+insert into handoff.activity_past
+select lead_key, source, activity_key, ended_at + interval '1 day', taken_at, at, fields, meanings, gone from handoff.activity_past limit 1;
+select is((select count(*) from handoff.doctor() where invariant = 18 and what like '%was known in two ways at%'), 1::bigint, 'he knows when it does not');
+rollback;
+
 -- one row a call gives the same as all at once, and an end that is not asked for is not read
 select results_eq($$ select (handoff.backtest(1, all_rows => true, tick_every => '12 hours')).lead_key $$,
                   $$ select lead_key from handoff.backtest(1, all_rows => true, tick_every => '12 hours') $$, 'one by one or all at once');

@@ -52,6 +52,10 @@ is($node->safe_psql('demo', q(select count(*) from handoff.fact_clock where metr
 is($node->safe_psql('demo', q(select count(*) from handoff.misplanned())), '0', 'and all are due by the hours as they are');
 is($node->safe_psql('demo', q(select count(*) from handoff.quarantine)), '0', 'nothing is in quarantine');
 is($node->safe_psql('demo', q(select count(*) from handoff.inbox)), '0', 'nothing waits');
+is($node->safe_psql('demo', q(select string_agg(distinct lead_key, ' ') from handoff.backtest_as_decided(tick_every => '12 hours'))), '',
+	'decided anew, all is as it was');
+is($node->safe_psql('demo', q(select count(*) from handoff.backtest_as_decided(all_rows => true, tick_every => '12 hours') where what = 'lead' and comparable)),
+	$node->safe_psql('demo', 'select count(*) from handoff.lead'), 'every lead was');
 is($node->safe_psql('demo', q(select what from handoff.doctor() where severity = 'error')), '', 'the doctor is content');
 
 # what the demo shows, to its end
