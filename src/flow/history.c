@@ -26,7 +26,7 @@ static LhStatement read_keys = {
 };
 
 static LhStatement read_log = {
-	"select e.lead_key, e.at, e.type, e.contract_id, e.cycle, e.leg, e.actor, e.detail from handoff.event e "
+	"select e.lead_key, e.at, e.type, e.contract_id, e.cycle, e.leg, e.actor, e.detail, e.recorded_at from handoff.event e "
 	"where e.lead_key = any($1) and e.at < $2 order by e.lead_key collate \"C\", e.seq",
 	2, {TEXTARRAYOID, TIMESTAMPTZOID}
 };
@@ -92,6 +92,7 @@ take_events(LhHistory *histories, uint64 n)
 		event->leg = lh_get_text(i, 6);
 		event->actor = lh_get_text(i, 7);
 		event->detail = lh_get_jsonb(i, 8);
+		event->recorded_at = lh_get_time(i, 9, 0);
 	}
 }
 

@@ -13,6 +13,7 @@
 typedef struct LhPastEvent
 {
 	TimestampTz at;
+	TimestampTz recorded_at;	/* one for all that a decision has written, and no other's of the lead */
 	const char *type;
 	int			contract_id;
 	int			cycle;

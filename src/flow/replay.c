@@ -288,13 +288,14 @@ begin_decision(LhReplay *replay, List **handoffs_before)
 	undo->stage = lead->stage;
 	undo->entered_at = lead->stage_since;
 	undo->intent_since = lead->intent_since;
+	undo->rests = true;
 	undo->owner_there = true;
 	return undo;
 }
 
-/* If the decision has ended a handoff, it may be taken back later. */
+/* If the decision has ended a handoff, it may be taken back later; if it has moved the lead, an earlier one may not. */
 static void
-keep_undo(LhReplay *replay, LhUndo *undo, const List *handoffs_before, const LhReplayStep *step)
+keep_undo(LhReplay *replay, LhUndo *undo, const List *handoffs_before, const LhReplayStep *step, bool moved)
 {
 	const LhLeadHandoff *open = lh_open_handoff(&replay->would);
 	ListCell   *lc;
@@ -309,6 +310,8 @@ keep_undo(LhReplay *replay, LhUndo *undo, const List *handoffs_before, const LhR
 		else if (before->closed_at != LH_NOT_YET && open != NULL && &open->h == after)
 			undo->before = before;
 	}
+	if (replay->undo != NULL && moved)
+		replay->undo->rests = false;
 	if (undo->handoff_no == 0)
 		return;
 	undo->by = pstrdup(step == NULL ? "contract" : step->action.kind != LH_DO_NOTHING ? step->action.actor : "crm");
@@ -420,7 +423,7 @@ decide(LhReplay *replay, LhReplayStep *step, TimestampTz at, bool clocks)
 	replay->owes_row = false;
 	replay->owes_account = NULL;
 	after_decision(replay, &decision, &effects);
-	keep_undo(replay, undo, handoffs_before, step);
+	keep_undo(replay, undo, handoffs_before, step, effects.stays != NIL);
 	if (step != NULL && step->refusal != NULL && strcmp(step->refusal->rule, "accepted_already") != 0)
 		stop(replay, step->refusal->rule, at);
 }

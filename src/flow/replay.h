@@ -48,8 +48,6 @@ typedef struct LhReplayStep
 	const char *crm_status;		/* NULL: none is set */
 	const LhPastEvent *account; /* an account was found, or is none any more; NULL: nothing about it */
 	const LhPastEvent *mapped;	/* publish(stage_map) has moved it; NULL: it has not */
-	bool		scored;
-	bool		moved;
 	LhAction	action;			/* LH_DO_NOTHING: nobody did anything */
 	LhRefusal  *refusal;
 } LhReplayStep;

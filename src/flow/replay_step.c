@@ -4,10 +4,8 @@
  * The log of a lead cut into the decisions that wrote it, and what each of them was told: that the row or the
  * account has changed, what somebody did.
  *
- * Events of one decision follow each other and have one time.  Two decisions may have the same time, as
- * when a tick takes a row and then a clock is due; what the contract decides by itself need not be
- * told apart, for the replay decides it by itself too.  What came from outside must be: a decision
- * takes in a row before it scores, and one thing that somebody does.
+ * Events of one decision have one recorded_at, and no two decisions of a lead have the same; their moment (at) may
+ * be, as when a tick takes a row and then a clock is due.
  */
 #include "flow/replay.h"
 
@@ -27,13 +25,13 @@ is(const LhPastEvent *event, const char *type)
 	return strcmp(event->type, type) == 0;
 }
 
-/* The event beside another one, if it has the same time; NULL: there is none. */
+/* The event beside another one of the same decision; NULL: there is none. */
 static const LhPastEvent *
 beside(const LhHistory *history, int i, int offset)
 {
 	int			other = i + offset;
 
-	return other < 0 || other >= history->nevents || history->events[other].at != history->events[i].at ?
+	return other < 0 || other >= history->nevents || history->events[other].recorded_at != history->events[i].recorded_at ?
 		NULL : &history->events[other];
 }
 
@@ -102,30 +100,6 @@ is_input(const LhPastEvent *event)
 {
 	return is(event, "created") || is(event, "fields") || is(event, "restored") || is(event, "account") ||
 		is(event, "deleted") || is(event, "merged");
-}
-
-/* Is it of the same decision as those before it? */
-static bool
-goes_on(const LhReplayStep *step, const LhHistory *history, int i)
-{
-	const LhPastEvent *event = &history->events[i];
-	LhActionKind kind = kind_of(history, i);
-
-	if (event->at != step->at)
-		return false;
-	/* a decision scores before it moves the lead: this is another one */
-	if ((is(event, "scored") || is(event, "worked")) && (step->moved || step->action.kind != LH_DO_NOTHING))
-		return false;
-	if (is_input(event))
-		return !step->scored && !step->moved && step->action.kind == LH_DO_NOTHING;
-	if (kind == LH_DO_NOTHING)
-		return true;
-	/* who acts does not see what a tick at that moment takes in: if that has left a trace before, it came first */
-	if (step->action.kind == LH_DO_NOTHING)
-		return !step->moved && !(step->scored && lh_has_news(history, step->at - 1, step->at));
-	/* what follows from it: the lead moves, and leaves sales */
-	return is(event, "stage") ||
-		(is(event, "closed") && (step->action.kind == LH_DO_SET_STAGE || step->action.kind == LH_DO_HAND_OVER));
 }
 
 /* When a recycled lead was to come back, if somebody said so: by its path it would be another time. */
@@ -212,14 +186,12 @@ lh_next_replay_step(LhBacktest *test, const LhHistory *history, int first, LhRep
 		const LhPastEvent *event = &history->events[step->end];
 		LhActionKind kind = kind_of(history, step->end);
 
-		if (!goes_on(step, history, step->end))
+		if (event->recorded_at != history->events[first].recorded_at)
 			break;
 		if (is_input(event))
 			take_input(event, step);
 		else if (kind != LH_DO_NOTHING && step->action.kind == LH_DO_NOTHING)
 			take_action(test, history, step->end, kind, &step->action);
-		step->scored = step->scored || is(event, "scored");
-		step->moved = step->moved || is(event, "stage") || is(event, "handoff");
 		if (is(event, "stage") && strcmp(lh_json_get_text(event->detail, "event"), "contract") == 0)
 			step->mapped = event;
 	}

@@ -154,7 +154,7 @@ select is_empty($$ select * from handoff.backtest_as_decided(since => '2026-02-1
 select is_empty($$ select what from handoff.doctor() where invariant = 18 $$, 'the doctor is content');
 begin;
 insert into handoff.activity_past
-select lead_key, source, activity_key, ended_at + interval '1 day', taken_at, at, fields, meanings, gone from handoff.activity_past limit 1;
+select lead_key, source, activity_key, ended_at + interval '1 day', taken_at, at, fields, meanings, gone from handoff.activity_past order by ended_at desc limit 1;
 select is((select count(*) from handoff.doctor() where invariant = 18 and what like '%was known in two ways at%'), 1::bigint, 'he knows when it does not');
 rollback;
 
