@@ -31,7 +31,6 @@
 #include "json.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -210,6 +209,30 @@ begin_clocks(LhReplay *replay, const LhContract *contract)
 		};
 }
 
+/* What the log adds up to has null for a field that is empty by now; a lead has nothing. */
+static Jsonb *
+without_nulls(Jsonb *fields)
+{
+	JsonbIterator *it = JsonbIteratorInit(&fields->root);
+	JsonbValue	value;
+	JsonbIteratorToken token;
+	LhJson		json;
+
+	lh_json_begin(&json);
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		char	   *name;
+
+		if (token != WJB_KEY)
+			continue;
+		name = pnstrdup(value.val.string.val, value.val.string.len);
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (value.type != jbvNull)
+			lh_json_value(&json, name, &value);
+	}
+	return lh_json_end(&json);
+}
+
 /* As if the version had been put in force at since: every lead is decided anew then. */
 static void
 begin_from_history(LhReplay *replay)
@@ -220,8 +243,7 @@ begin_from_history(LhReplay *replay)
 	ListCell   *lc;
 
 	*lead = replay->was.lead;
-	lead->fields = lead->fields == NULL ? NULL :
-		DatumGetJsonbP(DirectFunctionCall1(jsonb_strip_nulls, JsonbPGetDatum(lead->fields)));
+	lead->fields = without_nulls(lead->fields);
 	lead->trigger = "row";
 	lead->trigger_at = lead->seen_at = lead->decided_at;
 	foreach(lc, replay->was.lead.handoffs)

@@ -121,9 +121,20 @@ do $$ begin
     delete from handoff.route where contract_id = 2;
 end $$;
 select throws_ok($$ select * from handoff.backtest(2) $$, 'LH011', 'contract 2 has errors', 'a draft that could not be published');
-select ok(not has_function_privilege('public', 'handoff.backtest(int, timestamptz, timestamptz, boolean, interval)', 'execute')
-          and not has_function_privilege('public', 'handoff.backtest_as_decided(text, timestamptz, timestamptz, boolean, interval)', 'execute'),
-    'open to nobody');
+begin;
+create role backtest_operator;
+create role backtest_reader;
+select handoff.grant_access('backtest_operator', 'operator'), handoff.grant_access('backtest_reader', 'reader');
+select results_eq($$ select p.oid::regprocedure::text, has_function_privilege('public', p.oid, 'execute'), has_function_privilege('backtest_reader', p.oid, 'execute'),
+                            has_function_privilege('backtest_operator', p.oid, 'execute')
+                     from pg_proc p where p.pronamespace = 'handoff'::regnamespace and p.proname in ('backtest', 'backtest_as_decided', 'backtest_summary', 'compare', 'activity_versions')
+                       and p.prokind = 'f' order by p.proname $$,
+    $$ values ('handoff.activity_versions(text[])', false, false, true), ('handoff.backtest(integer,timestamp with time zone,timestamp with time zone,boolean,interval)', false, false, true),
+              ('handoff.backtest_as_decided(text,timestamp with time zone,timestamp with time zone,boolean,interval)', false, false, true),
+              ('handoff.backtest_summary(integer,timestamp with time zone,timestamp with time zone,integer,interval)', false, false, true),
+              ('handoff.compare(integer,integer,timestamp with time zone,timestamp with time zone,boolean,interval)', false, false, true) $$,
+    'for operators, not for readers: rows name leads');
+rollback;
 
 do $$ begin
     perform pg_temp.house('update handoff.recycle_path set delay = ''3 days'' where delay is not null',
