@@ -10,6 +10,7 @@ select no_plan();
 create schema crm;
 create table crm.person (id text primary key, email text, title text, seniority text, employees int, country text, company text, created_at timestamptz);
 create table crm.act (id text primary key, lead_key text, at timestamptz, kind text, page text, direction text, rep text);
+create table crm.gone (p crm.person);
 create function pg_temp.chance(variadic seeds text[]) returns float8 language sql immutable as
     $$ select (hashtextextended(array_to_string(seeds, '/'), 23) & 1023)::float8 / 1024 $$;
 
@@ -23,7 +24,7 @@ begin
         perform handoff.teardown(really => true);
         set constraints all deferred;
     end if;
-    truncate crm.person, crm.act;
+    truncate crm.person, crm.act, crm.gone;
     perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     update handoff.contract set half_life = '9 days';
@@ -40,7 +41,7 @@ begin
     perform handoff.attach('crm.act', 'activity', since => '-infinity');
 end $$;
 
--- half a day: people come and change, do things, some of which are told late, corrected, taken back or somebody else's;
+-- half a day: people come, change, go and come back, do things, some of which are told late, corrected, taken back or somebody else's;
 -- ticks come at noon and midnight
 create function pg_temp.half_day(n int) returns void language plpgsql as $$
 declare
@@ -53,6 +54,11 @@ begin
     update crm.person set employees = employees + n, title = case when pg_temp.chance('title', id, n::text) < 0.5 then 'CEO' else title end,
            country = coalesce(country, case when pg_temp.chance('country', id, n::text) < 0.5 then 'FR' end)
     where pg_temp.chance('change', id, n::text) < 0.05;
+    insert into crm.gone select p from crm.person p where pg_temp.chance('left', id, n::text) < 0.006;
+    delete from crm.person where pg_temp.chance('left', id, n::text) < 0.006;
+    insert into crm.person
+    select distinct on ((g.p).id) (g.p).* from crm.gone g
+    where pg_temp.chance('back', (g.p).id, n::text) < 0.1 and not exists (select from crm.person x where x.id = (g.p).id);
     update crm.act set page = '/pricing', at = at - interval '1 hour' where pg_temp.chance('corrected', id, n::text) < 0.02;
     delete from crm.act where pg_temp.chance('gone', id, n::text) < 0.02;
     update crm.act set lead_key = 'P' || 1 + floor(300 * pg_temp.chance('whose', id, n::text)) where pg_temp.chance('moved', id, n::text) < 0.01;
@@ -142,6 +148,9 @@ do $$ begin
     for n in 0 .. 31 loop
         perform pg_temp.half_day(n);
         perform pg_temp.sales(n);
+        if n in (13, 15, 18, 20) then
+            perform handoff.merge_lead('P' || n * 7 + 1, 'P' || n * 7 + 2, p_now => timestamptz '2026-02-01 03:00' + n * interval '12 hours');
+        end if;
         if n = 14 then
             perform handoff.draft();
             update handoff.score_rule set points = points + 7 where contract_id = 2;
@@ -158,6 +167,7 @@ select ok((select count(*) > 60 from handoff.event where type = 'handoff') and (
           and (select count(*) > 3 from handoff.event where type = 'undisposed') and (select count(*) > 3 from handoff.event where type = 'reopened')
           and (select count(*) > 50 from handoff.event where type = 'contract') and (select count(*) > 5 from handoff.event where type = 'stage' and detail ->> 'event' = 'due')
           and (select count(*) > 20 from handoff.event where type = 'gated' or type = 'blocked')
+          and (select count(*) > 10 from handoff.event where type = 'restored') and (select count(*) = 4 from handoff.event where type = 'merged')
           and (select count(*) > 50 from handoff.activity_past), 'although much has happened');
 select is_empty($$ select * from handoff.backtest_as_decided(since => '2026-02-11', tick_every => '12 hours') where what <> 'lead' limit 5 $$,
     'nor does anything if it begins in the middle');
