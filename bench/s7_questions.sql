@@ -202,5 +202,6 @@ where l.gate_code is not null and l.deleted_at is null$$, ''),
 ('pipeline_influence', 'select * from handoff.pipeline_influence', null, ''),
 ('fairness', 'select * from handoff.fairness', null, ''),
 ('journey', 'select * from handoff.journey', null, ''),
+('maturity', 'select * from handoff.maturity', null, ''),
 ('axis_date', 'select * from handoff.axis_date', null, ''),
 ('axis_source', 'select * from handoff.axis_source', null, '');

@@ -54,24 +54,36 @@ with contract as (
                    where v.contract = c.name and d.month >= date_trunc('month', c.today - interval '2 months')::date) as reviewed
     from contract c
 ), done as (
-    select v.contract,
-           count(*) as handed,
-           count(*) filter (where f.accepted) as accepted,
-           count(*) filter (where f.accepted or f.rejected) as decided,
-           count(*) filter (where f.assigned) as assigned,
-           count(*) filter (where f.route = (select r.name from handoff.route r where r.contract_id = f.contract_id and r.leg = f.leg order by r.ord desc limit 1)) as fallback,
-           count(*) filter (where f.outcome in ('recycle', 'disqualified', 'returned')) as given_up,
-           count(*) filter (where f.outcome in ('recycle', 'disqualified', 'returned') and f.code is not null) as given_up_coded
+    select v.contract, sum(f.handed) as handed, sum(f.accepted) as accepted, sum(f.decided) as decided, sum(f.assigned) as assigned,
+           sum(f.handed) filter (where f.route = l.last) as fallback, sum(f.given_up) as given_up, sum(f.given_up_coded) as given_up_coded
     from version v
-    join handoff.fact_handoff f on f.contract_id = v.contract_id
-    where f.counted and f.handed_at > (select handoff.view_time() - interval '2160 hours') and f.handed_at <= (select handoff.view_time())
+    join (
+        select f.contract_id,
+               f.leg,
+               f.route,
+               count(*) as handed,
+               count(*) filter (where f.accepted) as accepted,
+               count(*) filter (where f.accepted or f.rejected) as decided,
+               count(*) filter (where f.assigned) as assigned,
+               count(*) filter (where f.outcome in ('recycle', 'disqualified', 'returned')) as given_up,
+               count(*) filter (where f.outcome in ('recycle', 'disqualified', 'returned') and f.code is not null) as given_up_coded
+        from handoff.fact_handoff f
+        where f.counted and f.handed_at > (select handoff.view_time() - interval '2160 hours') and f.handed_at <= (select handoff.view_time())
+        group by f.contract_id, f.leg, f.route
+    ) f on f.contract_id = v.contract_id
+    left join lateral (
+        select r.name as last from handoff.route r where r.contract_id = f.contract_id and r.leg = f.leg order by r.ord desc limit 1
+    ) l on true
     group by v.contract
 ), stays as (
-    select v.contract, count(*) as entered, count(*) filter (where h.consistent) as consistent
+    select v.contract, sum(h.entered) as entered, sum(h.consistent) as consistent
     from version v
-    join handoff.stage_history h on h.contract_id = v.contract_id
-    where not h.undone and h.entered_at > (select handoff.view_time() - interval '2160 hours') and h.entered_at <= (select handoff.view_time())
-      and h.month >= (select handoff.view_time() - interval '2976 hours')::date
+    join (
+        select h.contract_id, count(*) as entered, count(*) filter (where h.consistent) as consistent
+        from handoff.stage_history h
+        where not h.undone and h.entered_at > (select handoff.view_time() - interval '2160 hours') and h.entered_at <= (select handoff.view_time())
+        group by h.contract_id
+    ) h on h.contract_id = v.contract_id
     group by v.contract
 ), banded as (
     -- the best band and the worst, of those that are known well enough
@@ -88,11 +100,14 @@ with contract as (
     ) b on b.contract = v.contract
     window best as (partition by v.contract order by b.ord rows between unbounded preceding and unbounded following)
 ), kept as (
-    select v.contract, count(*) filter (where k.verdict = 'met') as met, count(*) filter (where k.verdict in ('met', 'missed')) as judged
+    select v.contract, sum(k.met) as met, sum(k.judged) as judged
     from version v
-    join handoff.fact_clock k on k.contract_id = v.contract_id
-    where k.counted and k.started_at > (select handoff.view_time() - interval '2160 hours') and k.started_at <= (select handoff.view_time())
-      and k.month >= (select handoff.view_time() - interval '9600 hours')::date
+    join (
+        select k.contract_id, count(*) filter (where k.verdict = 'met') as met, count(*) filter (where k.verdict in ('met', 'missed')) as judged
+        from handoff.fact_clock k
+        where k.counted and k.started_at > (select handoff.view_time() - interval '2160 hours') and k.started_at <= (select handoff.view_time())
+        group by k.contract_id
+    ) k on k.contract_id = v.contract_id
     group by v.contract
 ), deals as (
     select count(*) as opportunities, count(*) filter (where o.reached <> 'no_lead') as known
@@ -141,8 +156,8 @@ select c.contract,
        l.level,
        c.kpi,
        round(c.num::numeric / nullif(c.den, 0), 4) as kpi_value,
-       coalesce(c.num, 0) as kpi_value_num,
-       coalesce(c.den, 0) as kpi_value_den,
+       coalesce(c.num, 0)::bigint as kpi_value_num,
+       coalesce(c.den, 0)::bigint as kpi_value_den,
        0::bigint as kpi_value_open,
        t.value as target,
        c.num::numeric / nullif(c.den, 0) >= t.value as on_target,

@@ -232,5 +232,30 @@ select bag_eq('select pool, members from handoff.axis_pool', $$ values ('sdr', 1
 set local lead_handoff.view_time = '2027-01-01';
 select bag_eq('select rep, name, active, pools, capacity from handoff.axis_rep', $$ values ('ana', 'Ana', true, 'fallback, sdr', 7), ('zoe', 'Zoe', true, 'ae', null) $$, 'axis_rep');
 
+-- Who may read what: each view that is granted runs with nothing but what is granted
+create role lh_kpi_reader;
+do $$ begin perform handoff.grant_access('lh_kpi_reader', 'reader'); end $$;
+create temp table seen (view_name text, rows bigint, error text);
+grant insert on seen to lh_kpi_reader;
+do $$
+declare
+    v    text;
+    n    bigint;
+    all_ text[] := handoff.reader_views() || '{error_rate_rep,fact_handoff}'::text[];
+begin
+    set local role lh_kpi_reader;
+    foreach v in array all_ loop
+        begin
+            execute format('select count(*) from (select * from handoff.%I offset 0) x', v) into n;
+            insert into seen values (v, n, null);
+        exception when others then
+            insert into seen values (v, null, sqlstate);
+        end;
+    end loop;
+    reset role;
+end $$;
+select bag_eq('select view_name, error from seen where error is not null', $$ values ('error_rate_rep', '42501'), ('fact_handoff', '42501') $$, 'a reader reads all of his views, and no others');
+select cmp_ok((select count(*) from seen where rows > 0), '>', 25::bigint, 'most of them have something to show');
+
 select * from finish();
 rollback;

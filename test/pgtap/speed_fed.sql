@@ -123,6 +123,27 @@ select set_eq($$ select month, outcome, code, handed, touches_0, touches_1, touc
            count(*) filter (where touches = 3) as t3, 0::bigint as more
     from known group by month, outcome, code $$, 'follow_up_depth');
 
+-- The same feed by month, and what the log says of stages: each stay from the event that began it to the next.
+select results_eq($$ select month, handed, contact_of_touched_den, contact_rate_num, meeting_rate_num, incomplete_rate_num, recycle_rate_num, undone_rate_den from handoff.kpi_month
+                     where leg = 'mql_to_sdr' and cycle = 'first' order by month $$, $$
+    select month, count(*), count(touch), 0::bigint, 0::bigint, 0::bigint, count(*) filter (where outcome = 'recycle'), count(*) filter (where outcome in ('recycle', 'disqualified', 'returned'))
+    from known group by month order by month $$, 'kpi_month');
+select results_eq($$ select handed, sla_first_touch_den from handoff.kpi_source where lead_source is null and cycle = 'first' and leg = 'mql_to_sdr' $$,
+    $$ select sum(handed)::bigint, sum(sla_first_touch_den)::bigint from handoff.kpi_month where cycle = 'first' and leg = 'mql_to_sdr' $$, 'kpi_source: the feed names none');
+create temp table logged as
+select to_char(s.at at time zone 'Europe/Berlin', 'YYYY-MM-01')::date as month, s.stage, g.owner, s.until is not null as gone,
+       extract(epoch from coalesce(s.until, '2024-06-26') - s.at) as wall, pg_temp.open_time(s.at, coalesce(s.until, '2024-06-26')) as business
+from (select e.lead_key, coalesce(e.detail ->> 'to', e.detail ->> 'stage') as stage, e.at, lead(e.at) over (partition by e.lead_key order by e.seq) as until
+      from handoff.event e where e.type in ('created', 'stage')) s
+join handoff.stage g on g.contract_id = 1 and g.name = s.stage;
+select bag_eq('select month, stage, owner, entered, left_it_num, left_it_open, median_seconds, p90_seconds, median_business_seconds, p90_business_seconds from handoff.time_in_stage', $$
+    select month, stage, owner, count(*) as n, count(*) filter (where gone) as l, count(*) filter (where not gone) as o,
+           pg_temp.kaplan_meier(array_agg(wall), array_agg(gone), 0.5) as m, pg_temp.kaplan_meier(array_agg(wall), array_agg(gone), 0.9) as p,
+           pg_temp.kaplan_meier(array_agg(business), array_agg(gone), 0.5) as bm, pg_temp.kaplan_meier(array_agg(business), array_agg(gone), 0.9) as bp
+    from logged group by month, stage, owner $$, 'time_in_stage, by the log');
+select cmp_ok((select count(*) from handoff.time_in_stage where left_it_num > 0), '>', 3::bigint, 'of several stages');
+select results_eq('select sum(consistency_num), sum(consistency_den) from handoff.stage_consistency', 'select count(*)::numeric, count(*)::numeric from logged', 'stage_consistency: the contract alone moved them');
+
 -- What burned, at any moment: three quarters of the 15 minutes are used up. Of a handoff that was untouched and open to the end, whose clock
 -- has not changed since, a view of the past tells the truth.
 create temp table moment as
