@@ -63,15 +63,43 @@ if wants isolation && ls test/specs/*.spec >/dev/null 2>&1; then
     count_regress isolation.log regression.diffs
     grep -E '^test |^ok |^not ok ' isolation.log || true
 fi
-if wants pgtap && ls test/pgtap/*.sql >/dev/null 2>&1; then
-    say "pgTAP"
-    psql_q -d postgres -c 'drop database if exists lh_pgtap' -c 'create database lh_pgtap'
-    psql_q -d lh_pgtap -c 'create extension pgtap' -c 'create extension lead_handoff'
-    rc=0
-    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" pg_prove -v -d lh_pgtap test/pgtap/*.sql >pgtap.log 2>&1 || rc=$?
-    count_prove pgtap.log $rc
-    grep -E '^(test/|Files=)' pgtap.log || true
-fi
+# prove_all SUITE FILE..: the files are dealt to two runs at once, if there are two processors; prove_SUITE proves a hand.
+prove_all() {
+    local suite=$1 hands hand rc runs=()
+    shift
+    hands=$(($(nproc) > 1 ? 2 : 1))
+    for hand in $(seq 1 "$hands"); do
+        "prove_$suite" "$hand" $(printf '%s\n' "$@" | awk -v hand="$hand" -v hands="$hands" 'NR % hands == hand % hands') >"$suite.$hand.log" 2>&1 &
+        runs+=($!)
+    done
+    for hand in $(seq 1 "$hands"); do
+        rc=0
+        wait "${runs[hand - 1]}" || rc=$?
+        count_prove "$suite.$hand.log" $rc
+        grep -E '^(test/|Files=)' "$suite.$hand.log" || true
+    done
+}
+
+# pgTAP: a database for each hand, in which a file leaves nothing behind.
+prove_pgtap() {
+    local db=lh_pgtap_$1
+    shift
+    [ $# -gt 0 ] || return 0
+    psql_q -d postgres -c 'set client_min_messages = warning' -c "drop database if exists $db" -c "create database $db"
+    psql_q -d "$db" -c 'create extension pgtap' -c 'create extension lead_handoff'
+    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" pg_prove -v -d "$db" "$@"
+}
+
+# TAP: a file has servers of its own.
+prove_tap() {
+    shift
+    [ $# -gt 0 ] || return 0
+    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" NODE_PATH="$NODE_PATH" PG_REGRESS="$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress" \
+        TESTDATADIR="$LH_TMP/tree/tmp_check" TESTLOGDIR="$LH_TMP/tree/tmp_check/log" \
+        PERL5LIB="$LH_TMP/tree/test/t:$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl" \
+        prove -v "$@"
+}
+
 # What only the examples and their tests need; a test whose part can't be had says so and is skipped. The module pg comes
 # with Debian's node; where npm is there it comes by that, into our own folder.
 need_examples() {
@@ -92,16 +120,14 @@ need_examples() {
     export NODE_PATH
 }
 
-if wants tap && ls test/t/*.pl >/dev/null 2>&1; then
+if wants pgtap; then
+    say "pgTAP"
+    prove_all pgtap test/pgtap/*.sql
+fi
+if wants tap; then
     need_examples
     say "TAP"
-    rc=0
-    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" NODE_PATH="$NODE_PATH" PG_REGRESS="$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress" \
-        TESTDATADIR="$LH_TMP/tree/tmp_check" TESTLOGDIR="$LH_TMP/tree/tmp_check/log" \
-        PERL5LIB="$LH_TMP/tree/test/t:$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl" \
-        prove -v test/t/*.pl >tap.log 2>&1 || rc=$?
-    count_prove tap.log $rc
-    grep -E '^(test/|Files=)' tap.log || true
+    prove_all tap test/t/*.pl
 fi
 
 if [ "$skipped" -gt 0 ]; then

@@ -5,11 +5,8 @@ set local client_min_messages = warning;
 set local lead_handoff.inline_limit = 0;
 select no_plan();
 \set QUIET 1
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     update handoff.stage set max_age = '1000 days' where owner = 'sales';
     delete from handoff.escalation;

@@ -3,11 +3,8 @@ begin;
 set local client_min_messages = warning;
 set local timezone = 'UTC';
 select plan(16);
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     insert into handoff.field (contract_id, of, name, type) values (1, 'account', 'seats', 'bigint');
     update handoff.field set type = 'bigint' where contract_id = 1 and of = 'account' and name = 'postal_code'; -- nothing is matched by that

@@ -3,11 +3,8 @@ begin;
 set local client_min_messages = warning;
 set local timezone = 'UTC';
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.add_calendar('office', 'mon-fri 09:00-17:00 @ UTC');
     perform handoff.add_pool(p) from unnest('{ahead,next,both,turns,fallback}'::text[]) p;
     perform handoff.add_pool('anytime', respect_schedule => false);

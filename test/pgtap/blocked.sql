@@ -3,12 +3,7 @@ begin;
 set local client_min_messages = warning;
 set local lead_handoff.inline_limit = 0;
 select plan(5);
-do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
-end $$;
+\i test/lib/fresh.sql
 
 create schema blocked;
 create table blocked.lead (id text primary key, employees bigint, phone text);

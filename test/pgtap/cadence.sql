@@ -6,11 +6,8 @@ set local timezone = 'UTC';
 set local lead_handoff.inline_limit = 0;
 select no_plan();
 \set QUIET 1
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
 end $$;
 

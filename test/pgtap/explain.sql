@@ -4,11 +4,8 @@ begin;
 set local client_min_messages = warning;
 set local timezone = 'UTC';
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     update handoff.contract set half_life = '20 days';
     update handoff.recycle_path set reset_intent = true where name = (select min(name) from handoff.recycle_path);

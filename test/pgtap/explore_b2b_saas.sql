@@ -3,12 +3,7 @@
 begin;
 set local client_min_messages = warning;
 select plan(3);
-do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
-end $$;
+\i test/lib/fresh.sql
 \set template b2b_saas
 \i test/stress/lib/explore.sql
 do $$ begin perform pg_temp.explore(30, false); end $$;

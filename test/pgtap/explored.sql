@@ -2,12 +2,7 @@
 begin;
 set local client_min_messages = warning;
 select plan(6);
-do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
-end $$;
+\i test/lib/fresh.sql
 \set template b2b_saas
 \i test/stress/lib/explore.sql
 

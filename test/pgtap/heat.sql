@@ -3,12 +3,7 @@
 begin;
 set local client_min_messages = warning;
 select no_plan();
-do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
-end $$;
+\i test/lib/fresh.sql
 set local timezone = 'UTC';
 select setseed(0.29);
 

@@ -5,11 +5,8 @@
 begin;
 set local client_min_messages = warning;
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     delete from handoff.escalation;
     -- a guard, so that criteria can say no; a code without a path; each way to handle a violation

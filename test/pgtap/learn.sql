@@ -3,11 +3,8 @@
 begin;
 set local client_min_messages = warning;
 select plan(31);
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     -- elapsed time, acceptance and first touch only
     delete from handoff.sla where metric not in ('accept', 'first_touch');

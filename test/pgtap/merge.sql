@@ -4,11 +4,8 @@ begin;
 set local client_min_messages = warning;
 set local lead_handoff.inline_limit = 0;
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     delete from handoff.escalation;
     perform handoff.add_rep('ana', 'Ana', 'sdr');

@@ -2,11 +2,8 @@
 begin;
 set local client_min_messages = warning;
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     perform handoff.add_rep('ana', 'Ana Ruiz', 'sdr', schedule => 'mon-fri 09:00-17:00 @ America/New_York', email => 'ana@us.example');
     perform handoff.add_rep('zoe', 'Zoe', 'fallback');

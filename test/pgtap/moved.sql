@@ -5,11 +5,8 @@ set local client_min_messages = error;
 set local timezone = 'UTC';
 set local lead_handoff.inline_limit = 0;
 select plan(13);
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     update handoff.contract set half_life = '5 days' where contract_id = 1;
     perform handoff.add_rep('ana', 'Ana', 'sdr');

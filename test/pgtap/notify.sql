@@ -2,12 +2,7 @@
 begin;
 set local client_min_messages = warning;
 select no_plan();
-do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
-end $$;
+\i test/lib/fresh.sql
 
 -- shape
 create temp table mine as

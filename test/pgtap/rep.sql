@@ -3,11 +3,8 @@ begin;
 set local client_min_messages = error;
 set local timezone = 'UTC';
 select plan(57);
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     perform handoff.add_rep('ana', 'Ana', 'sdr', schedule => '24x7 @ UTC', crm_id => 'U1');
     perform handoff.add_rep('ben', 'Ben', 'sdr', email => 'Ben@Acme.com');

@@ -3,11 +3,8 @@
 begin;
 set local client_min_messages = warning;
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     perform handoff.publish(1);
     perform handoff.draft(1);

@@ -4,11 +4,8 @@ begin;
 set local client_min_messages = warning;
 set local timezone = 'UTC';
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     delete from handoff.sla where metric not in ('accept', 'first_touch');
     insert into handoff.gate (contract_id, ord, criteria, action, code) values (1, 900, 'country = ''Atlantis''', 'suppress', 'planted_gate');

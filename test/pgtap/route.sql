@@ -2,11 +2,8 @@
 begin;
 set local client_min_messages = warning;
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.add_pool(p) from unnest('{main,weighted,empty,fallback,ae}'::text[]) p;
     perform handoff.add_pool('tiny', counted_stages => '{mql}');
     perform handoff.add_pool('fair', 'least_loaded');

@@ -3,11 +3,8 @@
 begin;
 set local client_min_messages = warning;
 select plan(7);
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     perform handoff.add_rep('ana', 'Ana', 'sdr', schedule => 'mon-fri 10:00-14:00 15:00-19:00; sat 08:00-12:00 @ America/New_York');
     perform handoff.add_rep('zoe', 'Zoe', 'fallback');

@@ -4,11 +4,8 @@ begin;
 set local client_min_messages = warning;
 set local timezone = 'UTC';
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     perform handoff.add_exception('office_berlin', '2026-05-14', 'closed');
     perform handoff.publish(1);

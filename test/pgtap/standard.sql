@@ -6,11 +6,8 @@ set local timezone = 'UTC';
 set local lead_handoff.inline_limit = 0;
 select no_plan();
 \set QUIET 1
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.load_template('b2b_saas');
     perform handoff.add_exception('office_berlin', '2026-03-10', 'closed', note => 'company outing');
     perform handoff.add_exception('office_berlin', '2026-03-14', 'open', '10:00-12:00', 'stocktaking');

@@ -3,11 +3,8 @@
 begin;
 set local client_min_messages = warning;
 select no_plan();
+\i test/lib/fresh.sql
 do $$ begin
-    if to_regclass('handoff.contract') is not null then
-        perform handoff.teardown(really => true);
-    end if;
-    perform handoff.setup();
     perform handoff.add_pool(p) from unnest('{west,east,tiny,empty,fallback,big}'::text[]) p;
     perform handoff.add_rep('ann', 'Ann', 'west');
     perform handoff.add_rep('bob', 'Bob', 'west');
