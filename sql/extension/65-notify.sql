@@ -337,41 +337,34 @@ create function handoff.free_next(destination text, lead_keys text[], wait boole
     set enable_hashjoin = off
     set enable_mergejoin = off
 as $$
+declare
+    places tid[];
 begin
     -- locked also those that need not be moved: a lease() that is about to move one must not come after us
     if wait then
-        with next as materialized (
-            select k.lead_key, e.*
-            from unnest(free_next.lead_keys) as k (lead_key)
+        places := array(
+            select e.place from unnest(free_next.lead_keys) as k (lead_key)
             cross join lateral (
-                select d.seq, d.n, d.visible_at, d.attempts from handoff.delivery d
+                select d.ctid as place, d.visible_at, d.attempts from handoff.delivery d
                 where d.destination = free_next.destination and d.lead_key = k.lead_key
                   and d.state in ('pending', 'leased') and d.digest_for is null
                 order by d.seq, d.n limit 1
                 for update) e
-        )
-        update handoff.delivery d
-        set visible_at = least(clock_timestamp(), (select o.created_at from handoff.outbox o where o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n))
-        from next
-        where next.attempts = 0 and next.visible_at > clock_timestamp()
-          and d.lead_key = next.lead_key and d.seq = next.seq and d.n = next.n and d.destination = free_next.destination;
+            where e.attempts = 0 and e.visible_at > clock_timestamp());
     else
-        with next as materialized (
-            select k.lead_key, e.*
-            from unnest(free_next.lead_keys) as k (lead_key)
+        places := array(
+            select e.place from unnest(free_next.lead_keys) as k (lead_key)
             cross join lateral (
-                select d.seq, d.n, d.visible_at, d.attempts from handoff.delivery d
+                select d.ctid as place, d.visible_at, d.attempts from handoff.delivery d
                 where d.destination = free_next.destination and d.lead_key = k.lead_key
                   and d.state in ('pending', 'leased') and d.digest_for is null
                 order by d.seq, d.n limit 1
                 for update skip locked) e
-        )
-        update handoff.delivery d
-        set visible_at = least(clock_timestamp(), (select o.created_at from handoff.outbox o where o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n))
-        from next
-        where next.attempts = 0 and next.visible_at > clock_timestamp()
-          and d.lead_key = next.lead_key and d.seq = next.seq and d.n = next.n and d.destination = free_next.destination;
+            where e.attempts = 0 and e.visible_at > clock_timestamp());
     end if;
+    update handoff.delivery d
+    set visible_at = least(clock_timestamp(), (select o.created_at from handoff.outbox o where o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n))
+    where d.ctid = any (places);
 end
 $$;
 comment on function handoff.free_next(text, text[], boolean) is

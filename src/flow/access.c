@@ -129,8 +129,8 @@ rep_of_role(const char *role)
 	return rep;
 }
 
-void
-lh_read_caller(LhCaller *caller)
+static void
+read_caller(LhCaller *caller)
 {
 	Datum		values[3];
 
@@ -144,6 +144,15 @@ lh_read_caller(LhCaller *caller)
 	lh_read_latest(&read_team, values, NULL);
 	caller->nreps = lh_get_texts(0, 1, &caller->reps);
 	caller->npools = lh_get_texts(0, 2, &caller->pools);
+}
+
+void
+lh_enter_for(LhCaller *caller, LhWorld *world)
+{
+	lh_enter(world, true);
+	lh_plan_by_key();
+	SPI_connect();
+	read_caller(caller);
 }
 
 static bool
@@ -348,10 +357,14 @@ see(const LhCaller *caller, const char *lead_key)
 }
 
 void
-lh_must_see(const LhCaller *caller, const char *lead_key)
+lh_enter_to_show(const char *lead_key, LhWorld *world)
 {
-	if (!caller->trusted)
-		(void) see(caller, lead_key);
+	LhCaller	caller;
+
+	lh_who_calls(&caller);
+	lh_enter_for(&caller, world);
+	if (!caller.trusted)
+		(void) see(&caller, lead_key);
 }
 
 /* Take back a disposition: who had the lead when it was given.  Claim, reassign: also what one may claim.  Else one's own. */
@@ -397,10 +410,7 @@ begin_as_rep(LhCaller *caller, LhWorld *world)
 {
 	lh_who_calls(caller);
 	caller->trusted = false;
-	lh_enter(world, true);
-	lh_plan_by_key();
-	SPI_connect();
-	lh_read_caller(caller);
+	lh_enter_for(caller, world);
 }
 
 /* An answer in mcxt, which SPI_finish() leaves alone. */

@@ -22,9 +22,15 @@ typedef struct LhCaller
 	int			npools;
 } LhCaller;
 
-/* Before lh_enter(): it asks what the role may that is now the current one.  Then, within, the rest. */
+/*
+ * First who calls: it asks what the role may that is now the current one.  Then go on as our owner, if the tables are ours
+ * (LH030), with the rest known about him.
+ */
 extern void lh_who_calls(LhCaller *caller);
-extern void lh_read_caller(LhCaller *caller);
+extern void lh_enter_for(LhCaller *caller, LhWorld *world);
+
+/* Both, for a function that shows a lead: error LH040 unless whoever calls may see it. */
+extern void lh_enter_to_show(const char *lead_key, LhWorld *world);
 
 /* Error 42501 unless he may call the function of that name: who may call act() may not do everything by it. */
 extern void lh_check_may_call(const char *name);
@@ -38,8 +44,7 @@ extern const char *lh_actor(const LhCaller *caller, const char *given);
 /* Whom a key, e-mail address, CRM or chat id names, if one; *several: more than one. */
 extern char *lh_rep_named(const char *name, bool *several);
 
-/* Error LH040 unless he may see the lead; LH042 unless it is his to work.  The latter locks it. */
-extern void lh_must_see(const LhCaller *caller, const char *lead_key);
+/* Error LH040 unless he may see the lead; LH042 unless it is his to work.  It is locked then. */
 extern void lh_must_work(const LhCaller *caller, const char *lead_key, const char *what);
 
 #endif							/* LH_ACCESS_H */

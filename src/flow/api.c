@@ -80,7 +80,6 @@ decide_for(const char *lead_key, TimestampTz now, const LhAction *action, Timest
 		.now = now,.nitems = 1,.items = items,.wait = true,.action = action,.activity_at = activity_at
 	};
 
-	lh_check_schema();
 	lh_batch_run(&batch);
 	if (batch.nleads == 0 || batch.leads[0].lead.deleted_at != DT_NOEND)
 		lh_unknown_lead(lead_key);
@@ -173,10 +172,7 @@ lh_act_on_lead(PG_FUNCTION_ARGS)
 	lh_who_calls(&who);
 	lh_check_time(&who, now);
 
-	lh_enter(&world, true);
-	lh_plan_by_key();
-	SPI_connect();
-	lh_read_caller(&who);
+	lh_enter_for(&who, &world);
 	action.actor = lh_actor(&who, action.actor);
 	action.limited = !who.trusted;
 	lh_must_work(&who, lead_key, action.name);
@@ -235,10 +231,7 @@ lh_touch_lead(PG_FUNCTION_ARGS)
 				 errdetail("It is %s, and now %s.", pstrdup(timestamptz_to_str(at)), pstrdup(timestamptz_to_str(now))),
 				 errhint("What is planned is no touch yet.")));
 
-	lh_enter(&world, true);
-	lh_plan_by_key();
-	SPI_connect();
-	lh_read_caller(&who);
+	lh_enter_for(&who, &world);
 	lh_must_work(&who, lead_key, "touch");
 	values[0] = CStringGetTextDatum(lead_key);
 	if (lh_run(&lock_lead, values, NULL) == 0)
@@ -303,10 +296,7 @@ lh_link_opportunity(PG_FUNCTION_ARGS)
 	lh_who_calls(&who);
 	lh_check_time(&who, PG_GETARG_TIMESTAMPTZ(3));
 
-	lh_enter(&world, true);
-	lh_plan_by_key();
-	SPI_connect();
-	lh_read_caller(&who);
+	lh_enter_for(&who, &world);
 	lh_must_work(&who, lead_key, "link_opportunity");
 	write_manual_link(lead_key, opportunity_key, PG_GETARG_BOOL(2));
 	stage = MemoryContextStrdup(caller, decide_for(lead_key, PG_GETARG_TIMESTAMPTZ(3), NULL, 0));
@@ -326,7 +316,6 @@ merge_leads(const LhMerge *merge, const char *actor, TimestampTz now)
 		.now = now,.nitems = 2,.items = items,.wait = true,.merge = merge,.actor = actor
 	};
 
-	lh_check_schema();
 	lh_batch_run(&batch);
 	for (int i = 0; i < batch.nleads; i++)
 		check_decided(&batch.leads[i]);
@@ -355,10 +344,7 @@ lh_merge_lead(PG_FUNCTION_ARGS)
 	lh_who_calls(&who);
 	lh_check_time(&who, PG_GETARG_TIMESTAMPTZ(3));
 
-	lh_enter(&world, true);
-	lh_plan_by_key();
-	SPI_connect();
-	lh_read_caller(&who);
+	lh_enter_for(&who, &world);
 	lh_must_work(&who, merge.loser, "merge_lead");
 	lh_must_work(&who, merge.survivor, "merge_lead");
 	stage = MemoryContextStrdup(caller, merge_leads(&merge, lh_actor(&who, text_arg(fcinfo, 2)), PG_GETARG_TIMESTAMPTZ(3)));
@@ -394,11 +380,7 @@ lh_forget(PG_FUNCTION_ARGS)
 	lh_who_calls(&who);
 	lh_check_time(&who, PG_GETARG_TIMESTAMPTZ(2));
 
-	lh_enter(&world, true);
-	lh_plan_by_key();
-	SPI_connect();
-	lh_check_schema();
-	lh_read_caller(&who);
+	lh_enter_for(&who, &world);
 	lh_must_work(&who, lead_key, "forget");
 	MemoryContextSwitchTo(caller);
 	tokens = lh_forget_person(lead_key, lh_actor(&who, text_arg(fcinfo, 1)), PG_GETARG_TIMESTAMPTZ(2));

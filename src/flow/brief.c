@@ -302,15 +302,9 @@ lh_brief(PG_FUNCTION_ARGS)
 	Jsonb	   *brief;
 	Jsonb	   *copy;
 	char	   *lead_key = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	LhCaller	who;
 	LhWorld		world;
 
-	lh_who_calls(&who);
-	lh_enter(&world, true);
-	lh_plan_by_key();
-	SPI_connect();
-	lh_read_caller(&who);
-	lh_must_see(&who, lead_key);
+	lh_enter_to_show(lead_key, &world);
 	brief = brief_of(lead_key);
 	copy = MemoryContextAlloc(caller, VARSIZE(brief));
 	memcpy(copy, brief, VARSIZE(brief));

@@ -141,7 +141,6 @@ lh_explain(PG_FUNCTION_ARGS)
 	List	   *rows;
 	ListCell   *lc;
 	char	   *lead_key;
-	LhCaller	who;
 	LhWorld		world;
 
 	if (PG_ARGISNULL(0))
@@ -150,12 +149,7 @@ lh_explain(PG_FUNCTION_ARGS)
 				 errmsg("lead_key must not be null")));
 	lead_key = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	InitMaterializedSRF(fcinfo, 0);
-	lh_who_calls(&who);
-	lh_enter(&world, true);
-	lh_plan_by_key();
-	SPI_connect();
-	lh_read_caller(&who);
-	lh_must_see(&who, lead_key);
+	lh_enter_to_show(lead_key, &world);
 	rows = explanation_of(lead_key, PG_ARGISNULL(1) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(1));
 	foreach(lc, rows)
 		put_row((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc));

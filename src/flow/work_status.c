@@ -110,7 +110,6 @@ Datum
 lh_work_status(PG_FUNCTION_ARGS)
 {
 	char	   *lead_key;
-	LhCaller	who;
 	LhWorld		world;
 
 	if (PG_ARGISNULL(0))
@@ -119,12 +118,7 @@ lh_work_status(PG_FUNCTION_ARGS)
 				 errmsg("lead_key must not be null")));
 	lead_key = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	InitMaterializedSRF(fcinfo, 0);
-	lh_who_calls(&who);
-	lh_enter(&world, true);
-	lh_plan_by_key();
-	SPI_connect();
-	lh_read_caller(&who);
-	lh_must_see(&who, lead_key);
+	lh_enter_to_show(lead_key, &world);
 	put_all((ReturnSetInfo *) fcinfo->resultinfo, lead_key);
 	SPI_finish();
 	lh_leave(&world);

@@ -1,3 +1,4 @@
+-- a CDC reader: what is new in outbox_settled since the newest row that he has
 \set pause random(0, 20000)
 insert into stress.polled
 select o.xid, o.lead_key, o.seq, o.n, o.id from handoff.outbox_settled o

@@ -1,2 +1,3 @@
+-- what pg_cron does
 select handoff.tick();
 \sleep 50 ms

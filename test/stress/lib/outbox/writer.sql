@@ -1,3 +1,4 @@
+-- a writer: some leads, shared and his own, come, change, are accepted or disposed of; a quarter is rolled back
 \set before random(0, 15000)
 \set between random(0, 15000)
 \set after random(0, 40000)
