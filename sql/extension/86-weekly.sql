@@ -30,7 +30,7 @@ begin
         where team is null or h.pool = team or exists (
             select from handoff.pool_member m where m.pool = team and m.rep = h.rep and m.valid_from <= now and now < m.valid_to)
     ), newest as (
-        select distinct on (h.lead_key) h.* from handed h order by h.lead_key, h.handoff_no desc
+        select distinct on (h.lead_key) h.* from handed h order by h.lead_key, h.closed_at desc nulls first, h.outcome is not distinct from 'returned', h.handoff_no desc
     ), found (ord, rep, pool, kind, lead_key, handoff_no, leg, band, what, since, due_at, todo) as (
         select 1, coalesce(k.rep, h.rep), coalesce(k.pool, h.pool), 'breached', h.lead_key, h.handoff_no, h.leg, h.band,
                k.sla || case when k.stopped_at is null then ', still running' else ', done since' end, k.started_at, k.due_at,

@@ -109,7 +109,7 @@ comment on column handoff.violation.code is 'Disposition that it means; NULL: it
 comment on column handoff.violation.wanted is 'What the contract asks for, in words, for example 3 of 6 touches.';
 comment on column handoff.violation.action is 'What the disposition says of it: record, hold or revert.';
 comment on column handoff.violation.taken is 'True: the disposition was given all the same.';
-comment on column handoff.violation.handoff_no is 'Handoff that was open, else the last one; NULL: the lead was never handed over.';
+comment on column handoff.violation.handoff_no is 'Handoff that was open, else the one that had ended last; NULL: the lead was never handed over.';
 comment on column handoff.violation.rep is 'Who had it, or had it last; NULL: nobody.';
 
 create view handoff.writeback as
@@ -129,7 +129,10 @@ select l.lead_key,
        greatest(l.stage_since, h.handed_at, h.closed_at, a.at, case v.action when 'revert' then v.at end) as updated_at
 from handoff.lead l
 left join lateral (
-    select * from handoff.handoff n where n.lead_key = l.lead_key order by n.handoff_no desc limit 1
+    -- the last one: open, else the one that ended last; where two ended at once, not the one that was returned
+    select * from handoff.handoff n where n.lead_key = l.lead_key
+    order by n.closed_at desc nulls first, n.outcome is not distinct from 'returned', n.handoff_no desc
+    limit 1
 ) h on true
 left join handoff.rep r on r.rep = h.rep and h.closed_at is null
 left join lateral (

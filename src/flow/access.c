@@ -277,7 +277,7 @@ static LhStatement read_lead = {
 	"   where r.contract_id = o.contract_id and r.leg = o.leg and " NOT_FIRST " order by r.ord desc limit 1))"
 	"   and " SERVED("o") ", false),"
 	" (select h.rep from handoff.handoff h where h.lead_key = $4 and h.closed_at is not null"
-	"  order by h.closed_at desc, h.handoff_no desc limit 1) "
+	"  order by h.closed_at desc, h.outcome = 'returned', h.handoff_no desc limit 1) "
 	"from (values (1)) v left join handoff.handoff o on o.lead_key = $4 and o.closed_at is null",
 	4, {TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTOID}
 };

@@ -233,7 +233,7 @@ handoff_before(const LhDecision *decision, const LhLeadHandoff *open)
 {
 	int			leg = lh_contract_leg(decision->contract, open->h.leg);
 	LhLeadHandoff *before = leg <= 0 ? NULL :
-		lh_last_handoff(decision->lead, decision->contract->legs[leg - 1].name, true);
+		lh_last_ended(decision->lead, decision->contract->legs[leg - 1].name);
 
 	return before == NULL || before->h.closed_at != open->h.handed_at || strcmp(before->h.outcome, "next_leg") != 0 ?
 		NULL : before;

@@ -284,9 +284,7 @@ brief_of(const char *lead_key)
 	LhJson		json;
 
 	lh_look_at(lead_key, DT_NOEND, &look);
-	handoff = lh_open_handoff(&look.lead);
-	if (handoff == NULL)
-		handoff = lh_last_handoff(&look.lead, NULL, false);
+	handoff = lh_last_handoff(&look.lead);
 	h = handoff == NULL ? NULL : &handoff->h;
 	lh_briefs_ask(&briefs, &look.lead, h);
 	lh_briefs_read(&briefs);

@@ -57,14 +57,14 @@ says_what_is_undone(const LhDecision *decision, const LhCrmStatus *status)
 static bool
 says_what_is(const LhDecision *decision, const LhCrmStatus *status)
 {
-	const LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, false);
+	const LhLeadHandoff *ended = lh_last_ended(decision->lead, NULL);
 	const char *then = decision->input->stage_then;
 
 	if (lh_status_is_of(decision->contract, status, decision->lead->stage) ||
 		(then != NULL && lh_status_is_of(decision->contract, status, then)) || says_what_is_undone(decision, status))
 		return true;
-	return last != NULL && last->h.closed_at == decision->lead->stage_since && last->h.code != NULL &&
-		status->code != NULL && strcmp(last->h.code, status->code) == 0;
+	return ended != NULL && ended->h.closed_at == decision->lead->stage_since && ended->h.code != NULL &&
+		status->code != NULL && strcmp(ended->h.code, status->code) == 0;
 }
 
 bool
@@ -91,7 +91,7 @@ note_violation(LhDecision *decision, const LhCrmStatus *status, const LhRefusal 
 {
 	JsonbValue	value = {.type = jbvBool,.val.boolean = taken};
 	LhLeadHandoff *open = lh_open_handoff(decision->lead);
-	LhLeadHandoff *last = open != NULL ? open : lh_last_handoff(decision->lead, NULL, true);
+	LhLeadHandoff *last = lh_last_handoff(decision->lead);
 	bool		held = strcmp(then, "hold") == 0;
 	LhEvent    *event;
 	LhJson		json;

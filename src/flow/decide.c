@@ -153,7 +153,7 @@ static void
 resume(LhDecision *decision)
 {
 	LhLead	   *lead = decision->lead;
-	LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
+	LhLeadHandoff *last = lh_last_handoff(lead);
 
 	lh_start_stage_age(decision, decision->now);
 	if (lh_interrupted_handoff(lead) != NULL)
@@ -174,7 +174,7 @@ compute_handoff_fields(LhDecision *decision)
 {
 	LhLead	   *lead = decision->lead;
 	LhLeadHandoff *open = lh_open_handoff(lead);
-	LhLeadHandoff *last = lh_last_handoff(lead, NULL, true);
+	LhLeadHandoff *last = lh_last_ended(lead, NULL);
 	int			days = lh_fieldset_find(decision->contract->lead_set, "days_since_recycle");
 	bool		has_open_opportunity = false;
 

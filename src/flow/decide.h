@@ -482,7 +482,9 @@ extern void lh_take_back(LhDecision *decision);
 
 /* handover.c: a handoff's life */
 extern LhLeadHandoff *lh_open_handoff(const LhLead *lead);	/* NULL: none */
-extern LhLeadHandoff *lh_last_handoff(const LhLead *lead, const char *leg, bool closed);
+extern LhLeadHandoff *lh_last_handoff(const LhLead *lead);
+extern LhLeadHandoff *lh_last_ended(const LhLead *lead, const char *leg);
+extern TimestampTz lh_goes_on_since(const LhLead *lead, const LhHandoff *h);
 extern LhLeadHandoff *lh_interrupted_handoff(const LhLead *lead);
 extern bool lh_is_last_resort(const LhContract *contract, const LhLeadHandoff *handoff);
 extern LhEvent *lh_handoff_event(LhDecision *decision, LhLeadHandoff *handoff, const char *type,

@@ -29,9 +29,13 @@ lh_open_handoff(const LhLead *lead)
 	return NULL;
 }
 
-/* The newest handoff of a leg (NULL: of any), closed ones only if closed is true; or NULL. */
+/*
+ * The handoff that ended last, of a leg (NULL: of any); or NULL.  It need not be the one of the greatest number: one that the
+ * next leg returns goes on, and ends later than what came of it.  Of two that ended at the same moment the
+ * greater number did later, unless it was returned then.
+ */
 LhLeadHandoff *
-lh_last_handoff(const LhLead *lead, const char *leg, bool closed)
+lh_last_ended(const LhLead *lead, const char *leg)
 {
 	LhLeadHandoff *last = NULL;
 	ListCell   *lc;
@@ -39,19 +43,48 @@ lh_last_handoff(const LhLead *lead, const char *leg, bool closed)
 	foreach(lc, lead->handoffs)
 	{
 		LhLeadHandoff *handoff = lfirst(lc);
+		const LhHandoff *h = &handoff->h;
 
-		if ((leg == NULL || strcmp(handoff->h.leg, leg) == 0) &&
-			(!closed || handoff->h.closed_at != LH_NOT_YET))
+		if (h->closed_at == LH_NOT_YET || (leg != NULL && strcmp(h->leg, leg) != 0))
+			continue;
+		if (last == NULL || h->closed_at > last->h.closed_at ||
+			(h->closed_at == last->h.closed_at && strcmp(h->outcome, "returned") != 0))
 			last = handoff;
 	}
 	return last;
+}
+
+/* The last handoff: the one that is open, else the one that ended last; NULL: the lead was never handed over. */
+LhLeadHandoff *
+lh_last_handoff(const LhLead *lead)
+{
+	LhLeadHandoff *open = lh_open_handoff(lead);
+
+	return open != NULL ? open : lh_last_ended(lead, NULL);
+}
+
+/* Since when a handoff goes on: what came of it last was over, and before that it was handed over. */
+TimestampTz
+lh_goes_on_since(const LhLead *lead, const LhHandoff *h)
+{
+	TimestampTz since = h->handed_at;
+	ListCell   *lc;
+
+	for_each_from(lc, lead->handoffs, h->handoff_no)
+	{
+		const LhHandoff *later = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		if (later->closed_at <= h->closed_at && later->closed_at != LH_NOT_YET)
+			since = Max(since, later->closed_at);
+	}
+	return since;
 }
 
 /* The handoff that ended because the lead's row was gone, and goes on when the row is back; or NULL. */
 LhLeadHandoff *
 lh_interrupted_handoff(const LhLead *lead)
 {
-	LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
+	LhLeadHandoff *last = lh_last_handoff(lead);
 
 	if (last == NULL || last->h.closed_at == LH_NOT_YET ||
 		last->h.code == NULL || strcmp(last->h.code, "deleted") != 0)
@@ -102,9 +135,16 @@ static void
 begin_cycle(LhDecision *decision, int leg)
 {
 	LhLead	   *lead = decision->lead;
-	LhLeadHandoff *last = lh_last_handoff(lead, decision->contract->legs[leg].name, false);
+	bool		passed = false;
+	ListCell   *lc;
 
-	if (leg != 0 || last == NULL || last->h.cycle != lead->cycle)
+	foreach(lc, lead->handoffs)
+	{
+		const LhHandoff *h = &((LhLeadHandoff *) lfirst(lc))->h;
+
+		passed = passed || (h->cycle == lead->cycle && strcmp(h->leg, decision->contract->legs[leg].name) == 0);
+	}
+	if (leg != 0 || !passed)
 		return;
 	lead->cycle++;
 	lead->cycle_since = decision->now;
@@ -115,7 +155,7 @@ begin_cycle(LhDecision *decision, int leg)
 static TimestampTz
 booked_before(const LhDecision *decision)
 {
-	LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, true);
+	LhLeadHandoff *last = lh_last_ended(decision->lead, NULL);
 	TimestampTz booked_at = decision->lead->booked_at;
 
 	return booked_at > (last == NULL ? DT_NOBEGIN : last->h.closed_at) ? booked_at : LH_NOT_YET;

@@ -204,7 +204,7 @@ lh_resting_path(const LhDecision *decision)
 {
 	const LhContract *contract = decision->contract;
 	const LhLead *lead = decision->lead;
-	const LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
+	const LhLeadHandoff *last = lh_last_handoff(lead);
 	const LhDisposition *disposition;
 
 	if (last == NULL || last->h.closed_at != lead->stage_since)
@@ -254,7 +254,7 @@ static void
 revise(Journey *journey, LhCause cause)
 {
 	LhDecision *decision = journey->decision;
-	LhLeadHandoff *last = lh_last_handoff(decision->lead, NULL, false);
+	LhLeadHandoff *last = lh_last_handoff(decision->lead);
 
 	if (last == NULL || last->h.closed_at == LH_NOT_YET || last->h.outcome == NULL ||
 		(strcmp(last->h.outcome, "won") != 0 && strcmp(last->h.outcome, "lost") != 0))
@@ -569,7 +569,7 @@ run_due_clocks(Journey *journey)
 static void
 catch_up(Journey *journey)
 {
-	LhLeadHandoff *last = lh_last_handoff(journey->decision->lead, NULL, false);
+	LhLeadHandoff *last = lh_last_handoff(journey->decision->lead);
 	LhLeadHandoff *open = lh_open_handoff(journey->decision->lead);
 
 	if (open != NULL && !open->is_new && open->stored.closed_at != LH_NOT_YET)

@@ -38,9 +38,27 @@ has_aged(const LhHandoff *last)
 	return last->closed_at != LH_NOT_YET && last->code != NULL && strcmp(last->code, lh_cause_name(LH_DUE)) == 0;
 }
 
+/* A meeting was held.  The one that had led on to a handoff which was returned leads nowhere twice. */
+static bool
+has_met(const LhDecision *decision, const LhHandoff *last)
+{
+	TimestampTz since = lh_goes_on_since(decision->lead, last);
+	const LhActivity **activities;
+	int			n;
+
+	if (last->meeting_held_at == LH_NOT_YET || since == last->handed_at)
+		return last->meeting_held_at != LH_NOT_YET;
+	activities = lh_activities_within(decision, last, &n);
+	for (int i = 0; i < n; i++)
+		if (activities[i]->at > since && lh_activity_means(decision, activities[i], LH_MEANS_MEETING_HELD))
+			return true;
+	return false;
+}
+
 /*
  * Opportunities of the cycle of the last handoff: one that was made before an AE got the lead counts
- * for the SDR's handoff alone, and moves the lead all the same, unless it was lost by then.
+ * for the SDR's handoff alone, and moves the lead all the same, unless it was lost by then, or by when the AE
+ * returned it.
  *
  * Where the lead ends up does not depend on how often it was looked at: the way to what is won or lost leads
  * through the opportunity while sales has the lead.  Later only what says otherwise than its stage moves it:
@@ -52,6 +70,7 @@ follow_opportunities(Journey *journey, const LhHandoff *last)
 	bool		any = false;
 	bool		is_open = false;
 	bool		is_won = false;
+	TimestampTz since = lh_goes_on_since(journey->decision->lead, last);
 	ListCell   *lc;
 
 	foreach(lc, journey->decision->lead->handoffs)
@@ -59,7 +78,7 @@ follow_opportunities(Journey *journey, const LhHandoff *last)
 		const LhHandoff *h = &((LhLeadHandoff *) lfirst(lc))->h;
 
 		if (h->cycle != last->cycle || h->opportunity_at == LH_NOT_YET ||
-			(h->lost_at != LH_NOT_YET && h->lost_at < last->handed_at))
+			(h->lost_at != LH_NOT_YET && h->lost_at < since))
 			continue;
 		any = true;
 		is_won = is_won || h->won_at != LH_NOT_YET;
@@ -80,12 +99,12 @@ follow_opportunities(Journey *journey, const LhHandoff *last)
 void
 lh_follow_milestones(Journey *journey)
 {
-	LhLeadHandoff *last = lh_last_handoff(journey->decision->lead, NULL, false);
+	LhLeadHandoff *last = lh_last_handoff(journey->decision->lead);
 
 	if (last == NULL)
 		return;
 	accept_by_work(journey);
-	if (last->h.meeting_held_at != LH_NOT_YET)
+	if (has_met(journey->decision, &last->h))
 		lh_fire(journey, LH_MEETING, NULL);
 	follow_opportunities(journey, &last->h);
 }
@@ -101,7 +120,7 @@ listens_to(const LhDecision *decision, const char *signal)
 {
 	const LhContract *contract = decision->contract;
 	const LhLead *lead = decision->lead;
-	const LhLeadHandoff *last = lh_last_handoff(lead, NULL, false);
+	const LhLeadHandoff *last = lh_last_handoff(lead);
 	const LhDisposition *disposition;
 	const LhRecyclePath *path;
 

@@ -330,7 +330,7 @@ create temp table set_in_crm as
 select s.code, s.value, x.*,
        -- the lead is where it is by that disposition, the status only says so
        (select h.code = s.code and h.closed_at = l.stage_since from handoff.handoff h join handoff.lead l using (lead_key)
-        where h.lead_key = x.lead_key order by h.handoff_no desc limit 1) is true as is_so,
+        where h.lead_key = x.lead_key and h.closed_at is not null order by h.closed_at desc, h.handoff_no desc limit 1) is true as is_so,
        case when not p.deleted then pg_temp.against(x.lead_key, strict.ask) end as want_rule,
        case when not p.deleted then pg_temp.against(x.lead_key, lenient.ask) end as want_rule_leniently,
        coalesce(d.on_violation, 'record') as want_action
