@@ -38,6 +38,13 @@
 	(pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
+/* 16 keeps privileges that a statement needs apart from its tables */
+#if PG_VERSION_NUM >= 160000
+#define lh_check_permissions(planned) ExecCheckPermissions((planned)->rtable, (planned)->permInfos, true)
+#else
+#define lh_check_permissions(planned) ExecCheckRTPerms((planned)->rtable, true)
+#endif
+
 /* 16 made it possible to touch summarizing indexes only */
 #if PG_VERSION_NUM >= 160000
 #define lh_insert_index_tuples(target, slot, estate) \

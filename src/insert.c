@@ -14,6 +14,7 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -26,6 +27,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "pgstat.h"
 #include "rewrite/rewriteHandler.h"
 #include "sql.h"
 #include "tcop/utility.h"
@@ -146,11 +148,17 @@ find_default(LhTarget *target, Relation rel, int column)
 	return true;
 }
 
-/* What is built in stays what it is; for anything else somebody would have to tell us of a change. */
 static bool
-is_foreign(Oid function, void *context)
+is_not_built_in(Oid function, void *context)
 {
 	return function >= FirstNormalObjectId;
+}
+
+/* What is built in stays what it is; for anything else somebody would have to tell us of a change. */
+bool
+lh_is_foreign(Node *node)
+{
+	return IsA(node, CoerceToDomain) || check_functions_in_node(node, is_not_built_in, NULL);
 }
 
 static bool
@@ -158,9 +166,7 @@ asks_others(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, CoerceToDomain) || check_functions_in_node(node, is_foreign, context))
-		return true;
-	return expression_tree_walker(node, asks_others, context);
+	return lh_is_foreign(node) || expression_tree_walker(node, asks_others, context);
 }
 
 static bool
@@ -269,17 +275,36 @@ make_target(void)
 	return target;
 }
 
+/* The table as we know it, locked; NULL: we don't, or it has changed meanwhile. */
+static Relation
+open_known(const LhKnown *known)
+{
+	Relation	rel = LH_IS_KNOWN(known) ? try_relation_open(known->relid, RowExclusiveLock) : NULL;
+
+	if (rel != NULL && !LH_IS_KNOWN(known))
+	{
+		relation_close(rel, NoLock);
+		rel = NULL;
+	}
+	return rel;
+}
+
 bool
 lh_target_open(LhTarget **target, const char *sql, int nparams, const Oid *types)
 {
-	char		table[NAMEDATALEN];
-	const char *names = parse_insert(sql, table);
-	Relation	rel = table_open(lh_our_relation(table), RowExclusiveLock);
+	Relation	rel;
 
 	if (*target == NULL)
 		*target = make_target();
-	if (!LH_IS_KNOWN((*target)->known) || (*target)->known->relid != RelationGetRelid(rel))
+	rel = open_known((*target)->known);
+	if (rel == NULL)
+	{
+		char		table[NAMEDATALEN];
+		const char *names = parse_insert(sql, table);
+
+		rel = table_open(lh_our_relation(table), RowExclusiveLock);
 		study_table(*target, rel, names, nparams, types);
+	}
 	table_close(rel, NoLock);
 	return (*target)->plain;
 }
@@ -357,6 +382,21 @@ index_values(const LhTarget *target, const TargetIndex *known, TupleTableSlot *s
 	}
 }
 
+/*
+ * An index of a table that we have locked as a writer does.  To rebuild it, somebody must keep writers out of the
+ * table, and to drop it everybody: a lock of its own would cost as much again.
+ */
+static Relation
+open_index(Oid relid)
+{
+	Relation	index = RelationIdGetRelation(relid);
+
+	if (!RelationIsValid(index))
+		elog(ERROR, "could not open index %u", relid);
+	pgstat_init_relation(index);
+	return index;
+}
+
 /* An index that no row enters is not opened: of eight on leads, half are for the few. */
 static void
 insert_into_index(const LhTarget *target, const TargetIndex *known, Relation rel, TupleTableSlot **slots, int n)
@@ -373,12 +413,12 @@ insert_into_index(const LhTarget *target, const TargetIndex *known, Relation rel
 		if (!ExecQual(known->predicate, target->context))
 			continue;
 		if (index == NULL)
-			index = index_open(known->relid, RowExclusiveLock);
+			index = open_index(known->relid);
 		index_values(target, known, slots[i], values, isnull);
 		index_insert(index, values, isnull, &slots[i]->tts_tid, rel, known->unique, false, known->info);
 	}
 	if (index != NULL)
-		index_close(index, RowExclusiveLock);
+		RelationClose(index);
 }
 
 /* Some rows, a page of them with one WAL record, as COPY does it. */

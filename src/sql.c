@@ -50,6 +50,13 @@ prepare(LhStatement *statement, const char *sql, int nparams, Oid *types)
 	statement->plan = plan;
 }
 
+void
+lh_prepare(LhStatement *statement)
+{
+	if (statement->plan == NULL)
+		prepare(statement, statement->sql, statement->nparams, statement->types);
+}
+
 static uint64
 run(LhStatement *statement, int nparams, const Datum *values, const bool *isnull, Snapshot snapshot, bool read_only)
 {
@@ -58,8 +65,7 @@ run(LhStatement *statement, int nparams, const Datum *values, const bool *isnull
 	int			rc;
 
 	check_deadline();
-	if (statement->plan == NULL)
-		prepare(statement, statement->sql, statement->nparams, statement->types);
+	lh_prepare(statement);
 	for (int i = 0; i < nparams; i++)
 		nulls[i] = isnull != NULL && isnull[i] ? 'n' : ' ';
 	nulls[nparams] = '\0';

@@ -27,7 +27,11 @@ typedef struct LhStatement
 	SPIPlanPtr	plan;
 	TupleDesc	rowtype;		/* of LhRows */
 	LhTarget   *target;			/* of LhRows, if plain */
+	struct LhLookup *lookup;	/* what lookup.c has made of the plan */
 } LhStatement;
+
+/* Make its plan, if it has none. */
+extern void lh_prepare(LhStatement *statement);
 
 /* Run it; the answer is in SPI_tuptable.  Each call sees everything committed before it. */
 extern uint64 lh_run(LhStatement *statement, const Datum *values, const bool *isnull);
@@ -59,6 +63,26 @@ extern int	lh_get_texts(uint64 row, int col, char ***texts);	/* how many */
 
 /* While set, lh_run() fails with ERRCODE_LH_DEADLINE after that moment; 0: no limit. */
 extern TimestampTz lh_deadline;
+
+/*
+ * lookup.c: the answer row by row without the executor, if the statement only looks rows of a table up by an index.
+ * A row's columns are valid until the next lookup.
+ */
+typedef struct LhLookupScan
+{
+	struct LhLookup *lookup;
+	struct CachedPlan *plan;
+	Relation	rel;
+	Relation	index;
+	struct IndexScanDescData *scan;
+	TupleTableSlot *slot;
+} LhLookupScan;
+
+/* False: the plan is something else, or more; run the statement. */
+extern bool lh_lookup_begin(LhLookupScan *scan, LhStatement *statement, const Datum *values);
+extern TupleTableSlot *lh_lookup_next(LhLookupScan *scan);	/* NULL: no more */
+extern void lh_lookup_end(LhLookupScan *scan);
+extern void lh_lookup_forget(LhStatement *statement);
 
 /*
  * Rows for a statement whose every parameter is an array: "from unnest($1, $2 ..) as u(a, b ..)".

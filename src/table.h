@@ -75,6 +75,9 @@ extern bool lh_is_there(LhIndex *by, const Datum *keys);
 /* Which of the text keys have rows: they come first in there, in their order; how many. */
 extern int	lh_which_are_there(LhIndex *by, char *const *keys, int n, char **there);
 
+/* insert.c: does a node of an expression call anything that is not built in? */
+extern bool lh_is_foreign(Node *node);
+
 /*
  * insert.c.  Where an INSERT puts its parameters: "insert into handoff.x (a, b ..) select u.a, u.b ..", every
  * parameter a column, as it is or, if it is text and the column isn't, as its type's input function reads

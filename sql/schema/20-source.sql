@@ -34,6 +34,7 @@ create table handoff.source (
     link            text check (strpos(link, '{key}') > 0),
     unique (schema_name, table_name)
 );
+create index source_kind on handoff.source (kind);
 comment on table handoff.source is 'A synced table that is watched. Made by handoff.attach(), never by hand.';
 comment on column handoff.source.name is 'Name of the source: schema.table as it was attached.';
 comment on column handoff.source.kind is 'What a row is: lead, activity, account, opportunity, link, rep.';

@@ -16,10 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-static LhStatement read_accounts = {
-	LH_READ_ACCOUNTS "where a.account_key = any($1) and a.deleted_at is null",
-	1, {TEXTARRAYOID}
-};
+static LhIndex accounts_by_key = {"account", "account_pkey", 1, {"account_key"}};
 
 static LhStatement queue_again = {
 	"insert into handoff.inbox (source, raw_key, op, xid, at) "
@@ -56,22 +53,59 @@ compare_lead_accounts(const void *a, const void *b)
 	return strcmp(((const LeadAccount *) a)->key, ((const LeadAccount *) b)->key);
 }
 
-/* Hand each lead the account it belongs to; the answer's rows are in any order. */
-static void
-give_accounts(LeadAccount *of, int n, uint64 found)
+/* An account's fields under the names by which criteria over leads know them; NULL: it has none. */
+static Jsonb *
+as_lead_fields(Jsonb *fields)
 {
-	qsort(of, n, sizeof(LeadAccount), compare_lead_accounts);
-	for (uint64 i = 0; i < found; i++)
-	{
-		LeadAccount key = {.key = lh_get_text(i, 1)};
-		LeadAccount *at = bsearch(&key, of, n, sizeof(LeadAccount), compare_lead_accounts);
-		Jsonb	   *fields = lh_get_jsonb(i, 2);
+	JsonbIterator *it = JsonbIteratorInit(&fields->root);
+	JsonbParseState *state = NULL;
+	JsonbValue *named = NULL;
+	JsonbValue	value;
+	JsonbIteratorToken token;
 
-		while (at > of && strcmp(at[-1].key, key.key) == 0)
-			at--;
-		for (; at < of + n && strcmp(at->key, key.key) == 0; at++)
-			at->slot->input.account = fields;
+	if (JB_ROOT_COUNT(fields) == 0)
+		return NULL;
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			value.val.string.val = psprintf("account.%.*s", value.val.string.len, value.val.string.val);
+			value.val.string.len = strlen(value.val.string.val);
+		}
+		named = pushJsonbValue(&state, token, token < WJB_BEGIN_ARRAY ? &value : NULL);
 	}
+	return JsonbValueToJsonb(named);
+}
+
+/* NULL: it is not there, or nothing is known of it. */
+static Jsonb *
+read_account(LhSearch *accounts, const char *key)
+{
+	Datum		value = CStringGetTextDatum(key);
+	bool		isnull;
+
+	if (!lh_search(accounts, &value))
+		return NULL;
+	lh_search_get(accounts, "deleted_at", &isnull);
+	return isnull ? as_lead_fields(DatumGetJsonbPCopy(lh_search_get(accounts, "fields", &isnull))) : NULL;
+}
+
+/* Hand each lead what is known of the account it belongs to. */
+static void
+give_accounts(LeadAccount *of, int n)
+{
+	LhSearch	accounts;
+	Jsonb	   *fields = NULL;
+
+	qsort(of, n, sizeof(LeadAccount), compare_lead_accounts);
+	lh_search_begin(&accounts, &accounts_by_key);
+	for (int i = 0; i < n; i++)
+	{
+		if (i == 0 || strcmp(of[i].key, of[i - 1].key) != 0)
+			fields = read_account(&accounts, of[i].key);
+		of[i].slot->input.account = fields;
+	}
+	lh_search_end(&accounts);
 }
 
 /* What the leads to be decided know of their accounts. */
@@ -79,9 +113,7 @@ void
 lh_batch_accounts(LhBatch *batch)
 {
 	LeadAccount *of = palloc_array(LeadAccount, batch->nleads + 1);
-	char	  **keys = palloc_array(char *, batch->nleads + 1);
 	LhRows		again;
-	Datum		value;
 	int			n = 0;
 
 	lh_batch_match(batch);
@@ -107,12 +139,9 @@ lh_batch_accounts(LhBatch *batch)
 		if (key == NULL)
 			continue;
 		of[n].key = key;
-		of[n].slot = slot;
-		keys[n++] = key;
+		of[n++].slot = slot;
 	}
 	lh_rows_flush(&again);
-	if (n == 0)
-		return;
-	value = lh_text_array(keys, lh_sort_unique(keys, n));
-	give_accounts(of, n, lh_run(&read_accounts, &value, NULL));
+	if (n > 0)
+		give_accounts(of, n);
 }

@@ -224,6 +224,7 @@ renew(LhStatement *statement, const LhSource *source, Oid type, const char *sql)
 {
 	if (statement->sql != NULL && strcmp(statement->sql, sql) != 0)
 	{
+		lh_lookup_forget(statement);
 		if (statement->plan != NULL)
 			SPI_freeplan(statement->plan);
 		pfree(unconstify(char *, statement->sql));

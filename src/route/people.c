@@ -20,72 +20,165 @@
 
 /* Reading ------------------------------------------------------------------------------------ */
 
-/* of several absences the one that lasts longest */
-static LhStatement read_reps = {
-	"select r.rep, r.crm_id, r.manager, r.active and r.valid_from <= $1 and $1 < r.valid_to, r.schedule, r.calendar, "
-	"a.away_to, coalesce(a.delegate, r.delegate), r.zone from handoff.rep r "
-	"left join lateral (select * from handoff.rep_away a where a.rep = r.rep and a.away_from <= $1 and $1 < a.away_to "
-	"order by a.away_to desc limit 1) a on true where r.takes_leads order by r.rep collate \"C\"",
-	1, {TIMESTAMPTZOID}
-};
+static LhIndex all_reps = {"rep", "rep_pkey", 0};
+static LhIndex absences_by_rep = {"rep_away", "rep_away_pkey", 1, {"rep"}};
+static LhIndex all_pools = {"pool", "pool_pkey", 0};
+static LhIndex all_members = {"pool_member", "pool_member_pkey", 0};
 
-static LhStatement read_pools = {
-	"select p.pool, p.respect_schedule, p.calendar, p.counts_direct, "
-	"array(select distinct m.rep from handoff.pool_member m where m.pool = p.pool) "
-	"from handoff.pool p order by p.pool collate \"C\"",
-	0
-};
-
-/* A schedule of the last answer; NULL: it is null. */
-static LhSchedule *
-get_schedule(uint64 row, int col)
+static bool
+is_true(const LhSearch *row, const char *column)
 {
 	bool		isnull;
-	Datum		value = lh_get(row, col, &isnull);
+	Datum		value = lh_search_get(row, column, &isnull);
 
-	return isnull ? NULL : (LhSchedule *) PG_DETOAST_DATUM(value);
+	return !isnull && DatumGetBool(value);
+}
+
+static bool
+is_within(const LhSearch *row, const char *from, const char *to, TimestampTz now)
+{
+	bool		isnull;
+
+	return DatumGetTimestampTz(lh_search_get(row, from, &isnull)) <= now &&
+		now < DatumGetTimestampTz(lh_search_get(row, to, &isnull));
+}
+
+static void
+take_rep(LhPeople *people, const LhSearch *row)
+{
+	LhRep	   *rep = &people->reps[people->nreps++];
+	bool		isnull;
+	Datum		schedule = lh_search_get(row, "schedule", &isnull);
+
+	rep->schedule = isnull ? NULL : (LhSchedule *) PG_DETOAST_DATUM_COPY(schedule);
+	rep->rep = lh_search_text(row, "rep");
+	rep->crm_id = lh_search_text(row, "crm_id");
+	rep->manager = lh_search_text(row, "manager");
+	rep->active = is_true(row, "active") && is_within(row, "valid_from", "valid_to", people->now);
+	rep->calendar = lh_search_text(row, "calendar");
+	rep->zone = lh_search_text(row, "zone");
+	rep->delegate = lh_search_text(row, "delegate");
+	rep->away_until = DT_NOBEGIN;
+}
+
+/* Of several absences the one that lasts longest. */
+static void
+give_absence(const LhPeople *people, LhRep *rep, LhSearch *absences)
+{
+	Datum		key = CStringGetTextDatum(rep->rep);
+	char	   *delegate = NULL;
+
+	for (bool more = lh_search(absences, &key); more; more = lh_search_next(absences))
+	{
+		bool		isnull;
+		TimestampTz until = DatumGetTimestampTz(lh_search_get(absences, "away_to", &isnull));
+
+		if (until <= rep->away_until || !is_within(absences, "away_from", "away_to", people->now))
+			continue;
+		rep->away_until = until;
+		delegate = lh_search_text(absences, "delegate");
+	}
+	if (delegate != NULL)
+		rep->delegate = delegate;
+}
+
+static int
+compare_first(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
 static void
 read_all_reps(LhPeople *people)
 {
-	Datum		value = TimestampTzGetDatum(people->now);
+	LhSearch	search;
+	int			room = 16;
 
-	people->nreps = lh_run(&read_reps, &value, NULL);
-	people->reps = palloc_array(LhRep, people->nreps + 1);
-	for (int i = 0; i < people->nreps; i++)
+	people->nreps = 0;
+	people->reps = palloc_array(LhRep, room);
+	lh_search_begin(&search, &all_reps);
+	for (bool more = lh_search(&search, NULL); more; more = lh_search_next(&search))
 	{
-		LhRep	   *rep = &people->reps[i];
-
-		rep->rep = lh_get_text(i, 1);
-		rep->crm_id = lh_get_text(i, 2);
-		rep->manager = lh_get_text(i, 3);
-		rep->active = lh_get_bool(i, 4);
-		rep->schedule = get_schedule(i, 5);
-		rep->calendar = lh_get_text(i, 6);
-		rep->away_until = lh_get_time(i, 7, DT_NOBEGIN);
-		rep->delegate = lh_get_text(i, 8);
-		rep->zone = lh_get_text(i, 9);
+		if (!is_true(&search, "takes_leads"))
+			continue;
+		if (people->nreps == room)
+			people->reps = repalloc_array(people->reps, LhRep, room *= 2);
+		take_rep(people, &search);
 	}
+	lh_search_end(&search);
+	qsort(people->reps, people->nreps, sizeof(LhRep), compare_first);
+	lh_search_begin(&search, &absences_by_rep);
+	for (int i = 0; i < people->nreps; i++)
+		give_absence(people, &people->reps[i], &search);
+	lh_search_end(&search);
+}
+
+static void
+take_pool(LhPeople *people, const LhSearch *row)
+{
+	LhCrew	   *crew = &people->crews[people->ncrews++];
+
+	memset(crew, 0, sizeof(*crew));
+	crew->pool = lh_search_text(row, "pool");
+	crew->respect_schedule = is_true(row, "respect_schedule");
+	crew->calendar = lh_search_text(row, "calendar");
+	crew->counts_direct = is_true(row, "counts_direct");
+}
+
+/* Whoever was a member more than once counts once. */
+static void
+unite_members(LhCrew *crew)
+{
+	int			kept = 0;
+
+	qsort(crew->reps, crew->nreps, sizeof(char *), compare_first);
+	for (int i = 0; i < crew->nreps; i++)
+		if (kept == 0 || strcmp(crew->reps[i], crew->reps[kept - 1]) != 0)
+			crew->reps[kept++] = crew->reps[i];
+	crew->nreps = kept;
+}
+
+static void
+read_members(const LhPeople *people)
+{
+	LhSearch	search;
+
+	lh_search_begin(&search, &all_members);
+	for (bool more = lh_search(&search, NULL); more; more = lh_search_next(&search))
+	{
+		LhCrew	   *crew = lh_people_crew(people, lh_search_text(&search, "pool"));
+
+		if (crew == NULL)
+			continue;
+		if (crew->nreps == crew->room)
+			crew->reps = crew->room == 0 ? palloc_array(char *, crew->room = 8) :
+				repalloc_array(crew->reps, char *, crew->room *= 2);
+		crew->reps[crew->nreps++] = lh_search_text(&search, "rep");
+	}
+	lh_search_end(&search);
+	for (int i = 0; i < people->ncrews; i++)
+		unite_members(&people->crews[i]);
 }
 
 void
 lh_people_read_pools(LhPeople *people, TimestampTz now)
 {
-	people->now = now;
-	people->ncrews = lh_run(&read_pools, NULL, NULL);
-	people->crews = palloc_array(LhCrew, people->ncrews + 1);
-	for (int i = 0; i < people->ncrews; i++)
-	{
-		LhCrew	   *crew = &people->crews[i];
+	LhSearch	search;
+	int			room = 16;
 
-		crew->pool = lh_get_text(i, 1);
-		crew->locked = false;
-		crew->respect_schedule = lh_get_bool(i, 2);
-		crew->calendar = lh_get_text(i, 3);
-		crew->counts_direct = lh_get_bool(i, 4);
-		crew->nreps = lh_get_texts(i, 5, &crew->reps);
+	people->now = now;
+	people->ncrews = 0;
+	people->crews = palloc_array(LhCrew, room);
+	lh_search_begin(&search, &all_pools);
+	for (bool more = lh_search(&search, NULL); more; more = lh_search_next(&search))
+	{
+		if (people->ncrews == room)
+			people->crews = repalloc_array(people->crews, LhCrew, room *= 2);
+		take_pool(people, &search);
 	}
+	lh_search_end(&search);
+	qsort(people->crews, people->ncrews, sizeof(LhCrew), compare_first);
+	read_members(people);
 }
 
 void
@@ -104,6 +197,16 @@ static LhStatement read_hours_of_reps = {
 static LhStatement read_hours_of_pools = {
 	"select pool, calendar from handoff.pool where pool = any($1) order by pool collate \"C\"", 1, {TEXTARRAYOID}
 };
+
+/* A schedule of the last answer; NULL: it is null. */
+static LhSchedule *
+get_schedule(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = lh_get(row, col, &isnull);
+
+	return isnull ? NULL : (LhSchedule *) PG_DETOAST_DATUM(value);
+}
 
 void
 lh_people_read_hours(LhPeople *people, char *const *reps, int nreps, char *const *pools, int npools)
@@ -131,12 +234,6 @@ lh_people_read_hours(LhPeople *people, char *const *reps, int nreps, char *const
 		people->crews[i].pool = lh_get_text(i, 1);
 		people->crews[i].calendar = lh_get_text(i, 2);
 	}
-}
-
-static int
-compare_first(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
 LhRep *
