@@ -1,6 +1,7 @@
 -- bench/n1_prepare.sql: messages that wait: :seeds leads are handed over as any others, with the messages that this makes; the rest
 -- are copies. `all` hears two messages of each lead, `one` only that it was assigned. Beside them a queue as it is mostly
--- written, with as many rows of the same payloads.
+-- written, with as many rows of the same payloads. :keys says how the leads are numbered: `rising`, as a CRM numbers its
+-- records and these queues their rows, or `random`, so that no two messages that follow each other are neighbours in an index by lead.
 
 set client_min_messages = warning;
 set lead_handoff.inline_limit = 0;
@@ -33,6 +34,11 @@ create table bench.kept (id bigint generated always as identity primary key, vis
     token uuid, payload jsonb not null);
 create index on bench.kept (visible_at) where state <> 'done';
 
+create function bench.seed(lead_key text) returns int language sql immutable
+return split_part(lead_key, ' ', 2)::int;
+create function bench.copy_key(lead_key text, i int) returns text language sql immutable
+return 'lead ' || case :'keys' when 'rising' then lpad((i * :seeds + bench.seed(lead_key))::text, 9, '0') else md5((i * :seeds + bench.seed(lead_key))::text) end;
+
 -- Copies number n to m of each seed, with the tables that lease() and ack() read.
 create procedure bench.copy_messages(n int, m int) language plpgsql as $$
 declare
@@ -41,9 +47,9 @@ declare
 begin
     foreach tab in array array['lead', 'handoff', 'outbox', 'delivery'] loop
         select string_agg(case a.attname
-                              when 'lead_key' then 's.lead_key || '' '' || i'
-                              when 'aggregateid' then 's.lead_key || '' '' || i'
-                              when 'raw_key' then 's.raw_key || '' '' || i'
+                              when 'lead_key' then 'bench.copy_key(s.lead_key, i)'
+                              when 'aggregateid' then 'bench.copy_key(s.lead_key, i)'
+                              when 'raw_key' then 'bench.copy_key(s.lead_key, i)'
                               when 'person_key' then 's.person_key || i'
                               when 'id' then 'gen_random_uuid()'
                               when 'visible_at' then 'clock_timestamp()'
@@ -55,11 +61,11 @@ begin
                               else format('s.%I', a.attname) end, ', ' order by a.attnum)
             into columns
         from pg_attribute a where a.attrelid = format('handoff.%I', tab)::regclass and a.attnum > 0 and not a.attisdropped;
-        execute format('insert into handoff.%I select %s from generate_series(%s, %s) i cross join (select * from handoff.%I s where s.lead_key like ''seed %%'' and s.lead_key not like ''%% %% %%'' order by 1, 2) s',
+        execute format('insert into handoff.%I select %s from generate_series(%s, %s) i cross join handoff.%I s where s.lead_key like ''seed %%'' order by i, bench.seed(s.lead_key), 2',
                        tab, columns, n, m, tab);
     end loop;
     for tab in select unnest('{queue,kept}'::text[]) loop
-        execute format('insert into bench.%I (visible_at, payload) select clock_timestamp(), s.payload from generate_series(%s, %s) i cross join handoff.outbox s where s.lead_key like ''seed %%'' and s.lead_key not like ''%% %% %%''',
+        execute format('insert into bench.%I (visible_at, payload) select clock_timestamp(), s.payload from generate_series(%s, %s) i cross join handoff.outbox s where s.lead_key like ''seed %%''',
                        tab, case when n = 1 then 0 else n end, m);  -- and once for the seeds themselves
     end loop;
 end

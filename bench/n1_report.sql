@@ -1,4 +1,4 @@
--- bench/n1_report.sql: figures of N1: CPU of the session that leases and acknowledges, and messages a second of several.
+-- bench/n1_report.sql: figures of N1: CPU of the session that leases and acknowledges. :keys says how the leads are numbered.
 create view bench.cost as
 select label, sum(cpu) / sum(n) as us, sum(wall) / sum(n) as wall_us
 from (select r.label, r.n as i, 1000 * r.cpu as cpu, 1000 * r.wall as wall, row_number() over (partition by r.label order by r.n) as round from bench.run r where r.label like 'n1 %') r
@@ -6,22 +6,15 @@ join (select label, n, row_number() over (partition by label order by ctid) as r
 where label not in ('n1 pages', 'n1 warm')
 group by label;
 
-select bench.judge('N1', format('lease and ack a message of %s that wait, of %s', :'many', :'few'), m.us / f.us, '<=', 1.2, ' x',
+select bench.judge('N1', format('lease and ack a message of %s that wait, of %s; keys %s', :'many', :'few', :'keys'), m.us / f.us, '<=', 1.2, ' x',
                    format('CPU %s and %s us, a hundred at once; one message a lead', round(m.us::numeric), round(f.us::numeric)))
 from bench.cost m, bench.cost f where m.label = 'n1 one many' and f.label = 'n1 one few';
-select bench.judge('N1', 'pages touched, of the same', m.n / f.n, '<=', 1.2, ' x', format('%s and %s a message', round(m.n / 100 / :turns), round(f.n / 100 / :turns)))
+select bench.judge('N1', 'pages touched, of the same; keys ' || :'keys', m.n / f.n, '<=', 1.2, ' x', format('%s and %s a message', round(m.n / 100 / :turns), round(f.n / 100 / :turns)))
 from (select avg(n) as n from bench.sent where label = 'pages many') m, (select avg(n) as n from bench.sent where label = 'pages few') f;
-select bench.judge('N1', 'CPU with two messages of each lead, one after the other', m.us / f.us, '<=', 1.2, ' x',
+select bench.judge('N1', 'CPU with two messages of each lead, one after the other; keys ' || :'keys', m.us / f.us, '<=', 1.2, ' x',
                    format('CPU %s and %s us', round(m.us::numeric), round(f.us::numeric)))
 from bench.cost m, bench.cost f where m.label = 'n1 all many' and f.label = 'n1 all few';
 select bench.tell('N1', format('the same of a plain queue that %s', case m.label when 'n1 queue many' then 'deletes' else 'keeps its rows' end),
                   round(m.us::numeric) || ' us', format('CPU; ours %s x; with %s that wait %s us', round((o.us / m.us)::numeric, 1), :'few', round(f.us::numeric)))
 from bench.cost m join bench.cost f on f.label = replace(m.label, 'many', 'few'), bench.cost o
 where m.label in ('n1 queue many', 'n1 kept many') and o.label = 'n1 one many' order by m.label desc;
-select bench.judge('N1', format('messages leased and acked a second, of a plain queue that keeps its rows; %s', replace(replace(o.label, 'one ', ''), '1 workers', '1 worker')), o.rate / k.rate, '>=', 0.5, ' x',
-                   format('%s and %s /s; one that deletes %s /s; two messages of each lead %s /s; of %s that wait', round(o.rate::numeric), round(k.rate::numeric), round(q.rate::numeric), round(a.rate::numeric), :'many'))
-from (select label, sum(n) / sum(seconds) as rate from bench.sent where seconds > 0 group by 1) o
-join (select label, sum(n) / sum(seconds) as rate from bench.sent where seconds > 0 group by 1) k on k.label = replace(o.label, 'one', 'kept')
-join (select label, sum(n) / sum(seconds) as rate from bench.sent where seconds > 0 group by 1) q on q.label = replace(o.label, 'one', 'queue')
-join (select label, sum(n) / sum(seconds) as rate from bench.sent where seconds > 0 group by 1) a on a.label = replace(o.label, 'one', 'all')
-where o.label like 'one %' order by o.label;

@@ -330,15 +330,22 @@ fi
 
 if wants N1; then
     many=$(scaled 1000000 100000) few=10000 seeds=2500 seconds=$(scaled 10 1) turns=5
-    fresh
-    sql -v seeds="$seeds" -f n1_prepare.sql >/dev/null
-    copied=0
-    for size in few many; do
-        copies=$((${!size} / seeds / 2 - 1))
-        sql -c "call bench.copy_messages($copied + 1, $copies)" -c 'vacuum analyze' -c checkpoint
-        copied=$copies
-        sql -v size=$size -v turns=$turns -v rounds="$ROUNDS" -f n1.sql
-    done
+    # make_backlog KEYS: few messages that wait, then many of them, and what a session pays for each
+    make_backlog() {
+        local copied=0 copies size
+        fresh
+        sql -v seeds="$seeds" -v keys="$1" -f n1_prepare.sql >/dev/null
+        for size in few many; do
+            copies=$((${!size} / seeds / 2 - 1))
+            sql -c "call bench.copy_messages($copied + 1, $copies)" -c 'vacuum analyze' -c checkpoint
+            copied=$copies
+            sql -v size=$size -v turns=$turns -v rounds="$ROUNDS" -f n1.sql
+        done
+        sql -v many="$many" -v few="$few" -v turns=$turns -v keys="$1" -f n1_report.sql >/dev/null
+    }
+    make_backlog random
+    show
+    make_backlog rising
     # work_off WAY CLIENTS: how many messages they do in some seconds
     work_off() {
         local before
@@ -351,6 +358,6 @@ if wants N1; then
     for clients in 1 8; do
         for way in one kept queue all; do work_off $way $clients; done
     done
-    sql -v many="$many" -v few="$few" -v turns=$turns -f n1_report.sql >/dev/null
+    sql -v many="$many" -f n1_rates.sql >/dev/null
     show
 fi

@@ -362,6 +362,9 @@ begin
                 for update skip locked) e
             where e.attempts = 0 and e.visible_at > clock_timestamp());
     end if;
+    if places = '{}' then
+        return;
+    end if;
     update handoff.delivery d
     set visible_at = least(clock_timestamp(), (select o.created_at from handoff.outbox o where o.lead_key = d.lead_key and o.seq = d.seq and o.n = d.n))
     where d.ctid = any (places);
@@ -371,15 +374,24 @@ comment on function handoff.free_next(text, text[], boolean) is
     'The next message of each of these leads for a destination may be leased now, if it had to wait only for those before it; it goes by its age again. Internal.';
 
 create function handoff.note_delivered(lead_keys text[], handoff_nos int[]) returns void
-    language sql volatile
+    -- not a function in SQL: those are planned at each call
+    language plpgsql volatile
     set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set jit = off
+    set plan_cache_mode = force_generic_plan
+    set enable_bitmapscan = off
+    set enable_hashjoin = off
+    set enable_mergejoin = off
 as $$
+begin
     insert into handoff.inbox (source, raw_key, op, xid, at)
     select l.source, l.raw_key, 'H', pg_current_xact_id(), clock_timestamp()
-    from unnest($1, $2) as k (lead_key, handoff_no)
+    from unnest(lead_keys, handoff_nos) as k (lead_key, handoff_no)
     join handoff.handoff h on h.lead_key = k.lead_key and h.handoff_no = k.handoff_no
     join handoff.lead l on l.lead_key = k.lead_key
-    where l.deleted_at is null and h.delivered_at is null
+    where l.deleted_at is null and h.delivered_at is null;
+end
 $$;
 comment on function handoff.note_delivered(text[], int[]) is
     'Has the next tick note with each handoff when the news of its assignment was delivered. Internal to ack().';
@@ -470,13 +482,16 @@ comment on function handoff.ack(text, uuid, uuid) is
     'The message, or digest, was delivered. True, also when repeated with the same token; false and no effect when the token is not that of the newest lease: it ran out and another worker has the message, or it was given back. A lease that ran out but was not taken again is still good. The first ack() of a handoff.assigned becomes handoff.delivered_at with the next tick.';
 
 create function handoff.ack_all(destination text, ids uuid[], tokens uuid[]) returns bigint
-    language sql volatile
+    language plpgsql volatile
     set search_path = pg_catalog, pg_temp
 as $$
+begin
     -- digests, and what is repeated, one by one
-    select count(*) filter (where d.id is not null or handoff.ack($1, u.id, u.token))
-    from unnest($2, $3) as u (id, token)
-    left join (select distinct s.id, s.token from handoff.ack_singles($1, $2, $3) s) d on d.id = u.id and d.token = u.token
+    return (
+        select count(*) filter (where d.id is not null or handoff.ack(destination, u.id, u.token))
+        from unnest(ids, tokens) as u (id, token)
+        left join (select distinct s.id, s.token from handoff.ack_singles(destination, ids, tokens) s) d on d.id = u.id and d.token = u.token);
+end
 $$;
 comment on function handoff.ack_all(text, uuid[], uuid[]) is
     'ack() of many messages, each with its token; how many of them it was true for.';
