@@ -176,6 +176,7 @@ create table handoff.handoff (
     primary key (lead_key, handoff_no)
 ) with (fillfactor = 80);
 create index handoff_handed_at on handoff.handoff (handed_at);
+create index handoff_open on handoff.handoff (handed_at) where closed_at is null;
 create index handoff_waiting on handoff.handoff (pool, trigger_at) where closed_at is null and rep is null;
 comment on table handoff.handoff is 'One row a handoff: one pass of a leg by a lead, with every milestone that followed. Written by the drain and the API; the event log folds to the same.';
 comment on column handoff.handoff.lead_key is 'Lead.';

@@ -67,7 +67,9 @@ from (
                   where h.lead_key = l.lead_key and h.handed_at <= o.created_at
                     and o.created_at <= (h.handed_at at time zone c.reporting_zone + c.opportunity_window) at time zone c.reporting_zone)
 ) k
-group by k.lead_key, k.opportunity_key;
+group by k.lead_key, k.opportunity_key
+-- who then looks something up of each lead finds it beside what he found last
+order by k.lead_key, k.opportunity_key;
 comment on view handoff.opportunity_lead is 'Which leads stand behind an opportunity, each pair once, by the strongest of the ways in which that is known: those of handoff.opportunity_link, and the account.';
 comment on column handoff.opportunity_lead.lead_key is 'Lead, or a contact''s key until its lead is known.';
 comment on column handoff.opportunity_lead.opportunity_key is 'Opportunity, possibly not captured yet.';

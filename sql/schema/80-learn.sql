@@ -78,7 +78,8 @@ select h.lead_key,
        h.won_at,
        h.lead_key || '/' || h.handoff_no as handoff_id
 from handoff.handoff h
-join handoff.contract c on c.contract_id = h.contract_id
+-- there is always one; so said, the planner leaves it out where nothing of it is asked for
+left join handoff.contract c on c.contract_id = h.contract_id
 -- each is computed once a query
 cross join lateral (select (select handoff.view_time()) as now,
                            (select handoff.view_time() - interval '720 hours') as ago_30,
@@ -451,7 +452,8 @@ comment on column handoff.rejection_reason.rejection_rate_open is 'What could st
 comment on column handoff.rejection_reason.overridden is 'Handoffs among rejection_rate_num whose work standard asked for more and was overridden.';
 
 create view handoff.funnel as
-with known as (
+-- read twice, in parallel, rather than once into memory
+with known as not materialized (
     select l.lead_key, s.is_terminal is not true as underway
     from handoff.lead l
     left join handoff.stage s on s.contract_id = l.contract_id and s.name = l.stage
@@ -466,9 +468,10 @@ with known as (
     where c.status <> 'draft'
     group by g.name
 ), passed as (
-    select f.leg,
-           f.lead_key,
-           k.underway,
+    -- sorted, if it must be, by what tells them apart at once
+    select f.lead_key,
+           f.leg,
+           bool_or(k.underway) as underway,
            bool_or(f.is_open) as is_open,
            bool_or(f.assigned) as assigned,
            bool_or(f.touched) as touched,
@@ -481,7 +484,7 @@ with known as (
     from handoff.fact_handoff f
     join known k on k.lead_key = f.lead_key
     where f.counted
-    group by f.leg, f.lead_key, k.underway
+    group by f.lead_key, f.leg
 ), tally as (
     select p.leg,
            count(*) as handed,

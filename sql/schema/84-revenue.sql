@@ -52,19 +52,19 @@ cross join lateral (
     select coalesce(upper(btrim(o.currency)), m.assumed_currency) as currency,
            (case when o.is_closed then greatest(o.closed_at, o.created_at) else o.created_at end at time zone m.zone)::date as on_date
 ) c
-left join lateral (
-    select x.rate, x.valid_from
-    from handoff.exchange_rate x
-    where x.currency = c.currency and x.valid_from <= c.on_date
-    order by x.valid_from desc
-    limit 1
-) r on true
 cross join lateral (
     select case
                when o.amount > '-Infinity' and o.amount < 'Infinity' and c.currency is not distinct from m.reporting_currency then 'same'
                when o.amount_reporting > '-Infinity' and o.amount_reporting < 'Infinity' then 'crm'
-               when o.amount > '-Infinity' and o.amount < 'Infinity' and r.rate is not null then 'rate'
-           end as how
+               when o.amount > '-Infinity' and o.amount < 'Infinity' then 'rate'
+           end as way
+) w
+-- looked for where nothing else is known, and joined by its key: the planner leaves it out where no amount is asked for
+left join handoff.exchange_rate r on r.currency = c.currency and r.valid_from = case when w.way = 'rate' then (
+    select max(x.valid_from) from handoff.exchange_rate x where x.currency = c.currency and x.valid_from <= c.on_date
+) end
+cross join lateral (
+    select case when w.way <> 'rate' or r.rate is not null then w.way end as how
 ) h
 where o.deleted_at is null;
 comment on view handoff.opportunity_amount is 'Amounts of opportunities that are there, one row each: as given, and in the reporting currency.';
@@ -105,16 +105,20 @@ cross join (
 -- a date without a time is its midnight
 cross join lateral (select case when o.is_closed then greatest(o.closed_at, o.created_at) else o.closed_at end as closed_at) x
 left join (
-    select k.opportunity_key,
-           count(*) as leads,
-           bool_or(exists (select from handoff.handoff h
-                           where h.lead_key = k.lead_key and h.outcome is distinct from 'withdrawn')) as handed,
-           bool_or(exists (select from handoff.activity t
-                           where t.lead_key = k.lead_key and t.at < c.created_at and 'marketing' = any (t.meanings))) as influenced
-    from handoff.opportunity_lead k
-    join handoff.lead l on l.lead_key = k.lead_key
-    join handoff.opportunity c on c.opportunity_key = k.opportunity_key
-    group by k.opportunity_key
+    select s.opportunity_key, count(*) as leads, bool_or(s.handed) as handed, bool_or(s.influenced) as influenced
+    from (
+        select k.opportunity_key,
+               exists (select from handoff.handoff h
+                       where h.lead_key = k.lead_key and h.outcome is distinct from 'withdrawn') as handed,
+               exists (select from handoff.activity t
+                       where t.lead_key = k.lead_key and t.at < c.created_at and 'marketing' = any (t.meanings)) as influenced
+        from handoff.opportunity_lead k
+        join handoff.lead l on l.lead_key = k.lead_key
+        join handoff.opportunity c on c.opportunity_key = k.opportunity_key
+        -- looked up before it is sorted anew, lead by lead
+        order by k.opportunity_key
+    ) s
+    group by s.opportunity_key
 ) l on l.opportunity_key = o.opportunity_key
 where o.deleted_at is null;
 comment on view handoff.fact_opportunity is 'One row an opportunity that is there, whether a lead is known to stand behind it or none: what it came to. Formulas: docs/revenue.md.';
