@@ -96,7 +96,7 @@ select o.opportunity_key,
        a.reporting_amount,
        coalesce(l.leads, 0) as leads,
        case when l.handed then 'handed' when l.leads > 0 then 'not_handed' else 'no_lead' end as reached,
-       coalesce(l.influenced, false) as influenced
+       coalesce(l.marketing_at < o.created_at, false) as influenced
 from handoff.opportunity o
 join handoff.opportunity_amount a on a.opportunity_key = o.opportunity_key
 cross join (
@@ -105,18 +105,17 @@ cross join (
 -- a date without a time is its midnight
 cross join lateral (select case when o.is_closed then greatest(o.closed_at, o.created_at) else o.closed_at end as closed_at) x
 left join (
-    select s.opportunity_key, count(*) as leads, bool_or(s.handed) as handed, bool_or(s.influenced) as influenced
+    select s.opportunity_key, count(*) as leads, bool_or(s.handed) as handed, min(s.marketing_at) as marketing_at
     from (
         select k.opportunity_key,
                exists (select from handoff.handoff h
                        where h.lead_key = k.lead_key and h.outcome is distinct from 'withdrawn') as handed,
-               exists (select from handoff.activity t
-                       where t.lead_key = k.lead_key and t.at < c.created_at and 'marketing' = any (t.meanings)) as influenced
+               (select min(t.at) from handoff.activity t
+                where t.lead_key = k.lead_key and 'marketing' = any (t.meanings)) as marketing_at
         from handoff.opportunity_lead k
         join handoff.lead l on l.lead_key = k.lead_key
-        join handoff.opportunity c on c.opportunity_key = k.opportunity_key
-        -- looked up before it is sorted anew, lead by lead
-        order by k.opportunity_key
+        -- looked up before they are grouped, and lead after lead
+        order by k.lead_key, k.opportunity_key
     ) s
     group by s.opportunity_key
 ) l on l.opportunity_key = o.opportunity_key
