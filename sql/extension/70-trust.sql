@@ -600,10 +600,10 @@ begin
     join handoff.source s on s.name = c.source
     where c.finished_at is null and s.paused_at is null and coalesce(c.stepped_at, c.requested_at) < clock_timestamp() - interval '1 hour'
     union all
-    select 0, 'warning', format('the table of source "%s" lacks mapped columns, which read null: %s', h.name, array_to_string(h.missing_columns, ', ')),
+    select 0, 'warning', format('the table of source "%s" lacks mapped columns, which read null: %s', h.name, h.missing_columns),
            'Attach it again with another mapping, or wait for the sync to put them back.'
     from handoff.source_health h
-    where cardinality(h.missing_columns) > 0
+    where h.missing_columns is not null
     union all
     select 0, 'warning', format('%s domains belong to several accounts, %s to %s', count(*), (array_agg(k.domain order by k.accounts desc, k.domain))[1],
                                 max(k.accounts)),

@@ -191,6 +191,17 @@ as $$
         cross join (select handoff.view_time() as now) t
         -- a version must have had the time
         where c.status = 'published' and lower(c.effective) <= t.now - $1
+    ), silent (object, name, hint) as materialized (
+        -- codes that neither a lead nor a handoff has
+        select distinct 'gate', g.code, 'It has held nobody back: correct the criteria, or delete the gate.'
+        from version v
+        join handoff.gate g on g.contract_id = v.contract_id
+        where not exists (select from handoff.lead l where l.gate_code = g.code and l.deleted_at is null)
+        union all
+        select distinct 'disposition', d.code, 'Nobody has given this answer: delete it, or tell sales what it is for.'
+        from version v
+        join handoff.disposition d on d.contract_id = v.contract_id
+        where not exists (select from handoff.handoff h where h.disposed_at >= v.since and h.code = d.code)
     )
     select 'score_rule', r.name, 'No lead that was decided since then has such fields: correct the criteria, or delete the rule.'
     from version v
@@ -213,27 +224,25 @@ as $$
     join handoff.route r on r.contract_id = v.contract_id
     where r.criteria is not null and not exists (select from handoff.assignment a where a.at >= v.since and a.route = r.name)
     union all
-    select distinct 'gate', g.code, 'It has held nobody back: correct the criteria, or delete the gate.'
-    from version v
-    join handoff.gate g on g.contract_id = v.contract_id
-    where not exists (select from handoff.lead l where l.gate_code = g.code and l.deleted_at is null)
-      and not exists (select from handoff.event e where e.at >= v.since and e.type in ('gated', 'disqualified') and e.detail ->> 'code' = g.code)
+    select s.object, s.name, s.hint
+    from silent s
+    -- the log is read once for all of them, and not at all if there are none
+    where (s.object, s.name) not in (
+        select o.object, e.detail ->> 'code'
+        from handoff.event e
+        cross join (values ('gate'), ('disposition')) o (object)
+        where e.at >= (select min(v.since) from version v) and e.detail ->> 'code' is not null
+          and (o.object = 'disposition' or e.type in ('gated', 'disqualified')))
     union all
     select 'band', b.name, 'No handoff was in it: its minimums are out of reach, or it is not handed over.'
     from version v
     join handoff.band b on b.contract_id = v.contract_id
     where not exists (select from handoff.lead l where l.band = b.name and l.deleted_at is null)
       and not exists (select from handoff.handoff h where h.handed_at >= v.since and h.band = b.name)
-    union all
-    select 'disposition', d.code, 'Nobody has given this answer: delete it, or tell sales what it is for.'
-    from version v
-    join handoff.disposition d on d.contract_id = v.contract_id
-    where not exists (select from handoff.handoff h where h.disposed_at >= v.since and h.code = d.code)
-      and not exists (select from handoff.event e where e.at >= v.since and e.detail ->> 'code' = d.code)
     order by 1, 2
 $$;
 comment on function handoff.dead_rules(interval) is
-    'Rules of versions in force that nobody has matched for so long, at view_time(): fit rules over declared fields (computed fields are not stored), signals, routes with criteria, gates, bands, dispositions. Of a version that has been in force for a shorter time: none. A rule of intent leaves only its points behind, so it is not told. Each rule that is alive costs one look, a dead fit rule one over all leads decided since.';
+    'Rules of versions in force that nobody has matched for so long, at view_time(): fit rules over declared fields (computed fields are not stored), signals, routes with criteria, gates, bands, dispositions. Of a version that has been in force for a shorter time: none. A rule of intent leaves only its points behind, so it is not told. Each rule that is alive costs one look, a dead fit rule one over all leads decided since; the log is read once for all gates and dispositions of which nothing else tells.';
 
 create function handoff.review_decisions(month date)
     returns table (decided_month date, finding text, decision text, owner text, due date, version int, num bigint, den bigint)

@@ -31,9 +31,10 @@ select s.name,
        s.deletes_held_at,
        (select count(*) from handoff.scan c where c.source = s.name and c.finished_at is null) as scans,
        case when rel.oid is not null then
-           array(select c.name from unnest(s.guard_columns) c (name)
-                 where not exists (select from pg_catalog.pg_attribute a where a.attrelid = rel.oid and a.attname = c.name
-                                   and a.attnum > 0 and not a.attisdropped))
+           (select string_agg(c.name, ', ' order by c.n)
+            from unnest(s.guard_columns) with ordinality c (name, n)
+            where not exists (select from pg_catalog.pg_attribute a where a.attrelid = rel.oid and a.attname = c.name
+                              and a.attnum > 0 and not a.attisdropped))
        end as missing_columns,
        (select count(*) from handoff.crm_user u where u.source = s.name and u.leaving_since is not null) as leavers,
        s.leavers_held_at,
@@ -62,7 +63,7 @@ comment on column handoff.source_health.paused_at is 'Since when its rows wait b
 comment on column handoff.source_health.gone is 'Rows that were found gone and do not count as deleted yet.';
 comment on column handoff.source_health.deletes_held_at is 'Since when their deletion is held, too many being gone at once; NULL: it is not.';
 comment on column handoff.source_health.scans is 'Backfills, reconciles and polls asked for and not finished.';
-comment on column handoff.source_health.missing_columns is 'Mapped columns that the table has not: they read null. NULL: there is no table.';
+comment on column handoff.source_health.missing_columns is 'Mapped columns that the table has not, separated by commas: they read null. NULL: none, or there is no table.';
 comment on column handoff.source_health.leavers is 'Reps who are to become inactive since their users have gone.';
 comment on column handoff.source_health.leavers_held_at is 'Since when they stay active, too many having gone at once; NULL: they become inactive with the next tick.';
 comment on column handoff.source_health.forgotten is 'Rows that were left out because they are of somebody who was forgotten; one that is delivered again counts again.';
@@ -135,8 +136,8 @@ with there as (
            h.stage,
            count(*) as entered,
            count(h.left_at) as left_it,
-           extract(epoch from percentile_cont(0.5) within group (order by h.left_at - h.entered_at)
-                   filter (where h.left_at is not null))::numeric(20, 0) as median_stay_seconds
+           round(extract(epoch from percentile_cont(0.5) within group (order by h.left_at - h.entered_at)
+                         filter (where h.left_at is not null))) as median_stay_seconds
     from handoff.stage_history h
     join handoff.lead l on l.lead_key = h.lead_key
     join handoff.contract v on v.contract_id = l.contract_id

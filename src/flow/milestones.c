@@ -31,11 +31,12 @@ accept_by_work(Journey *journey)
 	lh_fire(journey, LH_ACCEPTED, NULL);
 }
 
-/* Ended by its stage's age, though nothing was lost: an opportunity that is open still isn't open again. */
+/* Ended by its stage's age, though nothing was lost: an opportunity that was open then isn't open again. */
 static bool
 has_aged(const LhHandoff *last)
 {
-	return last->closed_at != LH_NOT_YET && last->code != NULL && strcmp(last->code, lh_cause_name(LH_DUE)) == 0;
+	return last->closed_at != LH_NOT_YET && last->opportunity_at <= last->closed_at &&
+		last->code != NULL && strcmp(last->code, lh_cause_name(LH_DUE)) == 0;
 }
 
 /* A meeting was held.  The one that had led on to a handoff which was returned leads nowhere twice. */

@@ -166,6 +166,15 @@ select is((select fit from handoff.lead where lead_key = 'same_time'), 3::bigint
 
 do $$ begin perform handoff.tick('2026-04-10'); end $$;
 select is(pg_temp.state('aged'), 'recycled [recycle/due returned/not_qualified]', 'ended by its age: a deal that was open all the time does not bring it back');
+do $$ begin perform pg_temp.deal('soon', '2026-04-11', null, '2026-04-11'); end $$;
+select is(pg_temp.state('soon'), 'opportunity [recycle/due returned/not_qualified]', '.. one that is made later does, where the contract has a transition for it');
+
+do $$ begin
+    perform handoff.disqualify('met', 'competitor', p_now => '2026-03-30');
+    perform pg_temp.deal('met', '2026-04-12', null, '2026-04-12');
+end $$;
+select is(pg_temp.state('met'), 'disqualified [next_leg returned/not_qualified disqualified/competitor]', 'without a transition a deal leaves it where it is');
+select is((select opportunity_at from handoff.handoff where lead_key = 'met' and handoff_no = 3), '2026-04-12 00:00+00', '.. and counts for its last handoff');
 
 select is_empty('select pg_temp.broken()', 'all is well in the end');
 select * from finish();

@@ -132,6 +132,19 @@ select 'L' || i, 'crm', 'L' || i, 1, 'lead', '2026-06-01', jsonb_build_object('c
        '2026-06-01', 1, null, 'A' from generate_series(1, 50) i;
 select set_has('select object, name from handoff.dead_rules()', $$ values ('score_rule', 'planted_dead'), ('gate', 'planted_gate') $$, 'planted dead rules are found');
 select set_hasnt('select object, name from handoff.dead_rules()', $$ values ('score_rule', 'planted_alive'), ('band', 'A'), ('disposition', 'timing') $$, 'those that are alive are not');
+create function pg_temp.reads_of_log() returns bigint language plpgsql as $$
+declare
+    before bigint := pg_stat_get_xact_numscans('handoff.event'::regclass);
+begin
+    perform from handoff.dead_rules();
+    return pg_stat_get_xact_numscans('handoff.event'::regclass) - before;
+end $$;
+select cmp_ok((select count(*) from handoff.dead_rules() where object in ('gate', 'disposition')), '>', 2::bigint, 'of several gates and dispositions');
+select is(pg_temp.reads_of_log(), 1::bigint, 'the log says nothing, read once');
+insert into handoff.event (lead_key, seq, at, recorded_at, type, contract_id, cycle, actor, detail)
+select 'L2', 1, '2026-06-01', '2026-06-01', 'gated', 1, 1, 'contract', '{"code": "planted_gate"}';
+select set_hasnt('select object, name from handoff.dead_rules()', $$ values ('gate', 'planted_gate') $$, 'a gate that only the log knows of is alive');
+delete from handoff.event where lead_key = 'L2';
 update handoff.lead set fields = '{"country": "Atlantis"}' where lead_key = 'L1';
 select set_hasnt('select object, name from handoff.dead_rules()', $$ values ('score_rule', 'planted_dead') $$, 'one lead brings it to life');
 select is((select count(*) from handoff.dead_rules('2 years')), 0::bigint, 'of a version younger than that nothing is said');

@@ -6,10 +6,11 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use FindBin;
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
-our @EXPORT = qw(start_node install run_as checksums doctor_is_content);
+our @EXPORT = qw(start_node install run_file start_demo run_as checksums doctor_is_content);
 
 # A contract in which a lead of 100 employees becomes an MQL.
 my $contract = q({"format": 1, "contract": {"reporting_zone": "UTC"},
@@ -49,6 +50,35 @@ sub install
 		insert into handoff.pool_member (pool, rep) values ('sdr', 'ana');
 		select handoff.import('$document');
 		select handoff.publish();));
+	return;
+}
+
+# Run a file in a database, after some SQL.
+sub run_file
+{
+	my ($node, $db, $file, $before) = @_;
+
+	open(my $in, '<', $file) or die "$file: $!";
+	local $/;
+	$node->safe_psql($db, ($before // '') . <$in>);
+	return;
+}
+
+# Database demo: so many leads of the demo's made-up CRM, as its people have worked them until a day.
+sub start_demo
+{
+	my ($node, $leads, $until) = @_;
+	my $demo = "$FindBin::RealBin/../../demo";
+
+	$node->safe_psql('postgres', 'create database demo');
+	$node->safe_psql('postgres', 'alter database demo set jit = off');
+	$node->safe_psql('postgres', 'alter database demo set lead_handoff.inline_limit = 0');
+	run_file($node, 'demo', $_, "set demo.leads = $leads;") foreach sort glob("$demo/[0-9]*.sql");
+	run_file($node, 'demo', "$demo/session.sql", 'set lead_handoff.inline_limit = 0;');
+	$node->safe_psql('demo', "call demo.run('$until', '12 hours')");
+	$node->safe_psql('demo', "alter database demo set lead_handoff.view_time = '$until 00:00:00+00'");
+	# a link whose lead the last tick had in hands already waits for the next one
+	$node->safe_psql('demo', "select handoff.tick('$until')");
 	return;
 }
 

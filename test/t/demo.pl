@@ -12,25 +12,8 @@ use Test::More;
 my $demo = "$FindBin::RealBin/../../demo";
 my $node = start_node('main');
 
-sub run_file
-{
-	my ($file, $before) = @_;
-	open(my $in, '<', $file) or die "$file: $!";
-	local $/;
-	$node->safe_psql('demo', ($before // '') . <$in>);
-	return;
-}
-
-$node->safe_psql('postgres', 'create database demo');
-$node->safe_psql('postgres', 'alter database demo set jit = off');
-$node->safe_psql('postgres', 'alter database demo set lead_handoff.inline_limit = 0');
-run_file($_, 'set demo.leads = 600;') foreach sort glob("$demo/[0-9]*.sql");
-run_file("$demo/session.sql", 'set lead_handoff.inline_limit = 0;');
-$node->safe_psql('demo', q(call demo.run('2026-07-01', '12 hours')));
-$node->safe_psql('demo', q(alter database demo set lead_handoff.view_time = '2026-07-01 00:00:00+00'));
-# a link whose lead the last tick had in hands already waits for the next one
-$node->safe_psql('demo', q(select handoff.tick('2026-07-01')));
-run_file("$demo/check.sql");
+start_demo($node, 600, '2026-07-01');
+run_file($node, 'demo', "$demo/check.sql");
 
 my $counts = $node->safe_psql('demo', 'select what, truth, extension from demo.check_counts');
 foreach (split(/\n/, $counts))
