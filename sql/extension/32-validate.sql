@@ -405,6 +405,16 @@ as $$
     join handoff.stage s on s.contract_id = p.contract_id and s.name = p.exhausted_to
     where p.contract_id = $1 and s.owner <> 'marketing'
     union all
+    select 'warning', format('stage "%s"', s.name),
+           format('exhausted leads leave it without a signal, %s',
+                  coalesce('after ' || s.max_age::text, 'by transition "' || t.ord || '" as soon as it holds')),
+           'Let only transitions on signal lead out of it: what is exhausted was tried as often as its path allows.'
+    from handoff.stage s
+    left join lateral (select min(t.ord) as ord from handoff.transition t
+                       where t.contract_id = $1 and t.from_stage = s.name and t.event = 'scored') t on true
+    where s.contract_id = $1 and s.owner = 'marketing' and (s.max_age is not null or t.ord is not null)
+      and exists (select from handoff.recycle_path p where p.contract_id = $1 and p.exhausted_to = s.name)
+    union all
     select 'error', format('recycle path "%s"', p.name), format('returns leads to "%s", which belongs to sales', s.name),
            'Choose a stage of marketing: only a leg leads to sales.'
     from handoff.recycle_path p

@@ -296,7 +296,7 @@ compute_score(LhDecision *decision)
 /*
  * Has a signal that held already been given once more, by something new, since a lead that nobody has
  * came into its stage, or since one that sales has was handed over or gave its last?  Else a request that
- * follows soon after another one would be swallowed.
+ * follows soon after another one would be swallowed.  What came while a disposition stood that is taken back is new.
  */
 static bool
 given_again(const LhDecision *decision, int r)
@@ -306,17 +306,21 @@ given_again(const LhDecision *decision, int r)
 	const LhActivityRule *rule = &decision->contract->meaning_rules[r];
 	const LhLeadHandoff *open = lh_open_handoff(lead);
 	TimestampTz since = lead->stage_since;
+	bool		is_news = decision->deaf_since == LH_NOT_YET;
 	int			count = 0;
 
 	if (open != NULL)
 		since = open->h.signal_at == LH_NOT_YET ? open->h.handed_at : open->h.signal_at;
-	if (input->activity_at <= since)
+	if (is_news && input->activity_at <= since)
 		return false;
 	since = Max(since, lh_signal_since(rule, decision->now, lead->cycle_since));
 	for (int i = input->nactivities - 1; i >= 0 && input->activities[i].at > since; i--)
 		if (input->activities[i].means[r] && input->activities[i].at <= decision->now)
+		{
 			count++;
-	return count >= rule->min_count;
+			is_news = is_news || input->activities[i].at > decision->deaf_since;
+		}
+	return is_news && count >= rule->min_count;
 }
 
 /* Which signals hold now and did not at the decision before, or were given again. */
@@ -436,6 +440,7 @@ lh_decide(const LhContract *contract, LhLead *lead, const LhInput *input,
 		.effects = effects,
 		.trace = trace,
 		.valid_until = DT_NOEND,
+		.deaf_since = LH_NOT_YET,
 	};
 
 	if (!lh_take_row(&decision))

@@ -408,6 +408,7 @@ typedef struct LhDecision
 	TimestampTz valid_until;	/* when the decision may change by time alone */
 	int			stage;			/* position of lead->stage */
 	bool		restored;		/* the lead's row was gone and is back */
+	TimestampTz deaf_since;		/* its handoff had ended then, by a disposition that is taken back; LH_NOT_YET: none is */
 	const char *crm_status;		/* that the CRM has set now; NULL: none */
 	bool		crm_owner_changed;
 	LhScore    *score;

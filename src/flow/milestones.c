@@ -175,7 +175,8 @@ lh_follow_reengagement(Journey *journey)
 	int			n = new_signals(decision, names);
 	LhJson		extra;
 
-	if (open != NULL && n > 0 && decision->input->activity_at > open->h.handed_at)
+	if (open != NULL && n > 0 &&
+		(decision->deaf_since != LH_NOT_YET || decision->input->activity_at > open->h.handed_at))
 	{
 		open->h.signal_at = decision->now;
 		lh_json_begin(&extra);

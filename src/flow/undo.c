@@ -6,7 +6,7 @@
  * It is the first thing in a decision, so that all the rest goes on as if the disposition had not been: the
  * handoff is open, with the owner that it had; the lead is in the stage that it had left, and the stay there
  * goes on; what its clocks waited for has not come, and they are due when they were; intent that was reset
- * is as it was.  What was done with the lead meanwhile counts.  The stays that the disposition had led to
+ * is as it was.  What was done with the lead meanwhile counts, and a signal that it gave is heard.  The stays that the disposition had led to
  * count nowhere.  The log keeps both.
  *
  * Possible only while nothing has followed: the lead rests where the disposition has put it, and nobody else
@@ -181,6 +181,7 @@ open_again(LhDecision *decision, LhLeadHandoff *handoff, const char *actor, cons
 		lh_json_text(&extra, "intent_since", "-infinity");
 	else if (resets)
 		lh_json_time(&extra, "intent_since", undo->intent_since);
+	decision->deaf_since = h->closed_at;
 	h->undone_stage = stage_to_echo(decision, actor);
 	h->undone++;
 	h->undone_at = decision->now;

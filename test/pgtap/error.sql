@@ -24,35 +24,14 @@ set local lead_handoff.view_time = '2026-07-01 12:00+00';
 
 -- Shape -------------------------------------------------------------------------------------------
 
-create temp table mine as
-select c.oid, c.relname::text as view_name
-from pg_class c
-where c.oid in (select ('handoff.' || v)::regclass
-                from unnest('{error_rate,error_rate_rep,rep_consistency,fact_rejection,fact_miss,axis_date,axis_version,axis_stage,axis_leg,axis_band,axis_route,axis_code,axis_segment,axis_source,axis_pool,axis_rep}'::text[]) v);
-create temp table col as
-select m.view_name, a.attname::text as name, a.atttypid::regtype as type, a.attnum
-from mine m join pg_attribute a on a.attrelid = m.oid and a.attnum > 0;
-select is((select count(*) from mine where obj_description(oid, 'pg_class') is not null), 16::bigint, 'sixteen views, each with a comment');
-select is_empty($$ select view_name, name from mine join col using (view_name) where col_description(oid, attnum) is null $$, 'every column has a comment');
-select is_empty($$ select * from col where type in ('interval'::regtype, 'jsonb', 'json') or name like '%seconds' and type <> 'numeric'::regtype
-                      or exists (select from pg_type t where t.oid = type and t.typcategory in ('A', 'R')) $$,
-    'no interval, JSON, array or range; seconds are numeric');
-select is_empty($$
-    select r.* from col r join col n on n.view_name = r.view_name and n.name = r.name || '_num'
-    where not exists (select from col d join col o using (view_name)
-                      where d.view_name = r.view_name
-                        and (d.name, o.name) = (r.name || '_den', r.name || '_open')
-                        and (n.attnum, d.attnum, o.attnum) = (r.attnum + 1, r.attnum + 2, r.attnum + 3)
-                        and (r.type, n.type, d.type, o.type) = ('numeric'::regtype, 'bigint'::regtype, 'bigint'::regtype, 'bigint'::regtype))
-$$, 'a rate is four columns in a row');
+\set views '{error_rate,error_rate_rep,rep_consistency,fact_rejection,fact_miss,axis_date,axis_version,axis_stage,axis_leg,axis_band,axis_route,axis_code,axis_segment,axis_source,axis_pool,axis_rep}'
+\i test/lib/shape.sql
 select set_eq($$ select view_name from mine where view_name <> all (handoff.reader_views()) $$,
     '{error_rate_rep,rep_consistency,fact_rejection,fact_miss,axis_rep}'::text[], 'what readers may not see');
-select is_empty($$ select * from col where view_name = any (handoff.reader_views()) and name in ('lead_key', 'rep', 'note', 'opportunity_key') $$, 'the rest names nobody');
 
 -- Facts -------------------------------------------------------------------------------------------
 
-create function pg_temp.u(i int, k int) returns float8 language sql immutable as $$ select (hashint8extended(i, k) & 1048575) / 1048576.0::float8 $$;
-create function pg_temp.p(i int, k int, percent int) returns boolean language sql immutable as $$ select pg_temp.u(i, k) * 100 < percent $$;
+\i test/lib/made_up.sql
 create temp table zone as select contract_id, reporting_zone as zone from handoff.contract;
 
 do $$

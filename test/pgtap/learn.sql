@@ -19,28 +19,8 @@ set local lead_handoff.view_time = '2026-07-01 12:00+00';
 
 -- Shape -------------------------------------------------------------------------------------------
 
-create temp table mine as
-select c.oid, c.relname::text as view_name
-from pg_class c
-where c.oid in (select ('handoff.' || v)::regclass
-                from unnest('{fact_handoff,fact_clock,kpi_month,kpi_band,kpi_pool,kpi_rep,kpi_route,kpi_source,kpi_segment,kpi_version,kpi_leg,rejection_reason,funnel,unassigned}'::text[]) v);
-create temp table col as
-select m.view_name, a.attname::text as name, a.atttypid::regtype as type, a.attnum
-from mine m join pg_attribute a on a.attrelid = m.oid and a.attnum > 0;
-select is((select count(*) from mine where obj_description(oid, 'pg_class') is not null), 14::bigint, 'fourteen views, each with a comment');
-select is_empty($$ select view_name, name from mine join col using (view_name) where col_description(oid, attnum) is null $$,
-    'every column has a comment');
-select is_empty($$ select * from col where type in ('interval'::regtype, 'jsonb', 'json') or name like '%seconds' and type <> 'numeric'::regtype
-                      or exists (select from pg_type t where t.oid = type and t.typcategory = 'A') $$,
-    'no interval, JSON or array; seconds are numeric');
-select is_empty($$
-    select r.* from col r join col n on n.view_name = r.view_name and n.name = r.name || '_num'
-    where not exists (select from col d join col o using (view_name)
-                      where d.view_name = r.view_name
-                        and (d.name, o.name) = (r.name || '_den', r.name || '_open')
-                        and (n.attnum, d.attnum, o.attnum) = (r.attnum + 1, r.attnum + 2, r.attnum + 3)
-                        and (r.type, n.type, d.type, o.type) = ('numeric'::regtype, 'bigint'::regtype, 'bigint'::regtype, 'bigint'::regtype))
-$$, 'a rate is four columns in a row');
+\set views '{fact_handoff,fact_clock,kpi_month,kpi_band,kpi_pool,kpi_rep,kpi_route,kpi_source,kpi_segment,kpi_version,kpi_leg,rejection_reason,funnel,unassigned}'
+\i test/lib/shape.sql
 select is((select count(*) from col where view_name ~ '^kpi_' and name ~ '_open$'), 198::bigint, 'twenty-two rates a kpi_ view');
 select is_empty($$
     select distinct m.view_name, p.oid::regprocedure
@@ -52,33 +32,11 @@ select is_empty($$
 $$, 'no function of ours but view_time() and open_seconds()');
 select is_empty($$ select view_name from mine where pg_get_viewdef(oid) ~* '(now|timestamp|timeofday)\(|current_(date|time)|localtime' $$,
     'no other clock');
-select is_empty($$ select * from col where view_name = any (handoff.reader_views()) and name in ('lead_key', 'rep', 'note') $$,
-    'what readers may see names nobody');
 
 -- Facts -------------------------------------------------------------------------------------------
 
--- the same number between 0 and 1 for the same two numbers, everywhere and always
-create function pg_temp.u(i int, k int) returns float8 language sql immutable as $$
-    select (hashint8extended(i, k) & 1048575) / 1048576.0::float8
-$$;
--- true in so many of 100 cases
-create function pg_temp.p(i int, k int, percent int) returns boolean language sql immutable as $$
-    select pg_temp.u(i, k) * 100 < percent
-$$;
-
--- its month, as whoever hands over would say it
-create function pg_temp.month_of(handed_at timestamptz, contract int) returns text language sql as $$
-    select to_char(handed_at at time zone c.reporting_zone, 'YYYY-MM-"01"') from handoff.contract c where c.contract_id = contract
-$$;
--- a handoff of a made-up lead: whatever is not said is plain
-create function pg_temp.hand(i int, leg text, more jsonb) returns void language sql as $$
-    insert into handoff.handoff
-    select r.*
-    from jsonb_populate_record(null::handoff.handoff, jsonb_build_object(
-        'lead_key', 'L' || i, 'handoff_no', 1, 'cycle', 1, 'leg', leg, 'contract_id', 1, 'origin', 'contract', 'stage_from', 'lead',
-        'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', more ->> 'handed_at', 'incomplete', false,
-        'assignments', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'month', pg_temp.month_of((more ->> 'handed_at')::timestamptz, coalesce((more ->> 'contract_id')::int, 1)), 'undone', 0, 'hops', 0) || more) r
-$$;
+\i test/lib/made_up.sql
+\i test/lib/handed.sql
 create function pg_temp.lead(key text, stage text, deleted_at timestamptz) returns void language sql as $$
     insert into handoff.lead (lead_key, source, raw_key, contract_id, stage, stage_since, fields, fit, intent, group_heat, score, signals,
                               cycle, cycle_since, trigger, trigger_at, first_seen_at, decided_at, deleted_at, last_seq)

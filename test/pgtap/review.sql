@@ -16,7 +16,7 @@ end $$;
 update handoff.contract set effective = '{[2025-01-01 00:00+00,)}' where contract_id = 1;
 set local lead_handoff.view_time = '2026-07-01 12:00+00';
 
-create function pg_temp.u(i int, k int) returns float8 language sql immutable as $$ select (hashint8extended(i, k) & 1048575) / 1048576.0::float8 $$;
+\i test/lib/made_up.sql
 create function pg_temp.pick(i int, k int, variadic names text[]) returns text language sql immutable as $$ select names[1 + floor(pg_temp.u(i, k) * cardinality(names))::int] $$;
 create temp table made (i int, month date, handed_at timestamptz, lead_source text, band text, segment text, pool text, route text, rep text, accepts float8);
 insert into made

@@ -35,27 +35,8 @@ set local lead_handoff.view_time = '2026-07-01 12:00+00';
 
 -- Shape -------------------------------------------------------------------------------------------
 
-create temp table mine as
-select c.oid, c.relname::text as view_name
-from pg_class c
-where c.oid in (select ('handoff.' || v)::regclass
-                from unnest('{speed_to_lead,speed_to_lead_rep,sla_attainment,sla_attainment_rep,response_split,follow_up_depth,at_risk}'::text[]) v);
-create temp table col as
-select m.view_name, a.attname::text as name, a.atttypid::regtype as type, a.attnum
-from mine m join pg_attribute a on a.attrelid = m.oid and a.attnum > 0;
-select is((select count(*) from mine where obj_description(oid, 'pg_class') is not null), 7::bigint, 'seven views, each with a comment');
-select is_empty($$ select view_name, name from mine join col using (view_name) where col_description(oid, attnum) is null $$, 'every column has a comment');
-select is_empty($$ select * from col where type in ('interval'::regtype, 'jsonb', 'json') or name like '%seconds' and type <> 'numeric'::regtype
-                      or exists (select from pg_type t where t.oid = type and t.typcategory = 'A') $$,
-    'no interval, JSON or array; seconds are numeric');
-select is_empty($$
-    select r.* from col r join col n on n.view_name = r.view_name and n.name = r.name || '_num'
-    where not exists (select from col d join col o using (view_name)
-                      where d.view_name = r.view_name
-                        and (d.name, o.name) = (r.name || '_den', r.name || '_open')
-                        and (n.attnum, d.attnum, o.attnum) = (r.attnum + 1, r.attnum + 2, r.attnum + 3)
-                        and (r.type, n.type, d.type, o.type) = ('numeric'::regtype, 'bigint'::regtype, 'bigint'::regtype, 'bigint'::regtype))
-$$, 'a rate is four columns in a row');
+\set views '{speed_to_lead,speed_to_lead_rep,sla_attainment,sla_attainment_rep,response_split,follow_up_depth,at_risk}'
+\i test/lib/shape.sql
 select is_empty($$
     select distinct m.view_name, p.oid::regprocedure
     from mine m
@@ -64,33 +45,13 @@ select is_empty($$
     join pg_proc p on p.oid = d.refobjid
     where p.proname not in ('view_time', 'kaplan_meier')
 $$, 'no function of ours but view_time() and kaplan_meier()');
-select is_empty($$ select * from col where view_name = any (handoff.reader_views()) and name in ('lead_key', 'rep', 'note') $$, 'what readers may see names nobody');
 select set_eq($$ select view_name from mine where view_name = any (handoff.reader_views()) $$,
     '{speed_to_lead,sla_attainment,response_split,follow_up_depth}'::text[], 'which those are');
 
 -- Facts -------------------------------------------------------------------------------------------
 
--- the same number between 0 and 1 for the same two numbers, everywhere and always
-create function pg_temp.u(i int, k int) returns float8 language sql immutable as $$
-    select (hashint8extended(i, k) & 1048575) / 1048576.0::float8
-$$;
-create function pg_temp.p(i int, k int, percent int) returns boolean language sql immutable as $$
-    select pg_temp.u(i, k) * 100 < percent
-$$;
-
--- its month, as whoever hands over would say it
-create function pg_temp.month_of(handed_at timestamptz, contract int) returns text language sql as $$
-    select to_char(handed_at at time zone c.reporting_zone, 'YYYY-MM-"01"') from handoff.contract c where c.contract_id = contract
-$$;
--- a handoff of a made-up lead: whatever is not said is plain
-create function pg_temp.hand(i int, leg text, more jsonb) returns void language sql as $$
-    insert into handoff.handoff
-    select r.*
-    from jsonb_populate_record(null::handoff.handoff, jsonb_build_object(
-        'lead_key', 'L' || i, 'handoff_no', 1, 'cycle', 1, 'leg', leg, 'contract_id', 1, 'origin', 'contract', 'stage_from', 'lead',
-        'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', more ->> 'handed_at', 'incomplete', false,
-        'assignments', 0, 'hops', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'month', pg_temp.month_of((more ->> 'handed_at')::timestamptz, coalesce((more ->> 'contract_id')::int, 1)), 'undone', 0) || more) r
-$$;
+\i test/lib/made_up.sql
+\i test/lib/handed.sql
 
 do $$
 declare
@@ -207,20 +168,7 @@ create function pg_temp.hours_of(rep text, pool text, contract text) returns tex
 $$;
 create function pg_temp.contract_hours(contract int) returns text language sql as $$ select case contract when 1 then 'berlin' end $$;
 
--- Kaplan and Meier, with exact fractions
-create function pg_temp.kaplan_meier(seconds numeric[], happened boolean[], share numeric) returns numeric language plpgsql as $$
-declare
-    waits numeric(60, 50) := 1;
-    t     numeric;
-begin
-    for t in select distinct x from unnest(seconds, happened) u (x, h) where h order by x loop
-        waits := waits * (select 1 - count(*) filter (where h and x = t)::numeric(60, 50) / count(*) from unnest(seconds, happened) u (x, h) where x >= t);
-        if waits <= 1 - share + 1e-40 then
-            return ceil(t);
-        end if;
-    end loop;
-    return null;
-end $$;
+\i test/lib/kaplan_meier.sql
 
 -- Speed to lead ---------------------------------------------------------------------------------------
 

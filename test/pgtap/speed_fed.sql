@@ -23,7 +23,7 @@ end $$;
 
 -- The feed: 90 leads, their request, and up to three calls --------------------------------------------------
 
-create function pg_temp.u(i int, k int) returns float8 language sql immutable as $$ select (hashint8extended(i, k) & 1048575) / 1048576.0::float8 $$;
+\i test/lib/made_up.sql
 create temp table feed as
 select i, 'L' || i as lead, l.at, l.at + pg_temp.u(i, 2) ^ 5 * interval '4 days' + interval '61 seconds' as call,
        case when pg_temp.u(i, 3) < 0.3 then 0 else ceil(pg_temp.u(i, 4) * 3)::int end as calls
@@ -61,19 +61,7 @@ create function pg_temp.open_time(a timestamptz, b timestamptz) returns numeric 
          lateral (select (d::date + time '09:00') at time zone 'Europe/Berlin' as opens, (d::date + time '18:00') at time zone 'Europe/Berlin' as closes) s
     where extract(isodow from d) <= 5 and d::date <> '2024-05-30' and greatest(a, s.opens) < least(b, s.closes)
 $$;
-create function pg_temp.kaplan_meier(seconds numeric[], happened boolean[], share numeric) returns numeric language plpgsql as $$
-declare
-    waits numeric(60, 50) := 1;
-    t     numeric;
-begin
-    for t in select distinct x from unnest(seconds, happened) u (x, h) where h order by x loop
-        waits := waits * (select 1 - count(*) filter (where h and x = t)::numeric(60, 50) / count(*) from unnest(seconds, happened) u (x, h) where x >= t);
-        if waits <= 1 - share + 1e-40 then
-            return ceil(t);
-        end if;
-    end loop;
-    return null;
-end $$;
+\i test/lib/kaplan_meier.sql
 -- calls before the handoff are none of its touches; the newest of what was known then is its trigger
 create temp table known as
 select f.lead, f.at as asked_at, f.calls, f.call, c.at, h.handed_at, h.closed_at, h.outcome, h.code, h.leg, date_trunc('month', h.handed_at at time zone 'Europe/Berlin')::date as month, c.touch, c.touches

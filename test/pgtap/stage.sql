@@ -18,34 +18,14 @@ set local lead_handoff.view_time = '2026-07-01 12:00+00';
 
 -- Shape -------------------------------------------------------------------------------------------
 
-create temp table mine as
-select c.oid, c.relname::text as view_name
-from pg_class c
-where c.oid in (select ('handoff.' || v)::regclass from unnest('{time_in_stage,stage_consistency,recycle_conversion,blocked,gated}'::text[]) v);
-create temp table col as
-select m.view_name, a.attname::text as name, a.atttypid::regtype as type, a.attnum
-from mine m join pg_attribute a on a.attrelid = m.oid and a.attnum > 0;
-select is((select count(*) from mine where obj_description(oid, 'pg_class') is not null), 5::bigint, 'five views, each with a comment');
-select is_empty($$ select view_name, name from mine join col using (view_name) where col_description(oid, attnum) is null $$, 'every column has a comment');
-select is_empty($$ select * from col where type in ('interval'::regtype, 'jsonb', 'json') or name like '%seconds' and type <> 'numeric'::regtype
-                      or exists (select from pg_type t where t.oid = type and t.typcategory = 'A') $$,
-    'no interval, JSON or array; seconds are numeric');
-select is_empty($$
-    select r.* from col r join col n on n.view_name = r.view_name and n.name = r.name || '_num'
-    where not exists (select from col d join col o using (view_name)
-                      where d.view_name = r.view_name
-                        and (d.name, o.name) = (r.name || '_den', r.name || '_open')
-                        and (n.attnum, d.attnum, o.attnum) = (r.attnum + 1, r.attnum + 2, r.attnum + 3)
-                        and (r.type, n.type, d.type, o.type) = ('numeric'::regtype, 'bigint'::regtype, 'bigint'::regtype, 'bigint'::regtype))
-$$, 'a rate is four columns in a row');
+\set views '{time_in_stage,stage_consistency,recycle_conversion,blocked,gated}'
+\i test/lib/shape.sql
 select is((select count(*) from col where name ~ '_den$'), 8::bigint, 'eight rates');
 select set_eq($$ select view_name from mine where view_name = any (handoff.reader_views()) $$, '{time_in_stage,stage_consistency,recycle_conversion}'::text[], 'what readers may see');
-select is_empty($$ select * from col where view_name = any (handoff.reader_views()) and name in ('lead_key', 'rep', 'note') $$, 'names nobody');
 
 -- Facts -------------------------------------------------------------------------------------------
 
-create function pg_temp.u(i int, k int) returns float8 language sql immutable as $$ select (hashint8extended(i, k) & 1048575) / 1048576.0::float8 $$;
-create function pg_temp.p(i int, k int, percent int) returns boolean language sql immutable as $$ select pg_temp.u(i, k) * 100 < percent $$;
+\i test/lib/made_up.sql
 create temp table zone as select contract_id, reporting_zone as zone, calendar from handoff.contract;
 
 do $$
@@ -111,20 +91,7 @@ create function pg_temp.open_time(calendar text, a timestamptz, b timestamptz) r
              lateral (select (d::date + time '09:00') at time zone 'Europe/Berlin' as opens, (d::date + time '18:00') at time zone 'Europe/Berlin' as closes) s
         where extract(isodow from d) <= 5 and d::date <> '2026-05-14' and greatest(a, s.opens) < least(b, s.closes)) end
 $$;
--- step by step: the share that still waits after each moment at which something happened, as an exact fraction
-create function pg_temp.kaplan_meier(seconds numeric[], happened boolean[], share numeric) returns numeric language plpgsql as $$
-declare
-    waits numeric(60, 50) := 1;
-    t     numeric;
-begin
-    for t in select distinct x from unnest(seconds, happened) u (x, h) where h order by x loop
-        waits := waits * (select 1 - count(*) filter (where h and x = t)::numeric(60, 50) / count(*) from unnest(seconds, happened) u (x, h) where x >= t);
-        if waits <= 1 - share + 1e-40 then
-            return ceil(t);
-        end if;
-    end loop;
-    return null;
-end $$;
+\i test/lib/kaplan_meier.sql
 create temp table stay as
 select to_char(h.entered_at at time zone z.zone, 'YYYY-MM-01')::date as month, h.stage, h.owner, h.left_at is not null as gone, h.consistent,
        h.left_at is null and l.deleted_at is null as there,

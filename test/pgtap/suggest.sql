@@ -30,10 +30,7 @@ create table crm.act (id int generated always as identity primary key, lead_key 
 
 -- What happens --------------------------------------------------------------------------------------
 
--- the same number between 0 and 1 for the same two numbers, everywhere and always
-create function pg_temp.u(i int, k int) returns float8 language sql immutable as $$
-    select (hashint8extended(i, k) & 1048575) / 1048576.0::float8
-$$;
+\i test/lib/made_up.sql
 create temp table made as
 select i, 'L' || i as id, timestamptz '2026-01-01 08:00' + i / 20 * interval '1 day' as at, f1, f2, f3, size, downloads,
        pg_temp.u(i, 9) < 1 / (1 + exp(-(1.5 * f1::int - 1.0 * f3::int + 0.9 * (size > 70)::int + 0.5 * downloads - 1.2))) as good

@@ -334,6 +334,40 @@ do $$ begin perform pg_temp.sets('c5', 'Closed - Converted', '2026-03-18 11:20')
 select is(pg_temp.now_is('c5'), 'sql | ana next_leg, eva 1', 'and taken back');
 select is_empty('select pg_temp.broken()', 'nothing is broken');
 
+-- A signal meanwhile: heard when the disposition is taken back, and once ---------------------------
+
+create function pg_temp.looks(lead text, variadic at timestamptz[]) returns void language plpgsql as $$ begin
+    insert into crm.act (lead_key, at, kind, page) select lead, a, 'page_view', '/pricing' from unnest(at) a;
+    perform handoff.tick((select max(a) from unnest(at) a));
+end $$;
+create function pg_temp.answers(lead text) returns text language sql as $$
+    select concat_ws(' | ', (select string_agg((e.detail -> 'signals')::text || to_char(e.at, ' HH24:MI'), ', ' order by e.seq) from handoff.event e where e.lead_key = lead and e.type = 'reengaged'),
+        (select string_agg(to_char(k.started_at, 'HH24:MI') || coalesce(' ' || k.verdict, ''), ', ' order by k.n) from handoff.my_clock k where k.lead_key = lead and k.metric = 'response'),
+        (select string_agg(o.type, ', ' order by o.seq) from handoff.outbox o where o.lead_key = lead and o.type in ('handoff.undisposed', 'handoff.reengaged')))
+$$;
+do $$ begin
+    perform pg_temp.arrives(n, '2026-03-18 12:00') from unnest('{s1,s2,s3,s4}'::text[]) n;
+    perform handoff.accept(n, p_now => '2026-03-18 12:01') from unnest('{s1,s2,s3,s4}'::text[]) n;
+    perform pg_temp.looks('s2', '2026-03-18 12:02', '2026-03-18 12:03', '2026-03-18 12:04');
+    perform pg_temp.looks('s3', '2026-03-18 12:02', '2026-03-18 12:03');
+    perform handoff.recycle(n, 'timing', 'next year', p_now => '2026-03-18 12:10') from unnest('{s1,s2,s3,s4}'::text[]) n;
+    perform pg_temp.looks('s1', '2026-03-18 12:11', '2026-03-18 12:12', '2026-03-18 12:13');
+    perform pg_temp.looks('s3', '2026-03-18 12:14');
+    perform pg_temp.looks('s4', '2026-03-18 12:15');
+end $$;
+select is(pg_temp.answers('s1'), '', 'a lead that rests is not the SDR''s');
+do $$ begin
+    perform handoff.undispose(n, p_now => '2026-03-18 12:30') from unnest('{s1,s2,s3,s4}'::text[]) n;
+    perform handoff.tick('2026-03-18 12:31');
+end $$;
+select is(pg_temp.answers('s1'), '["pricing_interest"] 12:30 | 12:30 running | handoff.undisposed, handoff.reengaged', 'its signal is told, and he is to answer from now on');
+select is(pg_temp.answers('s2'), '["pricing_interest"] 12:04 | 12:04 running | handoff.reengaged, handoff.undisposed', 'one that was heard before is not told again');
+select is(pg_temp.answers('s3'), '["pricing_interest"] 12:30 | 12:30 running | handoff.undisposed, handoff.reengaged', 'one that had begun before is');
+select is(pg_temp.answers('s4'), 'handoff.undisposed', 'less than a signal is none');
+do $$ begin perform pg_temp.looks('s1', '2026-03-18 12:40'); end $$;
+select is(pg_temp.answers('s1'), '["pricing_interest"] 12:30 | 12:30 running | handoff.undisposed, handoff.reengaged', 'and once');
+select is_empty('select pg_temp.broken()', 'nothing is broken');
+
 -- Another version, another window -------------------------------------------------------------------
 
 do $$ begin

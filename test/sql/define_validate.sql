@@ -107,6 +107,8 @@ select pg_temp.after($$update handoff.disposition set recycle_path = null where 
 select pg_temp.after($$update handoff.disposition set reopen_on = '{demo_request}' where code = 'timing'$$);
 select pg_temp.after($$delete from handoff.transition where event = 'returned'$$);
 select pg_temp.after($$update handoff.recycle_path set exhausted_to = 'sal' where name = 'later'$$);
+select pg_temp.after($$update handoff.stage set max_age = '180 days', max_age_to = 'lead' where name = 'nurture'$$);
+select pg_temp.after($$insert into handoff.transition values (1, 215, 'nurture', 'lead', 'scored')$$);
 select pg_temp.after($$update handoff.recycle_path set to_stage = 'sal' where name = 'later'$$);
 select pg_temp.after($$update handoff.recycle_path set to_stage = 'recycled' where name = 'later'$$);
 select pg_temp.after($$update handoff.recycle_path set delay = null, reenter_on = '{}' where name = 'later'$$);

@@ -81,5 +81,14 @@ cmp_ok(abs($auc - $published), '<', 0.005, "AUC $auc beside the published $publi
 cmp_ok(abs($points - $auc), '<', 0.005, "points lose little by being whole numbers: $points");
 cmp_ok($points, '>', $today + 0.05, "and are better than points that are all the same: $today");
 
+# three days of calls, with too few outcomes for so many rules: it says so, and how few
+$node->psql('postgres', q(set lead_handoff.view_time = '2026-12-01'; create table few as select * from handoff.suggest(1, within => '30 days', until => '2026-01-04')), stderr => \$err);
+my ($events, $note, $fitted) = split /\|/, query(q(
+	select suggested, note, round(least(positives, n - positives)::numeric / (select count(*) from few where object like 'score%' and coefficient is not null), 1)
+	from few where object = 'model'));
+is($events, $fitted, 'outcomes of the rarer sort for each rule that says something');
+is($note, 'fewer than 10: points are mostly chance', 'too few of them');
+like($err, qr/WARNING:  there are \Q$events\E outcomes of the rarer sort for each rule/, 'the warning says so');
+
 $node->stop;
 done_testing();
