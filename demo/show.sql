@@ -144,10 +144,68 @@ limit 1 \gset
 \echo == one that was taken from a rep who let it lie: select * from handoff.history( :'lead_key' )
 select seq, to_char(at, 'YYYY-MM-DD HH24:MI') as at, type, what from handoff.history(:'lead_key');
 
-\echo == is everything as it should be: select * from handoff.doctor()
-select * from handoff.doctor();
-
-\echo == what has changed, and why: select handoff.monthly_review_markdown( '2026-05-01' )
+\echo == what has changed, and why: select handoff.monthly_review_markdown( '''2026-05-01''' )
 \pset format unaligned
 \pset tuples_only on
 select handoff.monthly_review_markdown('2026-05-01');
+
+-- Too many for too little? What half of the leads of band B would have meant, before anybody decides it. tick_every is at most
+-- how often the demo ticks: a lead that only waits for the clock would be decided at these times.
+\pset format aligned
+\pset tuples_only off
+\echo == a proposal: band B asks for 10 points of intent more. A draft, select * from handoff.diff( 1, draft )
+select handoff.draft() as draft \gset
+update handoff.band set min_intent = min_intent + 10 where contract_id = :draft and name = 'B';
+select object, key, what, old, new from handoff.diff(1, :draft);
+
+\echo == the half year decided anew by it: handoff.backtest_summary( draft, tick_every => '''4 hours''' )
+select measure, coalesce(value, '') as value, was, would, would_low as low, would_high as high, would_n as known
+from (
+    select measure, value, sum(was) as was, sum(would) as would, min(would_low) as would_low, max(would_high) as would_high, max(would_n) as would_n
+    from handoff.backtest_summary(:draft, tick_every => '4 hours')
+    where (leg = 'mql_to_sdr' and measure in ('handed', 'accepted', 'won', 'auc')) or measure in ('leads', 'band')
+    group by measure, value
+) s
+order by array_position(array['leads', 'handed', 'accepted', 'won', 'auc', 'band'], measure), value;
+
+\echo == lead by lead: handoff.backtest( draft, all_rows => true, tick_every => '''4 hours''' )
+create temp table retried as
+select *, case when would_at is null then 'not by the draft' when was_at is null then 'by the draft alone'
+               when was_at < would_at then 'later by the draft' else 'by both alike' end as handed
+from handoff.backtest(:draft, all_rows => true, tick_every => '4 hours');
+select handed, count(*) as handoffs, count(*) filter (where accepted) as accepted, count(accepted) as decided,
+       count(*) filter (where won) as won, count(won) as "won or lost"
+from retried
+where what = 'handoff' and leg = 'mql_to_sdr' and comparable
+group by handed
+order by min(array_position(array['by both alike', 'later by the draft', 'not by the draft', 'by the draft alone'], handed));
+
+\echo == some that differ, and why
+select r.lead_key, to_char(r.at, 'YYYY-MM-DD HH24:MI') as at, r.was_stage, r.would_stage, r.was_band, r.would_band, r.was_score as score, r.reasons
+from retried r
+where r.what = 'stage'
+order by r.lead_key
+limit 5;
+
+\pset tuples_only on
+\pset format unaligned
+select format(e'Of %s handoffs to SDRs the draft would have made %s. It leaves out %s.\n'
+              'Accepted, of those decided: %s %% of what it leaves out, %s %% of what it keeps.\n'
+              'Won, of those of which it is known: %s %% (%s) of what it leaves out, %s %% (%s) of what it keeps.\n'
+              'What it can''t know: whether those left out would have come later by more interest, nor what sales would have done with\n'
+              'the time. Nothing has changed so far: select handoff.publish(%s) would put it in force.',
+              count(*) filter (where was_at is not null), count(*) filter (where would_at is not null), count(*) filter (where would_at is null),
+              round(100.0 * count(*) filter (where would_at is null and accepted) / nullif(count(accepted) filter (where would_at is null), 0), 1),
+              round(100.0 * count(*) filter (where would_at is not null and accepted) / nullif(count(accepted) filter (where would_at is not null), 0), 1),
+              round(100.0 * count(*) filter (where would_at is null and won) / nullif(count(won) filter (where would_at is null), 0), 1),
+              count(*) filter (where would_at is null and won),
+              round(100.0 * count(*) filter (where would_at is not null and won) / nullif(count(won) filter (where would_at is not null), 0), 1),
+              count(*) filter (where would_at is not null and won), :draft)
+from retried
+where what = 'handoff' and leg = 'mql_to_sdr' and comparable;
+\pset tuples_only off
+\pset format aligned
+drop table retried;
+
+\echo == is everything as it should be: select * from handoff.doctor()
+select * from handoff.doctor();

@@ -45,7 +45,15 @@ is($node->safe_psql('demo', q(select what from handoff.doctor() where severity =
 my ($shown, $errors);
 $node->psql('demo', undef, extra_params => [ '-f', "$demo/show.sql" ], stdout => \$shown, stderr => \$errors, on_error_stop => 1);
 is($errors, '', 'show.sql runs');
-like($shown, qr/^# Review of 2026-05\n.*^## Acceptance\n.*^\| acceptance of mql\\_to\\_sdr \| \d/ms, 'and ends with a review');
+like($shown, qr/^# Review of 2026-05\n.*^## Acceptance\n.*^\| acceptance of mql\\_to\\_sdr \| \d/ms, 'with a review');
+like($shown, qr/^ band +\| B +\| changed \| \{"min_intent": 20\} \| \{"min_intent": 30\}$/m, 'a proposal');
+my ($was, $would, $left_out) = $shown =~ /^Of (\d+) handoffs to SDRs the draft would have made (\d+)\. It leaves out (\d+)\.$/m;
+is($would + $left_out, $was, 'and what would have come of it');
+my ($draft) = $shown =~ /select handoff\.publish\((\d+)\) would put it in force/;
+is($node->safe_psql('demo', "select status from handoff.contract where contract_id = $draft"), 'draft', 'which is a draft');
+is($node->safe_psql('demo', "select count(*) from handoff.backtest($draft, tick_every => '4 hours') where what = 'handoff' and leg = 'mql_to_sdr' and comparable and would_at is null"),
+	$left_out, 'counted anew');
+like($shown, qr/^ invariant \| severity \| what \| hint *\n[-+]+\s*\z/m, 'the doctor is content at the end');
 
 $node->stop;
 done_testing();
