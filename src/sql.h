@@ -12,7 +12,7 @@
 #include "table.h"
 #include "utils/jsonb.h"
 
-#define LH_MAX_PARAMS	60
+#define LH_MAX_PARAMS	72
 
 /*
  * A statement with its plan, kept for the session.  Declare it static; name every relation with its

@@ -276,6 +276,15 @@ begin
     group by h.lead_key
     having count(*) > 1
     union all
+    -- 2 what is counted of its owners
+    select 2, 'error', format('lead "%s", handoff %s: %s owners, %s of them rerouted it; by its assignments %s and %s', h.lead_key, h.handoff_no,
+                              h.assignments, h.reroutes, count(a.n), count(*) filter (where a.end_reason = 'reroute')),
+           'Somebody wrote to the tables of schema handoff by hand.'
+    from handoff.handoff h
+    left join handoff.assignment a on a.lead_key = h.lead_key and a.handoff_no = h.handoff_no
+    group by h.lead_key, h.handoff_no, h.assignments, h.reroutes
+    having (h.assignments, h.reroutes) <> (count(a.n), count(*) filter (where a.end_reason = 'reroute'))
+    union all
     -- 2 a person has at most one open handoff of a leg
     select 2, 'error', format('leads %s are one person and have %s open handoffs of leg "%s"',
                               string_agg(format('"%s"', h.lead_key), ', ' order by h.lead_key), count(*), h.leg),

@@ -126,7 +126,7 @@ create function handoff.reader_views() returns text[]
     set search_path = pg_catalog, pg_temp
 return array[
     'axis_band', 'axis_code', 'axis_date', 'axis_leg', 'axis_pool', 'axis_route', 'axis_segment', 'axis_source', 'axis_stage', 'axis_version',
-    'error_rate', 'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_leg', 'kpi_month', 'kpi_pool', 'kpi_route', 'kpi_segment', 'kpi_source',
+    'error_rate', 'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_leg', 'kpi_match', 'kpi_month', 'kpi_pool', 'kpi_route', 'kpi_segment', 'kpi_source',
     'kpi_version', 'maturity', 'on_cadence', 'pipeline_attribution', 'pipeline_influence', 'recycle_conversion', 'rejection_reason',
     'response_split', 'review_cell', 'review_clock', 'sla_attainment', 'source_health', 'speed_to_lead', 'stage_consistency', 'time_in_stage', 'win_rate'
 ];

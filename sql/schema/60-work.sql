@@ -128,6 +128,7 @@ create table handoff.handoff (
     score             bigint not null,
     segment           text,
     lead_source       text,
+    account_method    text,
     trigger           text not null,
     trigger_at        timestamptz not null,
     seen_at           timestamptz,
@@ -139,7 +140,9 @@ create table handoff.handoff (
     rep               text,
     assigned_at       timestamptz,
     owner_since       timestamptz,
+    by_last_route     boolean not null default false,
     assignments       int not null,
+    reroutes          int not null default 0,
     hops              int not null default 0,
     fallback_at       timestamptz,
     unassigned_reason text,
@@ -192,6 +195,7 @@ comment on column handoff.handoff.intent is 'Its intent at that moment, in point
 comment on column handoff.handoff.score is 'Its score at that moment, in points.';
 comment on column handoff.handoff.segment is 'Its derived field segment at that moment; NULL: none.';
 comment on column handoff.handoff.lead_source is 'Its field lead_source at that moment; NULL: it had none, or its contract declares no such text field.';
+comment on column handoff.handoff.account_method is 'How its account was known at that moment: crm, email_domain, web_domain, name or close_name; NULL: it had none.';
 comment on column handoff.handoff.trigger is 'What qualified it: row, activity, review, contract, manual.';
 comment on column handoff.handoff.trigger_at is 'Time of that input: where speed-to-lead begins. Of a row that was there before its source was attached, and has neither created_at nor version: when it was captured.';
 comment on column handoff.handoff.seen_at is 'When that input was captured (clock time); of a cycle that began by itself, when it began; not after handed_at. NULL: not known.';
@@ -203,7 +207,9 @@ comment on column handoff.handoff.pool is 'Pool that the present owner was picke
 comment on column handoff.handoff.rep is 'Present owner, after closing the last one; NULL: nobody.';
 comment on column handoff.handoff.assigned_at is 'When the first owner was found.';
 comment on column handoff.handoff.owner_since is 'When the present (after closing the last) owner got it; while nobody has it, when the one before did.';
+comment on column handoff.handoff.by_last_route is 'The first owner was found by the last route of its leg, past others that could have had it.';
 comment on column handoff.handoff.assignments is 'How many owners it has had.';
+comment on column handoff.handoff.reroutes is 'How many owners have said that it is not theirs (dispositions of outcome reroute).';
 comment on column handoff.handoff.hops is 'How many owners have lost it because they let it lie (escalation, action reassign).';
 comment on column handoff.handoff.fallback_at is 'When escalation gave it to the last route of its leg, the only one that counts for it from then on; NULL: it didn''t.';
 comment on column handoff.handoff.unassigned_reason is 'Why nobody has it: code of the last obstacle (docs/route.md); NULL: somebody has.';

@@ -7,7 +7,7 @@
 -- but their dimension. docs/learn.md tells all of it in prose.
 --
 -- KPIs count handoffs of origin contract and self_booked, and none that was withdrawn. A reroute ends
--- an assignment and not a handoff, so it never shows here. Months are those of the reporting zone of
+-- an assignment and not a handoff, so it shows in reroute_rate alone. Months are those of the reporting zone of
 -- the handoff's contract; a day of a window is 24 hours; now is handoff.view_time().
 
 create view handoff.fact_handoff as
@@ -76,7 +76,10 @@ select h.lead_key,
        h.accepted_at,
        h.opportunity_at,
        h.won_at,
-       h.lead_key || '/' || h.handoff_no as handoff_id
+       h.lead_key || '/' || h.handoff_no as handoff_id,
+       h.reroutes > 0 as rerouted,
+       h.by_last_route,
+       h.account_method
 from handoff.handoff h
 -- there is always one; so said, the planner leaves it out where nothing of it is asked for
 left join handoff.contract c on c.contract_id = h.contract_id
@@ -148,6 +151,9 @@ comment on column handoff.fact_handoff.accepted_at is 'When sales accepted it; N
 comment on column handoff.fact_handoff.opportunity_at is 'Creation of the first opportunity that is counted for it; NULL: none is.';
 comment on column handoff.fact_handoff.won_at is 'When such an opportunity was won; NULL: none was.';
 comment on column handoff.fact_handoff.handoff_id is 'Lead and number as one key: lead_key, /, handoff_no.';
+comment on column handoff.fact_handoff.rerouted is 'An owner has said that it is not his (a disposition of outcome reroute).';
+comment on column handoff.fact_handoff.by_last_route is 'Its first owner was found by the last route of its leg, past others that could have had it.';
+comment on column handoff.fact_handoff.account_method is 'How the lead''s account was known at handed_at: crm, email_domain, web_domain, name or close_name; NULL: it had none.';
 
 create view handoff.fact_clock as
 select f.lead_key,
@@ -209,7 +215,8 @@ select f.lead_key,
        k.next_at,
        f.route,
        f.lead_source,
-       not isempty(k.pauses) as was_paused
+       not isempty(k.pauses) as was_paused,
+       f.account_method
 from handoff.clock k
 join handoff.fact_handoff f on f.lead_key = k.lead_key and f.handoff_no = k.handoff_no
 join handoff.sla s on s.contract_id = f.contract_id and s.name = k.name
@@ -255,6 +262,7 @@ comment on column handoff.fact_clock.next_at is 'When that comes.';
 comment on column handoff.fact_clock.route is 'Route that found the handoff''s present owner; NULL: nobody was found.';
 comment on column handoff.fact_clock.was_paused is 'It has stood still, or does.';
 comment on column handoff.fact_clock.lead_source is 'Field lead_source of the handoff; NULL: none.';
+comment on column handoff.fact_clock.account_method is 'How the account was known when the lead was handed over; NULL: it had none.';
 
 -- The rates of the kpi_ views, one row each: the facts they count, the criteria of numerator,
 -- denominator and open ones, and the same in words. A dimension in place of "month" makes a view.
@@ -327,6 +335,20 @@ begin
             ('handoff', 'unassigned_rate',
                 'not assigned', 'true', 'is_open and not assigned',
                 'handoffs that have never had an owner', 'all handoffs', 'open handoffs without one so far, in the denominator'),
+            ('handoff', 'reroute_rate',
+                'rerouted', 'true', 'is_open and not rerouted',
+                'handoffs of which an owner said that it is not his', 'all handoffs', 'other open handoffs, in the denominator'),
+            ('handoff', 'fallback_rate',
+                'by_last_route', 'true', 'is_open and not assigned',
+                'handoffs whose first owner was found by the last route of their leg, past others that could have had them', 'all handoffs',
+                'open handoffs without an owner so far, in the denominator'),
+            ('handoff', 'match_rate',
+                'account_method is not null', 'true', 'false',
+                'handoffs of leads with an account at handed_at, known to the CRM or found', 'all handoffs', 'none, it is known at once'),
+            ('handoff', 'found_rate',
+                'account_method <> ''crm''', 'account_method is distinct from ''crm''', 'false',
+                'handoffs of leads whose account was found by domain or name', 'handoffs of leads whose account the CRM did not know at handed_at',
+                'none, it is known at once'),
             ('handoff', 'recycle_rate',
                 'recycled', 'accepted or rejected', 'is_open',
                 'handoffs closed as recycle', 'accepted and rejected handoffs', 'open handoffs; the accepted ones are in the denominator'),
@@ -384,6 +406,7 @@ begin
         ('kpi_source', 'lead_source', 'Field lead_source of the lead at handed_at; NULL: none, or the contract declares no such text field.'),
         ('kpi_segment', 'segment', 'Derived field segment at handed_at; NULL: none.'),
         ('kpi_version', 'contract_id', 'Version of the contract that it was handed over under.'),
+        ('kpi_match', 'account_method', 'How the lead''s account was known at handed_at: crm, email_domain, web_domain, name or close_name; NULL: it had none.'),
         ('kpi_leg', null, null)
     loop
         execute format(

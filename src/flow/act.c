@@ -467,19 +467,6 @@ may_set_stage(const Journey *journey, const LhAction *action)
 					  NULL, pstrdup("See view handoff.journey."));
 }
 
-/* Has it fallen to the last route of its leg, past one that could have had it? */
-static bool
-has_fallen(const LhContract *contract, const LhLeadHandoff *handoff)
-{
-	int			leg = lh_contract_leg(contract, handoff->h.leg);
-	int			nroutes = 0;
-
-	for (int i = 0; i < contract->route.n; i++)
-		if (contract->routes[i].leg == leg)
-			nroutes++;
-	return nroutes > 1 && lh_is_last_resort(contract, handoff);
-}
-
 /* Give it to a rep.  claim(): only if nobody has it, or it has fallen to the pool of last resort. */
 static LhRefusal *
 may_reassign(const Journey *journey, const LhAction *action)
@@ -494,7 +481,7 @@ may_reassign(const Journey *journey, const LhAction *action)
 						  psprintf("rep \"%s\" has lead \"%s\" already", action->rep, decision->lead->lead_key),
 						  psprintf("Since %s.", timestamptz_to_str(open->h.owner_since)), pstrdup("Name another rep."));
 	if (strcmp(action->name, "claim") == 0 && open->h.rep != NULL &&
-		!has_fallen(decision->contract, open))
+		!lh_has_fallen(decision->contract, open))
 		return lh_refusal("has_owner",
 						  psprintf("lead \"%s\" has an owner", decision->lead->lead_key),
 						  psprintf("Rep \"%s\" has it, by route \"%s\".", open->h.rep, open->h.route),

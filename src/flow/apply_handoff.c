@@ -17,8 +17,8 @@
 /* Handoffs ----------------------------------------------------------------------------------- */
 
 #define HANDOFF_COLUMNS \
-	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, lead_source, trigger, " \
-	"trigger_at, seen_at, handed_at, month, incomplete, route, pool, rep, assigned_at, owner_since, assignments, hops, fallback_at, unassigned_reason, delivered_at, " \
+	"lead_key, handoff_no, cycle, leg, contract_id, origin, stage_from, band, fit, intent, score, segment, lead_source, account_method, trigger, " \
+	"trigger_at, seen_at, handed_at, month, incomplete, route, pool, rep, assigned_at, owner_since, by_last_route, assignments, reroutes, hops, fallback_at, unassigned_reason, delivered_at, " \
 	"touches, contacts, channels, first_touch_at, first_touch_business_seconds, first_contact_at, booked_at, meeting_held_at, no_show, accepted_at, " \
 	"accepted_how, qualified_at, disposed_at, outcome, code, note, override_reason, recycle_due_at, closed_at, undone, undone_at, undone_stage, held_at, signal_at, reengaged_at, joined_activities, opportunity_at, won_at, lost_at"
 
@@ -28,7 +28,7 @@ static LhStatement write_handoffs = {
 	"cross join lateral jsonb_populate_record(null::handoff.handoff, u.doc) "
 	"on conflict (lead_key, handoff_no) do update set "
 	"cycle = excluded.cycle, route = excluded.route, pool = excluded.pool, rep = excluded.rep, "
-	"assigned_at = excluded.assigned_at, owner_since = excluded.owner_since, assignments = excluded.assignments, hops = excluded.hops, fallback_at = excluded.fallback_at, "
+	"assigned_at = excluded.assigned_at, owner_since = excluded.owner_since, by_last_route = excluded.by_last_route, assignments = excluded.assignments, reroutes = excluded.reroutes, hops = excluded.hops, fallback_at = excluded.fallback_at, "
 	"unassigned_reason = excluded.unassigned_reason, delivered_at = excluded.delivered_at, "
 	"touches = excluded.touches, contacts = excluded.contacts, channels = excluded.channels, "
 	"first_touch_at = excluded.first_touch_at, first_touch_business_seconds = excluded.first_touch_business_seconds, first_contact_at = excluded.first_contact_at, "

@@ -488,6 +488,7 @@ extern LhLeadHandoff *lh_last_ended(const LhLead *lead, const char *leg);
 extern TimestampTz lh_goes_on_since(const LhLead *lead, const LhHandoff *h);
 extern LhLeadHandoff *lh_interrupted_handoff(const LhLead *lead);
 extern bool lh_is_last_resort(const LhContract *contract, const LhLeadHandoff *handoff);
+extern bool lh_has_fallen(const LhContract *contract, const LhLeadHandoff *handoff);
 extern LhEvent *lh_handoff_event(LhDecision *decision, LhLeadHandoff *handoff, const char *type,
 								 const char *actor, LhJson *extra);
 extern void lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *origin,

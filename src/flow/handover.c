@@ -105,6 +105,19 @@ lh_is_last_resort(const LhContract *contract, const LhLeadHandoff *handoff)
 	return last != NULL && handoff->h.route != NULL && strcmp(handoff->h.route, last->name) == 0;
 }
 
+/* Did it do so past one that could have had it? */
+bool
+lh_has_fallen(const LhContract *contract, const LhLeadHandoff *handoff)
+{
+	int			leg = lh_contract_leg(contract, handoff->h.leg);
+	int			nroutes = 0;
+
+	for (int i = 0; i < contract->route.n; i++)
+		if (contract->routes[i].leg == leg)
+			nroutes++;
+	return nroutes > 1 && lh_is_last_resort(contract, handoff);
+}
+
 /* Logging ------------------------------------------------------------------------------------ */
 
 /* An event about a handoff: extra, if not NULL, has been begun and may hold keys already. */
@@ -220,6 +233,7 @@ lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *
 	h->score = lead->score;
 	h->segment = lh_get_text_field(decision, "segment");
 	h->lead_source = lh_get_text_field(decision, "lead_source");
+	h->account_method = lead->account_method;
 	set_trigger(decision, h);
 	h->handed_at = decision->now;
 	h->month = lh_first_of_month(decision->now);
@@ -323,6 +337,7 @@ lh_release(LhDecision *decision, LhLeadHandoff *handoff, const LhRelease *releas
 	handoff->prefer = release->prefer;
 	if (rep == NULL)
 		return;					/* it was waiting for an owner */
+	handoff->h.reroutes += is_answer;
 	handoff->h.rep = NULL;
 	handoff->h.pool = NULL;
 	handoff->h.route = NULL;
@@ -353,7 +368,10 @@ lh_assigned(LhDecision *decision, LhLeadHandoff *handoff, LhAssignment *assignme
 	h->unassigned_reason = NULL;
 	h->owner_since = decision->now;
 	if (h->assigned_at == LH_NOT_YET)
+	{
 		h->assigned_at = decision->now;
+		h->by_last_route = lh_has_fallen(decision->contract, handoff);
+	}
 
 	lh_json_begin(&extra);
 	lh_json_text(&extra, "reason", assignment->reason);

@@ -125,7 +125,9 @@ take_owner(LhReplay *replay)
 	open->h.unassigned_reason = was->h.unassigned_reason;
 	open->h.assigned_at = was->h.assigned_at;
 	open->h.owner_since = was->h.owner_since;
+	open->h.by_last_route = was->h.by_last_route;
 	open->h.assignments = was->h.assignments;
+	open->h.reroutes = was->h.reroutes;
 	open->h.hops = was->h.hops;
 	open->h.fallback_at = was->h.fallback_at;
 	open->h.delivered_at = was->h.delivered_at;

@@ -39,6 +39,7 @@ static const HandoffColumn columns[] = {
 	COLUMN(score, LH_BIGINT),
 	COLUMN(segment, LH_TEXT),
 	COLUMN(lead_source, LH_TEXT),
+	COLUMN(account_method, LH_TEXT),
 	COLUMN(trigger, LH_TEXT),
 	COLUMN(trigger_at, LH_TIMESTAMPTZ),
 	COLUMN(seen_at, LH_TIMESTAMPTZ),
@@ -50,7 +51,9 @@ static const HandoffColumn columns[] = {
 	COLUMN(rep, LH_TEXT),
 	COLUMN(assigned_at, LH_TIMESTAMPTZ),
 	COLUMN(owner_since, LH_TIMESTAMPTZ),
+	COLUMN(by_last_route, LH_BOOLEAN),
 	INT_COLUMN(assignments),
+	INT_COLUMN(reroutes),
 	INT_COLUMN(hops),
 	COLUMN(fallback_at, LH_TIMESTAMPTZ),
 	COLUMN(unassigned_reason, LH_TEXT),
@@ -85,6 +88,9 @@ static const HandoffColumn columns[] = {
 	COLUMN(won_at, LH_TIMESTAMPTZ),
 	COLUMN(lost_at, LH_TIMESTAMPTZ),
 };
+
+/* they and lead_key are written by one statement */
+StaticAssertDecl(lengthof(columns) < LH_MAX_PARAMS, "too many columns for a statement");
 
 static inline void *
 member(const LhHandoff *handoff, const HandoffColumn *column)

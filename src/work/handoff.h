@@ -34,6 +34,7 @@ typedef struct LhHandoff
 	int64		score;
 	char	   *segment;
 	char	   *lead_source;
+	char	   *account_method;
 	char	   *trigger;
 	TimestampTz trigger_at;
 	TimestampTz seen_at;
@@ -45,7 +46,9 @@ typedef struct LhHandoff
 	char	   *rep;
 	TimestampTz assigned_at;
 	TimestampTz owner_since;
+	bool		by_last_route;	/* the first owner was found by it */
 	int64		assignments;
+	int64		reroutes;
 	int64		hops;
 	TimestampTz fallback_at;
 	char	   *unassigned_reason;

@@ -11,5 +11,6 @@ create function pg_temp.hand(i int, leg text, more jsonb) returns void language 
         'lead_key', 'L' || i, 'handoff_no', 1, 'cycle', 1, 'leg', leg, 'contract_id', 1, 'origin', 'contract', 'stage_from', 'lead',
         'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', more ->> 'handed_at', 'incomplete', false,
         'assignments', 0, 'hops', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0,
+        'by_last_route', false, 'reroutes', 0,
         'month', pg_temp.month_of((more ->> 'handed_at')::timestamptz, coalesce((more ->> 'contract_id')::int, 1))) || more) r
 $$;

@@ -339,5 +339,6 @@ select is_empty($$
 $$, 'the same as SQL finds, straight from the rows');
 select is_empty($$ select d.what from handoff.doctor() d where d.severity = 'error' union all select v.lead_key || ' ' || v.what from handoff.verify() v $$, 'all is well');
 
+\i test/lib/routed.sql
 select * from finish();
 rollback;

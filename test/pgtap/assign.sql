@@ -350,5 +350,6 @@ select is((select string_agg(distinct rep, ' ') from handoff.handoff where lead_
 
 select is_empty($$ select * from handoff.doctor() where severity = 'error' $$, 'doctor');
 select is_empty($$ select * from handoff.verify() $$, 'verify');
+\i test/lib/routed.sql
 select * from finish();
 rollback;

@@ -166,5 +166,6 @@ do $$ begin perform handoff.tick('2026-03-02 09:35'); end $$;
 select isnt((select rep from handoff.handoff where lead_key = 't'), 'dan', 'which is over');
 select is_empty($$ select pg_temp.broken() $$, 'all is well');
 
+\i test/lib/routed.sql
 select * from finish();
 rollback;

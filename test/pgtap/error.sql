@@ -53,7 +53,7 @@ begin
                 'lead_key', 'L' || i, 'handoff_no', n, 'cycle', n, 'leg', case when pg_temp.p(i, 30 + n, 70) then 'mql_to_sdr' else 'sdr_to_ae' end,
                 'contract_id', z.contract_id, 'origin', case when pg_temp.p(i, 40 + n, 85) then 'contract' else 'crm' end, 'stage_from', 'lead',
                 'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', t, 'handed_at', t, 'month', to_char(t at time zone z.zone, 'YYYY-MM-01'), 'incomplete', false,
-                'assignments', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0,
+                'assignments', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0, 'by_last_route', false, 'reroutes', 0,
                 'band', (array['A', 'B', 'C', null])[1 + i % 4], 'segment', (array['big', 'odd', null])[1 + i / 4 % 3], 'pool', (array['sdr', 'ae', null])[1 + (i + n) % 3], 'rep', (array['ana', 'ben', 'zoe', null])[1 + i / 2 % 4],
                 'lead_source', (array['web', 'event', null])[1 + i / 3 % 3],
                 'accepted_at', case when pg_temp.p(i, 50 + n, 40) and i % 10 > 0 then t + interval '1 day' end,

@@ -352,5 +352,6 @@ end $$;
 select is((select manager from handoff.rep where rep = 'ana') || ' ' || (select lead_rep from handoff.pool where pool = 'sdr'), 'vp@ourselves.example ben', 'a manager, a lead');
 select is((select count(*) from handoff.operation_log where object = 'pool' and name = 'sdr' and new ->> 'lead_rep' = 'ben'), 1::bigint, 'logged, once');
 
+\i test/lib/routed.sql
 select * from finish();
 rollback;

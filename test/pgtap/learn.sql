@@ -2,7 +2,7 @@
 -- handoffs with every odd case among them, and against small sums done by hand. Views of time: speed.sql.
 begin;
 set local client_min_messages = warning;
-select plan(31);
+select plan(32);
 \i test/lib/fresh.sql
 do $$ begin
     perform handoff.load_template('b2b_saas');
@@ -19,9 +19,9 @@ set local lead_handoff.view_time = '2026-07-01 12:00+00';
 
 -- Shape -------------------------------------------------------------------------------------------
 
-\set views '{fact_handoff,fact_clock,kpi_month,kpi_band,kpi_pool,kpi_rep,kpi_route,kpi_source,kpi_segment,kpi_version,kpi_leg,rejection_reason,funnel,unassigned}'
+\set views '{fact_handoff,fact_clock,kpi_month,kpi_band,kpi_pool,kpi_rep,kpi_route,kpi_source,kpi_segment,kpi_version,kpi_match,kpi_leg,rejection_reason,funnel,unassigned}'
 \i test/lib/shape.sql
-select is((select count(*) from col where view_name ~ '^kpi_' and name ~ '_open$'), 198::bigint, 'twenty-two rates a kpi_ view');
+select is((select count(*) from col where view_name ~ '^kpi_' and name ~ '_open$'), 260::bigint, 'twenty-six rates a kpi_ view');
 select is_empty($$
     select distinct m.view_name, p.oid::regprocedure
     from mine m
@@ -70,6 +70,9 @@ begin
             'lead_source', (array['web', 'event', null, 'partner', 'web'])[1 + i % 5],
             'route', (array['by_account', 'sdr_team', null])[1 + i / 2 % 3],
             'incomplete', pg_temp.p(i, 25, 10),
+            'account_method', (array['crm', 'crm', null, 'email_domain', 'close_name'])[1 + i / 5 % 5],
+            'by_last_route', pg_temp.p(i, 28, 15),
+            'reroutes', case when pg_temp.p(i, 29, 15) then 1 + i % 3 else 0 end,
             'qualified_at', case when pg_temp.p(i, 26, 40) then t + case i % 8 when 0 then interval '1440 hours' else pg_temp.u(i, 27) * interval '100 days' end end,
             'pool', case when pg_temp.p(i, 8, 80) then (array['sdr', 'ae'])[1 + i % 2] end,
             'rep', case when pg_temp.p(i, 9, 85) then (array['ana', 'ben'])[1 + i / 3 % 2] end,
@@ -194,6 +197,10 @@ begin
                 age >= 86400 * days, age < 86400 * days);
         end loop;
         perform pg_temp.count_one(h, 'incomplete_rate', h.incomplete, true, false);
+        perform pg_temp.count_one(h, 'reroute_rate', h.reroutes <> 0, true, open and h.reroutes = 0);
+        perform pg_temp.count_one(h, 'fallback_rate', h.by_last_route, true, open and h.assigned_at is null);
+        perform pg_temp.count_one(h, 'match_rate', coalesce(h.account_method, '') <> '', true, false);
+        perform pg_temp.count_one(h, 'found_rate', coalesce(h.account_method, '') = any ('{email_domain,close_name}'), coalesce(h.account_method, '') <> 'crm', false);
         perform pg_temp.count_one(h, 'unassigned_rate', h.assigned_at is null, true, open and h.assigned_at is null);
         since := extract(epoch from timestamptz '2026-07-01 12:00+00') - extract(epoch from h.accepted_at);
         qualified := h.qualified_at;
@@ -226,7 +233,7 @@ begin
 end $$;
 create temp table dimension (view_name text, dimension text);
 insert into dimension values ('kpi_month', 'month'), ('kpi_band', 'band'), ('kpi_pool', 'pool'), ('kpi_rep', 'rep'), ('kpi_route', 'route'),
-    ('kpi_source', 'lead_source'), ('kpi_segment', 'segment'), ('kpi_version', 'contract_id'), ('kpi_leg', null);
+    ('kpi_source', 'lead_source'), ('kpi_segment', 'segment'), ('kpi_version', 'contract_id'), ('kpi_match', 'account_method'), ('kpi_leg', null);
 create temp table expected as
 select view_name, dim, leg, cycle,
        jsonb_object_agg(name, value) as rates

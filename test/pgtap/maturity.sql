@@ -86,7 +86,7 @@ create function pg_temp.hand(i int, days numeric, more jsonb) returns void langu
     from jsonb_populate_record(null::handoff.handoff, jsonb_build_object(
         'lead_key', 'L' || i, 'handoff_no', 1, 'cycle', 1, 'leg', 'mql_to_sdr', 'contract_id', 1 + i % 2, 'origin', 'contract', 'stage_from', 'lead',
         'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', pg_temp.ago(days), 'handed_at', pg_temp.ago(days), 'month', date_trunc('month', pg_temp.ago(days)), 'incomplete', false,
-        'assignments', 0, 'hops', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0) || more) r
+        'assignments', 0, 'hops', 0, 'by_last_route', false, 'reroutes', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0) || more) r
 $$;
 -- 100 in time; those before it and those that don't count change nothing. Of A 40 of 50 are accepted, of C 20 of 50; 3 had no owner
 do $$ begin

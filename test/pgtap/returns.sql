@@ -123,5 +123,6 @@ do $$ begin
 end $$;
 select is(pg_temp.refused($$return_lead('g', 'not_qualified', 'no', p_now => '2026-03-30')$$), 'LH041 | lead "g" can''t be returned: nobody handed it over | Recycle or disqualify it.', 'handed over by hand');
 select is_empty('select pg_temp.broken()', 'all is well in the end');
+\i test/lib/routed.sql
 select * from finish();
 rollback;

@@ -107,7 +107,7 @@ begin
                  'handed_at', case when i % 11 = 0 then t else t + (n - 1) * interval '15 days' end,
                  'incomplete', false, 'band', (array['A', 'B', null])[1 + i % 3], 'pool', (array['sdr', 'ae', null])[1 + (i + n) % 3], 'segment', (array['s', 'm'])[1 + i % 2],
                  'rep', (array['ana', 'ben', null])[1 + i % 3], 'assignments', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false,
-                 'joined_activities', 0, 'month', '1970-01-01', 'hops', 0, 'undone', 0,
+                 'joined_activities', 0, 'month', '1970-01-01', 'hops', 0, 'by_last_route', false, 'reroutes', 0, 'undone', 0,
                  'closed_at', case when (i + n) % 8 = 0 then t + interval '40 days' end, 'outcome', case when (i + n) % 8 = 0 then 'withdrawn' end))) r;
         insert into handoff.activity (lead_key, source, activity_key, at, seen_at, taken_at, fields, meanings)
         select 'L' || i, 'act', 'a' || i || '/' || n, t + (pg_temp.u(i, 10 + n) - 0.5) * interval '60 days', t, t,

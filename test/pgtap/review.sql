@@ -35,7 +35,7 @@ begin
     cross join lateral jsonb_populate_record(null::handoff.handoff, jsonb_strip_nulls(jsonb_build_object(
         'lead_key', 'L' || m.i, 'handoff_no', 1, 'cycle', 1, 'leg', 'mql_to_sdr', 'contract_id', 1, 'origin', 'contract', 'stage_from', 'lead', 'month', m.month,
         'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', m.handed_at, 'handed_at', m.handed_at, 'incomplete', false, 'assignments', 1, 'touches', 0,
-        'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0, 'band', m.band, 'segment', m.segment, 'lead_source', m.lead_source,
+        'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0, 'by_last_route', false, 'reroutes', 0, 'band', m.band, 'segment', m.segment, 'lead_source', m.lead_source,
         'pool', m.pool, 'route', m.route, 'rep', m.rep, 'assigned_at', m.handed_at,
         'accepted_at', case when d.decided and d.yes then m.handed_at + interval '1 hour' end,
         'closed_at', case when d.decided and not d.yes then m.handed_at + interval '2 days' end, 'outcome', case when d.decided and not d.yes then 'recycle' end,

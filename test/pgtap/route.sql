@@ -263,5 +263,6 @@ select is_empty($$
 $$, 'no pick exceeded a capacity');
 select is_empty('select pg_temp.broken()', 'all is well');
 
+\i test/lib/routed.sql
 select * from finish();
 rollback;

@@ -66,7 +66,7 @@ begin
                 'lead_key', 'R' || i, 'handoff_no', n, 'cycle', case when i % 17 = 0 then 1 else n end, 'leg', case when pg_temp.p(i, 60 + n, 70) then 'mql_to_sdr' else 'sdr_to_ae' end,
                 'contract_id', 1 + ((i + n) % 3 = 0)::int, 'origin', case when pg_temp.p(i, 70 + n, 85) then 'contract' else 'manual' end, 'stage_from', 'lead',
                 'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', t, 'handed_at', t, 'month', '1970-01-01', 'incomplete', false,
-                'assignments', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0,
+                'assignments', 0, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0, 'by_last_route', false, 'reroutes', 0,
                 'accepted_at', case when pg_temp.p(i, 80 + n, 60) then t + interval '1 day' end,
                 'opportunity_at', case when pg_temp.p(i, 90 + n, 40) then case i % 15 when 0 then t + interval '2160 hours' - interval '1 day' else t + interval '20 days' end end,
                 'outcome', case when n <= i % 4 then case when pg_temp.p(i, 100 + n, 80) then 'recycle' else 'disqualified' end end,

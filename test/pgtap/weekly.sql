@@ -26,7 +26,7 @@ create function pg_temp.hand(key text, rep text, pool text, more jsonb default '
     insert into handoff.handoff
     select r.* from jsonb_populate_record(null::handoff.handoff, jsonb_build_object('lead_key', key, 'handoff_no', 1, 'cycle', 1, 'leg', 'mql_to_sdr', 'contract_id', 1, 'origin', 'contract',
         'stage_from', 'lead', 'month', '2026-06-01', 'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', '2026-06-10 10:00+00', 'handed_at', '2026-06-10 10:00+00',
-        'incomplete', false, 'assignments', 1, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0, 'band', 'A',
+        'incomplete', false, 'assignments', 1, 'touches', 0, 'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0, 'by_last_route', false, 'reroutes', 0, 'band', 'A',
         'rep', rep, 'pool', pool, 'assigned_at', '2026-06-10 10:00+00') || more) r
 $$;
 create function pg_temp.clock(key text, kind text, name text, due_at timestamptz, more jsonb default '{}') returns void language sql as $$

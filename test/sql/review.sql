@@ -27,7 +27,7 @@ from unnest('{2026-02-01,2026-03-01,2026-04-01,2026-05-01}'::date[]) month,
      lateral jsonb_populate_record(null::handoff.handoff, jsonb_strip_nulls(jsonb_build_object(
          'lead_key', key, 'handoff_no', 1, 'cycle', 1, 'leg', 'mql_to_sdr', 'contract_id', 1, 'origin', 'contract', 'stage_from', 'lead', 'month', month,
          'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'activity', 'trigger_at', at at time zone 'UTC', 'handed_at', at at time zone 'UTC', 'incomplete', false, 'assignments', 1, 'touches', 0,
-         'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0,
+         'contacts', 0, 'channels', '[]'::jsonb, 'no_show', false, 'joined_activities', 0, 'undone', 0, 'hops', 0, 'by_last_route', false, 'reroutes', 0,
          'band', case when i % 4 = 0 or month = '2026-05-01' and i % 4 < 3 then 'A' else 'B' end, 'lead_source', source, 'pool', 'sdr', 'route', 'sdr_team', 'rep', 'ana', 'assigned_at', at at time zone 'UTC',
          'accepted_at', case when yes then at at time zone 'UTC' end, 'closed_at', case when not yes then at at time zone 'UTC' + interval '2 days' end,
          'outcome', case when not yes then 'recycle' end, 'code', case when not yes then case when i % 3 = 0 then 'no_budget' else 'timing' end end,
