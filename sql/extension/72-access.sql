@@ -128,7 +128,8 @@ return array[
     'axis_band', 'axis_code', 'axis_date', 'axis_leg', 'axis_pool', 'axis_route', 'axis_segment', 'axis_source', 'axis_stage', 'axis_version',
     'error_rate', 'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_leg', 'kpi_match', 'kpi_month', 'kpi_pool', 'kpi_route', 'kpi_segment', 'kpi_source',
     'kpi_version', 'maturity', 'on_cadence', 'pipeline_attribution', 'pipeline_influence', 'recycle_conversion', 'rejection_reason',
-    'response_split', 'review_cell', 'review_clock', 'sla_attainment', 'source_health', 'speed_to_lead', 'stage_consistency', 'time_in_stage', 'win_rate'
+    'response_split', 'review_cell', 'review_clock', 'sla_attainment', 'source_health', 'speed_to_lead', 'stage_consistency', 'target_attainment',
+    'time_in_stage', 'win_rate'
 ];
 comment on function handoff.reader_views() is
     'Views that hold no personal data: what access reader may read.';
@@ -153,7 +154,7 @@ begin
                    ' handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz, tstzmultirange) to %I', role_name);
     -- the review, which asks what its reader may read
     perform handoff.grant_functions(role_name, '{
-        monthly_review,monthly_review_markdown,change_parts,review_tally,review_causes,review_reps,review_decisions,review_backlog,review_proposal,
+        monthly_review,monthly_review_markdown,change_parts,review_tally,review_causes,review_reps,review_decisions,review_backlog,review_targets,review_proposal,
         dead_rules,wilson_interval,change_interval,share_words,rounded_span_words,span_words,markdown_text,table_markdown,line_markdown}');
 end
 $$;

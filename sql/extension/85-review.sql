@@ -269,6 +269,34 @@ as $$
 $$;
 comment on function handoff.review_backlog() is 'Blocked and unassigned leads now, counted. Internal to monthly_review().';
 
+create function handoff.review_targets(month date)
+    returns table (finding text, leg text, segment text, num bigint, den bigint, share numeric, still_open bigint, small boolean, promise text, outcome text)
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+    set datestyle = iso
+    set jit = off
+as $$
+    select concat('target ', t.metric, ', segment ' || nullif(t.segment, ''),
+                  case when t.promised_to is null then ', since ' || t.promised_from when t.promised_from is null then ', until ' || t.promised_to
+                       else format(', %s to %s', t.promised_from, t.promised_to) end,
+                  case when min(t.contract) over () <> max(t.contract) over () then ' of contract ' || t.contract end),
+           nullif(split_part(t.metric, ' of ', 2), ''), nullif(t.segment, ''), t.actual_num, t.actual_den, case when not t.is_volume then t.actual end, t.actual_open,
+           (t.actual_den < 30) is true,
+           format('%s promised %s, %s to %s%s', t.owner, w.target, t.first_day, t.last_day,
+                  case when t.state = 'running' then format('; %s %% of the time is over', round(100 * t.elapsed)) end),
+           case when t.on_course is null and t.actual_num is null then 'Nothing here measures it.'
+                when t.on_course is null then 'There is nothing to measure so far.'
+                when t.state = 'over' and t.on_course then 'Kept.'
+                when t.state = 'over' then 'Not kept: ask ' || t.owner || ' what was in the way, or whether it can be promised.'
+                when t.on_course then 'On course.'
+                else format('Behind: %s were to be expected by now.', w.expected) end
+    from handoff.target_attainment t
+    cross join lateral (select case when t.is_volume then trim_scale(t.target)::text else round(100 * t.target, 1) || ' %' end as target,
+                               case when t.is_volume then trim_scale(round(t.expected, 1))::text else round(100 * t.expected, 1) || ' %' end as expected) w
+    where t.state <> 'future' and t.last_day >= $1 and t.first_day < $1 + interval '1 month'
+$$;
+comment on function handoff.review_targets(date) is 'Promises of handoff.target_attainment that are about a month (its first day) or a part of it, as they stand now. Internal to monthly_review().';
+
 create function handoff.review_proposal(measure text, kind text, dimension text, value text, worse boolean) returns text
     language sql immutable parallel safe
     set search_path = pg_catalog, pg_temp
@@ -295,6 +323,7 @@ create function handoff.monthly_review(month date default null)
                    changed boolean, small boolean, likely_cause text, proposal text)
     language sql stable
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $$
     with asked as (
         select date_trunc('month', coalesce($1, (handoff.view_time() at time zone 'UTC')::date - interval '1 month'))::date as month
@@ -352,6 +381,10 @@ as $$
                     else handoff.review_proposal(r.measure, r.kind, r.cause_dimension, r.cause_value, r.change * r.good < 0) end as proposal
         from rated r
         union all
+        select 'targets', 0, t.finding, t.leg, t.segment, t.num, t.den, t.share, t.still_open, null, null, null, null, null, null, false, t.small, t.promise, t.outcome
+        from asked a
+        cross join lateral handoff.review_targets(a.month) t
+        union all
         select 'backlog', 7, format('%s: %s', b.finding, coalesce(b.subject, 'none')), null, coalesce(b.subject, 'none'), b.qty, null, null, null, null, null, null,
                null, null, null, false, false, 'the oldest waits for ' || handoff.rounded_span_words(b.oldest), b.proposal
         from (select where has_table_privilege('handoff.blocked', 'select') and has_table_privilege('handoff.unassigned', 'select')) may
@@ -384,7 +417,7 @@ as $$
     ) f
 $$;
 comment on function handoff.monthly_review(date) is
-    'The review of a month (any day of it; NULL: the month before that of view_time() in UTC) of handoffs by cohort, against the three months before it together, one row a finding: acceptance, conversion, rejection by code, SLA attainment, quality, drift of bands; blocked and unassigned leads now, rules that matched nobody in 90 days, and what became of earlier decisions. share = num / den (decided, mature ..), still_open could change it; change with Newcombe''s 95 % interval; changed: it leaves out 0; small: fewer than 30 of one of the two; likely_cause: the slice that explains it, by rate or mix. Which leads, nowhere. Readers get what the KPI views say; reps are named as causes only to who may read fact_handoff. Formulas: docs/review.md.';
+    'The review of a month (any day of it; NULL: the month before that of view_time() in UTC) of handoffs by cohort, against the three months before it together, one row a finding: what was promised (targets: as it stands now), acceptance, conversion, rejection by code, SLA attainment, quality, drift of bands; blocked and unassigned leads now, rules that matched nobody in 90 days, and what became of earlier decisions. share = num / den (decided, mature ..), still_open could change it; change with Newcombe''s 95 % interval; changed: it leaves out 0; small: fewer than 30 of one of the two; likely_cause: the slice that explains it, by rate or mix. Which leads, nowhere. Readers get what the KPI views say; reps are named as causes only to who may read fact_handoff. Formulas: docs/review.md.';
 
 create function handoff.record_decision(month date, finding text, decision text, owner text default null, due date default null, version int default null)
     returns void
@@ -425,13 +458,13 @@ as $$
         select r.section, r.ord, handoff.line_markdown(handoff.markdown_text(r.finding),
             coalesce(handoff.share_words(r.num, r.den) || case when r.still_open > 0 then format(', %s open', r.still_open) else '' end, r.num::text, ''),
             coalesce(handoff.share_words(r.was_num, r.was_den), ''),
-            case when r.den is null then '' when r.change is null then 'nothing to compare'
+            ltrim(case when r.den is null or r.section = 'targets' then '' when r.change is null then 'nothing to compare'
                  when not r.changed then 'none to be told' else format('%s points (%s to %s)', to_char(100 * r.change, 'FMSG990.0'), to_char(100 * r.change_low, 'FMSG990.0'), to_char(100 * r.change_high, 'FMSG990.0')) end
-                || case when r.small then ', few' else '' end,
+                || case when r.small then ', few' else '' end, ', '),
             coalesce(handoff.markdown_text(r.likely_cause), ''), coalesce(handoff.markdown_text(r.proposal), '')) as line
         from review r
     ), section (place, name, title) as (
-        values (1, 'acceptance', 'Acceptance'), (2, 'conversion', 'Conversion: an opportunity within 30 days'), (3, 'rejection', 'Why leads are rejected'),
+        values (0, 'targets', 'What was promised'), (1, 'acceptance', 'Acceptance'), (2, 'conversion', 'Conversion: an opportunity within 30 days'), (3, 'rejection', 'Why leads are rejected'),
                (4, 'sla', 'Times promised'), (5, 'bands', 'Bands: shares and acceptance'), (6, 'quality', 'Handed over incomplete or to nobody'),
                (7, 'backlog', 'Blocked and unassigned now'), (8, 'dead rules', 'Rules that matched nobody in 90 days'), (9, 'decisions', 'What became of decisions')
     )
@@ -444,7 +477,8 @@ as $$
            else E'\nNothing has changed that can be told from chance.\n' end
         || coalesce((
             select string_agg(format(E'\n## %s\n\n', s.title) || handoff.table_markdown(
-                       array['Finding', 'Month', 'Before', 'Change', case s.name when 'decisions' then 'Decision' else 'Likely cause' end, case s.name when 'decisions' then 'Effect' else 'Proposal' end], l.lines), '' order by s.place)
+                       array['Finding', 'Month', 'Before', 'Change', case s.name when 'decisions' then 'Decision' when 'targets' then 'Promise' else 'Likely cause' end,
+                             case s.name when 'decisions' then 'Effect' when 'targets' then 'Outcome' else 'Proposal' end], l.lines), '' order by s.place)
             from section s
             join (select l.section, string_agg(l.line, E'\n' order by l.ord) as lines from line l group by l.section) l on l.section = s.name), '')
     from asked a
@@ -461,6 +495,7 @@ revoke all on function handoff.review_causes(date) from public;
 revoke all on function handoff.dead_rules(interval) from public;
 revoke all on function handoff.review_decisions(date) from public;
 revoke all on function handoff.review_backlog() from public;
+revoke all on function handoff.review_targets(date) from public;
 revoke all on function handoff.review_proposal(text, text, text, text, boolean) from public;
 revoke all on function handoff.monthly_review(date) from public;
 revoke all on function handoff.record_decision(date, text, text, text, date, int) from public;

@@ -603,13 +603,13 @@ create table handoff.target (
     constraint target_period check (not isempty(period))
 );
 
-comment on table handoff.target is 'What each side promises, for example volume by marketing and acceptance by sales. Reserved: reported in a later version.';
+comment on table handoff.target is 'What each side promises, for example volume by marketing and acceptance by sales. View target_attainment says what comes of it.';
 comment on column handoff.target.contract_id is 'Version of the contract.';
-comment on column handoff.target.metric is 'KPI that it is about.';
-comment on column handoff.target.segment is 'Segment that it is about; empty: all.';
-comment on column handoff.target.period is 'Days that it is for, in the reporting zone.';
-comment on column handoff.target.value is 'Promised value, in the unit of the metric.';
-comment on column handoff.target.owner is 'Side or person that promises it.';
+comment on column handoff.target.metric is 'What is promised: a metric of handoff.target_metrics(), of all legs or of one: acceptance, acceptance of mql_to_sdr.';
+comment on column handoff.target.segment is 'Segment (derived field segment at the handoff) that it is about; empty: all.';
+comment on column handoff.target.period is 'Days that it is for together, in the reporting zone; open at an end: it is for each calendar month.';
+comment on column handoff.target.value is 'At least so much: a number, or a share from 0 to 1.';
+comment on column handoff.target.owner is 'Side that promises it, for example marketing.';
 
 create table handoff.message_template (
     contract_id int not null references handoff.contract on delete cascade,
