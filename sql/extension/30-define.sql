@@ -40,7 +40,7 @@ as $$
       and not a.attisdropped
       and a.attname <> 'contract_id'
       and (tab <> 'contract'
-           or a.attname not in ('status', 'checksum', 'traffic_share', 'effective', 'created_at',
+           or a.attname not in ('status', 'checksum', 'traffic_share', 'effective', 'challenging', 'created_at',
                                 'published_at', 'published_by', 'note'))
     order by a.attnum
 $$;
@@ -191,7 +191,7 @@ create function handoff.keep_contract() returns trigger
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    may_change constant text[] := '{status,checksum,traffic_share,effective,published_at,published_by,note}';
+    may_change constant text[] := '{status,checksum,traffic_share,effective,challenging,published_at,published_by,note}';
 begin
     if old.status <> 'draft' then
         if tg_op = 'DELETE' then
@@ -201,13 +201,18 @@ begin
                       hint = 'Take it out of force with handoff.retire().';
         elsif new.status = 'draft' or to_jsonb(new) - may_change <> to_jsonb(old) - may_change then
             perform handoff.keep_editable(old.contract_id);
+        elsif new.traffic_share is distinct from old.traffic_share and new.published_at is not distinct from old.published_at then
+            raise exception 'the share of contract % is not changed by hand', old.contract_id
+                using errcode = 'LH010',
+                      detail = 'The leads whose version it changes must be decided anew.',
+                      hint = format('SELECT handoff.publish(%s, traffic_share => ..) does both.', old.contract_id);
         end if;
     end if;
     return case tg_op when 'DELETE' then old else new end;
 end
 $$;
 comment on function handoff.keep_contract() is
-    'Row trigger of handoff.contract: once not a draft, a contract is never deleted, never a draft again, and changes only in status, share, effective, checksum, published_at, published_by and note (LH010).';
+    'Row trigger of handoff.contract: once not a draft, a contract is never deleted, never a draft again, and changes only in status, effective, challenging, checksum, published_at, published_by and note, and by publish() in its share (LH010).';
 
 create function handoff.keep_truncated() returns trigger
     language plpgsql
@@ -236,7 +241,7 @@ declare
     found_id int[];
 begin
     found_id := array(select c.contract_id from handoff.contract c
-                      where c.status = 'published' and c.name = coalesce(contract, c.name));
+                      where c.status = 'published' and c.traffic_share is null and c.name = coalesce(contract, c.name));
     if cardinality(found_id) > 1 then
         raise exception 'several contracts are in force'
             using errcode = 'LH012', hint = 'Name the contract or its version.';
@@ -245,7 +250,7 @@ begin
 end
 $$;
 comment on function handoff.in_force(text) is
-    'Version in force of the contract of that name; without a name of the only one. NULL: none. LH012: several contracts are in force and none was named.';
+    'Version in force of the contract of that name; without a name of the only one; not a challenger. NULL: none. LH012: several contracts are in force and none was named.';
 
 create function handoff.chosen_version(version int) returns int
     language plpgsql stable
@@ -332,11 +337,12 @@ begin
                        tab, cols, cols, tab)
             using made, source;
     end loop;
+    update handoff.contract c set scope = null where c.contract_id = made;
     return made;
 end
 $$;
 comment on function handoff.draft(int) is
-    'Makes a draft: a copy of from_version (default: the version in force), or an empty one if there is none. Returns its version. LH012: no such version.';
+    'Makes a draft: a copy of from_version (default: the version in force) without the scope of a challenger, or an empty one if there is none. Returns its version. LH012: no such version.';
 
 create function handoff.export(version int default null) returns jsonb
     language plpgsql stable

@@ -536,6 +536,7 @@ as $$
         union all select * from handoff.check_standard(v.id)
         union all select * from handoff.check_collision(v.id)
         union all select * from handoff.check_target(v.id)
+        union all select * from handoff.check_challenge(v.id)
     ) f (severity, object, message, hint)
     order by f.severity, f.object collate "C", f.message collate "C"
 $$;

@@ -106,45 +106,35 @@ begin
     update handoff.contract c
     set status = 'retired',
         effective = c.effective * tstzmultirange(tstzrange(null, t))
-    where c.name = contract and c.status = 'published';
+    where c.name = contract and c.status = 'published' and c.traffic_share is null;
     update handoff.contract c
     set status = 'published',
+        traffic_share = null,
         checksum = handoff.definition_checksum(version),
         effective = c.effective + tstzmultirange(tstzrange(t, null)),
+        challenging = c.challenging * tstzmultirange(tstzrange(null, t)),
         published_at = t,
         published_by = session_user
     where c.contract_id = version;
     if stage_map <> '{}' then
         perform handoff.map_stages(version, stage_map);
     end if;
+    perform handoff.need_challenge(version);
     perform handoff.requeue_leads(contract);
 end
 $$;
 comment on function handoff.put_in_force(int, jsonb) is
-    'Makes a version the one in force of its name, in place of its predecessor, and queues the leads for a new decision. Internal: the caller holds lock_contract().';
+    'Makes a version (a challenger too) the one in force of its name, in place of its predecessor, and queues the leads for a new decision. Internal: the caller holds lock_contract().';
 
-create function handoff.publish(version int default null, stage_map jsonb default '{}', in_flight text default 'keep')
-    returns int
-    language plpgsql
+create function handoff.need_publishable(chosen int) returns void
+    language plpgsql stable
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    chosen constant int := handoff.chosen_version(version);
-    status constant text := handoff.lock_contract(chosen);
     missing text;
     problems text;
     n int;
 begin
-    if status <> 'draft' then
-        raise exception 'contract % is %, not a draft', chosen, status
-            using errcode = '55000', hint = 'Make a draft with SELECT handoff.draft(), or name one.';
-    end if;
-    if in_flight = 'adopt' then
-        raise exception 'in_flight "adopt" is not supported'
-            using errcode = '0A000', hint = 'Use "keep": an open handoff stays under the version it was made under.';
-    elsif in_flight is distinct from 'keep' then
-        raise exception 'unknown in_flight "%"', in_flight using errcode = '22023', hint = 'Use "keep".';
-    end if;
     select string_agg(p.party, ', ' order by p.party) into missing
     from handoff.contract c, unnest(c.parties) p (party)
     where c.contract_id = chosen
@@ -166,12 +156,75 @@ begin
                   detail = problems,
                   hint = format('SELECT * FROM handoff.validate(%s) says what to do about each.', chosen);
     end if;
-    perform handoff.put_in_force(chosen, stage_map);
+end
+$$;
+comment on function handoff.need_publishable(int) is
+    'Raises LH011 when a draft has errors, or an approval is missing. Internal to publish().';
+
+create function handoff.publish_challenger(chosen int, share numeric, stage_map jsonb) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if share is null then
+        raise exception 'contract % is a challenger already', chosen
+            using errcode = '55000',
+                  hint = format('SELECT handoff.publish(%s, traffic_share => 1) makes it the champion, a share below 1 changes its part.', chosen);
+    elsif share < 1 then
+        perform handoff.change_share(chosen, share);
+    else
+        perform handoff.put_in_force(chosen, stage_map);
+    end if;
+end
+$$;
+comment on function handoff.publish_challenger(int, numeric, jsonb) is
+    'Changes the share of a challenger, or makes it the champion. 55000: no share is given. Internal to publish().';
+
+create function handoff.publish(version int default null, stage_map jsonb default '{}', in_flight text default 'keep',
+                                traffic_share numeric default null, scope handoff.criteria default null)
+    returns int
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    chosen constant int := handoff.chosen_version(version);
+    status constant text := handoff.lock_contract(chosen);
+    is_challenger boolean;
+begin
+    if in_flight = 'adopt' then
+        raise exception 'in_flight "adopt" is not supported'
+            using errcode = '0A000', hint = 'Use "keep": an open handoff stays under the version it was made under.';
+    elsif in_flight is distinct from 'keep' then
+        raise exception 'unknown in_flight "%"', in_flight using errcode = '22023', hint = 'Use "keep".';
+    end if;
+    if not (traffic_share > 0 and traffic_share <= 1) then
+        raise exception 'traffic_share % is no share', traffic_share
+            using errcode = '22023', hint = 'Give one above 0 and below 1, for example 0.2; 1 makes the version the champion.';
+    end if;
+    select c.status = 'published' and c.traffic_share is not null into is_challenger from handoff.contract c where c.contract_id = chosen;
+    if is_challenger and scope is null then
+        perform handoff.publish_challenger(chosen, publish.traffic_share, stage_map);
+        return chosen;
+    elsif status <> 'draft' then
+        raise exception 'contract % is %, not a draft', chosen, status
+            using errcode = '55000', hint = 'Make a draft with SELECT handoff.draft(), or name one.';
+    end if;
+    update handoff.contract c
+    set traffic_share = nullif(coalesce(publish.traffic_share, c.traffic_share), 1),
+        scope = coalesce(publish.scope, c.scope)
+    where c.contract_id = chosen
+    returning c.traffic_share is not null into is_challenger;
+    perform handoff.need_publishable(chosen);
+    if is_challenger then
+        perform handoff.start_challenge(chosen);
+    else
+        perform handoff.put_in_force(chosen, stage_map);
+    end if;
     return chosen;
 end
 $$;
-comment on function handoff.publish(int, jsonb, text) is
-    'Puts a draft (default: the only one) in force: its predecessor of the same name is retired, leads without an open handoff are decided anew by the next ticks, open handoffs keep their version. stage_map says where leads go whose stage the draft lacks. Returns the version. LH011: validate() has errors, a party''s approval is missing, or leads would lose their stage; 55000: not a draft.';
+comment on function handoff.publish(int, jsonb, text, numeric, handoff.criteria) is
+    'Puts a draft (default: the only one) in force: its predecessor of the same name is retired, leads without an open handoff are decided anew by the next ticks, open handoffs keep their version. stage_map says where leads go whose stage the draft lacks. traffic_share below 1 (default: what the draft says): the draft becomes the challenger of the version in force, which stays, and decides that share of the leads, or of those in scope (over mapped fields; default: what the draft says). Of a challenger: traffic_share changes its share, 1 makes it the champion. Returns the version. LH011: validate() has errors, a party''s approval is missing, or leads would lose their stage; 55000: not a draft, or there is a challenger already; 22023: no share.';
 
 create function handoff.rollback(contract text default null, stage_map jsonb default '{}') returns int
     language plpgsql
@@ -200,7 +253,7 @@ begin
 end
 $$;
 comment on function handoff.rollback(text, jsonb) is
-    'Puts the version in force again that was so before the present one (called twice, it takes itself back), with a new range in contract.effective. Returns that version. stage_map as for publish(). LH012: nothing in force, or nothing before it; LH011: leads would lose their stage.';
+    'Puts the version in force again that was so before the present one (called twice, it takes itself back), with a new range in contract.effective. A challenger stays beside it. Returns that version. stage_map as for publish(). LH012: nothing in force, or nothing before it; LH011: leads would lose their stage, or the challenger has other fields or stages.';
 
 create function handoff.retire(version int) returns void
     language plpgsql
@@ -208,24 +261,39 @@ create function handoff.retire(version int) returns void
 as $$
 declare
     status constant text := handoff.lock_contract(handoff.chosen_version(version));
+    t constant timestamptz := clock_timestamp();
+    share numeric;
+    contract text;
 begin
     if version is null or status not in ('published', 'shadow') then
         raise exception 'contract % is not in force', coalesce(version::text, 'NULL')
             using errcode = '55000', hint = 'A draft is deleted from handoff.contract instead.';
     end if;
+    select c.traffic_share, c.name into share, contract from handoff.contract c where c.contract_id = version;
+    if share is null and handoff.rival(version) is not null then
+        raise exception 'contract % has a challenger, contract %', version, handoff.rival(version)
+            using errcode = '55000',
+                  hint = format('Take that out of force first, with handoff.retire(%s).', handoff.rival(version));
+    end if;
     update handoff.contract c
     set status = 'retired',
-        effective = c.effective * tstzmultirange(tstzrange(null, clock_timestamp()))
+        effective = c.effective * tstzmultirange(tstzrange(null, t)),
+        challenging = c.challenging * tstzmultirange(tstzrange(null, t))
     where c.contract_id = version;
+    if share is not null then
+        perform handoff.requeue_leads(contract, 0, share);
+    end if;
 end
 $$;
 comment on function handoff.retire(int) is
-    'Takes a published or shadow version out of force, without a successor: until one is published, changes wait in the inbox. 55000: not in force; LH012: no such version.';
+    'Takes a published or shadow version out of force, without a successor: until one is published, changes wait in the inbox. The leads of a challenger are decided anew by the champion; an open handoff keeps its version. 55000: not in force, or it has a challenger; LH012: no such version.';
 
 revoke all on function handoff.approve(int, text, text, text) from public;
 revoke all on function handoff.check_stages(int, jsonb) from public;
 revoke all on function handoff.lock_contract(int) from public;
 revoke all on function handoff.put_in_force(int, jsonb) from public;
-revoke all on function handoff.publish(int, jsonb, text) from public;
+revoke all on function handoff.need_publishable(int) from public;
+revoke all on function handoff.publish_challenger(int, numeric, jsonb) from public;
+revoke all on function handoff.publish(int, jsonb, text, numeric, handoff.criteria) from public;
 revoke all on function handoff.rollback(text, jsonb) from public;
 revoke all on function handoff.retire(int) from public;

@@ -85,7 +85,9 @@ as $$
         '- Status: ' || case c.status
             when 'draft' then 'draft. It is not in force.'
             when 'shadow' then 'shadow. It decides and has no effects.'
-            else format('%s. In force %s.', c.status, coalesce((
+            else format('%s%s. In force %s.', c.status, case when c.traffic_share < 1 and c.status = 'published' then
+                format(', a challenger that decides %s %% of the leads', round(100 * c.traffic_share, 1))
+                || coalesce(' of its scope: ' || handoff.markdown_code(c.scope::text), '') end, coalesce((
                 select string_agg(concat_ws(' ', 'from ' || to_char(lower(r) at time zone c.reporting_zone, 'YYYY-MM-DD HH24:MI'),
                                             'to ' || to_char(upper(r) at time zone c.reporting_zone, 'YYYY-MM-DD HH24:MI')), ', ' order by r)
                 from unnest(c.effective) r), 'never')) end,

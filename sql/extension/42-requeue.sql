@@ -17,7 +17,7 @@ $$;
 comment on function handoff.refresh_mappings(text) is
     'Maps columns of attached tables to what a contract declares and nothing was mapped to yet, by their names. Internal to publish().';
 
-create function handoff.requeue_leads(contract text) returns bigint
+create function handoff.requeue_leads(contract text, from_share numeric default 0, to_share numeric default 1) returns bigint
     language sql
     set search_path = pg_catalog, pg_temp
 as $$
@@ -27,13 +27,16 @@ as $$
         select l.source, l.raw_key, 'R', pg_current_xact_id(), clock_timestamp()
         from handoff.lead l
         join handoff.source s on s.name = l.source
+        cross join lateral (select handoff.traffic_bucket($1, coalesce(l.account_key, l.person_key, l.lead_key)) as bucket) b
         where l.deleted_at is null and coalesce(s.contract, $1) = $1
+          and (($2 = 0 and $3 = 1)
+               or (b.bucket >= $2 and b.bucket < $3))
         returning 1
     )
     select count(*) from again
 $$;
-comment on function handoff.requeue_leads(text) is
-    'Queues every lead that a contract decides to be decided again; how many.';
+comment on function handoff.requeue_leads(text, numeric, numeric) is
+    'Queues every lead that a contract decides to be decided again, or those whose traffic_bucket() is from from_share up to to_share; how many.';
 
 create function handoff.map_stages(version int, stage_map jsonb) returns bigint
     language plpgsql
@@ -90,5 +93,5 @@ comment on function handoff.map_stages(int, jsonb) is
     'Moves leads out of stages that a new version does not have: {"old stage": "new stage"}. Each move is an event. Returns how many.';
 
 revoke all on function handoff.refresh_mappings(text) from public;
-revoke all on function handoff.requeue_leads(text) from public;
+revoke all on function handoff.requeue_leads(text, numeric, numeric) from public;
 revoke all on function handoff.map_stages(int, jsonb) from public;

@@ -54,7 +54,7 @@ create function handoff.explain(lead_key text, as_of timestamptz default null)
     language c volatile
     as 'MODULE_PATHNAME', 'lh_explain';
 comment on function handoff.explain(text, timestamptz) is
-    'Every rule that a decision about a lead looks at, in the order of the decision: what it asks, whether it holds (NULL: unknown), its points; the fields it is asked of; what each activity gave, cut off by which limit, and what is left of it. as_of NULL: under the contract in force, with what is known now, at handoff.view_time(). Else as the decisions up to then had it: version, fields, stage and handoffs from the log, activities that they knew (with the content they have now). It decides nothing. Errors: LH040 (no such lead, or not yet at as_of), LH012 (no contract in force), 22004 (lead_key is null).';
+    'Every rule that a decision about a lead looks at, in the order of the decision: what it asks, whether it holds (NULL: unknown), its points; the fields it is asked of; what each activity gave, cut off by which limit, and what is left of it. as_of NULL: under the contract in force (where a challenger runs, step version says which of the two, and why), with what is known now, at handoff.view_time(). Else as the decisions up to then had it: version, fields, stage and handoffs from the log, activities that they knew (with the content they have now). It decides nothing. Errors: LH040 (no such lead, or not yet at as_of), LH012 (no contract in force), 22004 (lead_key is null).';
 
 create function handoff.matches(criteria handoff.criteria, fields jsonb, version int, at timestamptz default now())
     returns boolean

@@ -126,7 +126,8 @@ create function handoff.reader_views() returns text[]
     set search_path = pg_catalog, pg_temp
 return array[
     'axis_band', 'axis_code', 'axis_date', 'axis_leg', 'axis_pool', 'axis_route', 'axis_segment', 'axis_source', 'axis_stage', 'axis_version',
-    'error_rate', 'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_leg', 'kpi_match', 'kpi_month', 'kpi_pool', 'kpi_route', 'kpi_segment', 'kpi_source',
+    'challenge', 'challenge_run', 'challenge_tally', 'error_rate', 'follow_up_depth', 'funnel', 'journey', 'kpi_band', 'kpi_leg', 'kpi_match',
+    'kpi_month', 'kpi_pool', 'kpi_route', 'kpi_segment', 'kpi_source',
     'kpi_version', 'maturity', 'on_cadence', 'pipeline_attribution', 'pipeline_influence', 'recycle_conversion', 'rejection_reason',
     'response_split', 'review_cell', 'review_clock', 'sla_attainment', 'source_health', 'speed_to_lead', 'stage_consistency', 'target_attainment',
     'time_in_stage', 'win_rate'
@@ -155,7 +156,7 @@ begin
     -- the review, which asks what its reader may read
     perform handoff.grant_functions(role_name, '{
         monthly_review,monthly_review_markdown,change_parts,review_tally,review_causes,review_reps,review_decisions,review_backlog,review_targets,review_proposal,
-        dead_rules,wilson_interval,change_interval,share_words,rounded_span_words,span_words,markdown_text,table_markdown,line_markdown}');
+        dead_rules,wilson_interval,change_interval,difference_p,more_needed,challenge_verdict,share_words,rounded_span_words,span_words,markdown_text,table_markdown,line_markdown}');
 end
 $$;
 comment on function handoff.grant_views(text) is

@@ -30,6 +30,7 @@ create table handoff.contract (
     traffic_share  numeric,
     max_per_day    int,
     effective      tstzmultirange not null default '{}',
+    challenging    tstzmultirange not null default '{}',
     created_at     timestamptz not null default clock_timestamp(),
     published_at   timestamptz,
     published_by   text,
@@ -51,15 +52,17 @@ create table handoff.contract (
     constraint contract_opportunity_window check (opportunity_window > interval '0'),
     constraint contract_parties check (array_position(parties, null) is null),
     constraint contract_traffic_share check (traffic_share > 0 and traffic_share <= 1),
+    constraint contract_challenger check (status <> 'published' or traffic_share < 1),
     constraint contract_max_per_day check (max_per_day > 0)
 );
 
-create unique index contract_one_published on handoff.contract (name) where status = 'published';
+-- one champion, without a share, and one challenger
+create unique index contract_in_force on handoff.contract (name, (traffic_share is null)) where status = 'published';
 
 comment on table handoff.contract is 'The handoff contract, one row a version: who owns a lead when, what makes it ready, and what must happen next. Definitions of a version that is no longer a draft never change.';
 comment on column handoff.contract.contract_id is 'The version: what every "version" argument means. Numbered over all contracts, max + 1.';
-comment on column handoff.contract.name is 'Groups the versions of one contract. At most one version per name is published.';
-comment on column handoff.contract.status is 'draft (being edited), published (in force), shadow (decides and logs, has no effects) or retired.';
+comment on column handoff.contract.name is 'Groups the versions of one contract. At most one version per name is published, and one challenger beside it.';
+comment on column handoff.contract.status is 'draft (being edited), published (in force; with a traffic_share as a challenger), shadow (decides and logs, has no effects) or retired.';
 comment on column handoff.contract.checksum is 'SHA-256, in hex, of the text of handoff.export(); set by publish(). Caches of compiled contracts are keyed by it.';
 comment on column handoff.contract.half_life is 'Time in which intent points lose half their worth; at least an hour, days and hours only. NULL: intent stands still.';
 comment on column handoff.contract.min_fit is 'Lower limit of the sum of all fit groups, in points. NULL: none.';
@@ -72,12 +75,13 @@ comment on column handoff.contract.accept_on is 'What counts as acceptance of a 
 comment on column handoff.contract.undispose_within is 'How long after a disposition has ended a handoff it may be taken back, in elapsed time: handoff.undispose(), or another status in the CRM. 0: never.';
 comment on column handoff.contract.opportunity_window is 'An opportunity of the lead''s account that is created within so long after a handoff counts for the lead though no contact role or conversion names it. NULL: only those that do are.';
 comment on column handoff.contract.parties is 'Who must approve a draft before it can be published, for example {marketing,sales}. Empty: nobody.';
-comment on column handoff.contract.scope is 'Leads that the contract is for; over lead fields. NULL: all. Reserved: not applied yet.';
-comment on column handoff.contract.traffic_share is 'Share of the leads, above 0 and up to 1, in a champion/challenger split. NULL: all. May change after publishing. Reserved: not applied yet.';
+comment on column handoff.contract.scope is 'Of a challenger: the leads that it shares with the champion, which decides all others; over lead fields that a source maps and those of the account. NULL: all leads. Not applied to a champion.';
+comment on column handoff.contract.traffic_share is 'Of a challenger: the share of the leads in its scope that it decides, above 0 and below 1: those whose handoff.traffic_bucket() is below it. NULL (in a draft 1 too): no challenger. Once published it is changed by publish().';
 comment on column handoff.contract.max_per_day is 'Most handoffs a day in the reporting zone, best leads first. NULL: no limit. Reserved: not applied yet.';
-comment on column handoff.contract.effective is 'When the version was or is in force, half-open ranges; a rollback adds one.';
+comment on column handoff.contract.effective is 'When the version was or is in force, half-open ranges; a rollback adds one. Not when it was a challenger.';
+comment on column handoff.contract.challenging is 'When the version was or is a challenger, half-open ranges.';
 comment on column handoff.contract.created_at is 'When the draft was made.';
-comment on column handoff.contract.published_at is 'When the version was last published, by publish() or rollback().';
+comment on column handoff.contract.published_at is 'When the version was last published, by publish() or rollback(), or its share changed.';
 comment on column handoff.contract.published_by is 'Role that published it last.';
 comment on column handoff.contract.note is 'Free text; may change after publishing.';
 

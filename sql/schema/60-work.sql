@@ -120,6 +120,7 @@ create table handoff.handoff (
     cycle             int not null,
     leg               text not null,
     contract_id       int not null,
+    challenge         int,
     origin            text not null check (origin in ('contract', 'self_booked', 'manual', 'pulled_by_sales', 'crm', 'adopted', 'reconstructed')),
     stage_from        text not null,
     band              text,
@@ -187,6 +188,7 @@ comment on column handoff.handoff.handoff_no is 'Number within the lead, from 1.
 comment on column handoff.handoff.cycle is 'Cycle of the lead that it belongs to.';
 comment on column handoff.handoff.leg is 'Leg that was passed.';
 comment on column handoff.handoff.contract_id is 'Version of the contract that it was handed over under, and is worked under until it closes.';
+comment on column handoff.handoff.challenge is 'Version of the challenger that its lead was shared with then, whichever of the two versions decided it; a later leg has that of the one before. NULL: none, or the lead was out of its scope, or had a handoff of before.';
 comment on column handoff.handoff.origin is 'How it came about: contract (the rules), self_booked (the lead booked a meeting itself), manual or pulled_by_sales (somebody did it by hand), crm, adopted, reconstructed. KPIs count contract and self_booked.';
 comment on column handoff.handoff.stage_from is 'Stage the lead was in.';
 comment on column handoff.handoff.band is 'Its band at that moment; NULL: none.';

@@ -79,7 +79,8 @@ select h.lead_key,
        h.lead_key || '/' || h.handoff_no as handoff_id,
        h.reroutes > 0 as rerouted,
        h.by_last_route,
-       h.account_method
+       h.account_method,
+       h.challenge
 from handoff.handoff h
 -- there is always one; so said, the planner leaves it out where nothing of it is asked for
 left join handoff.contract c on c.contract_id = h.contract_id
@@ -154,6 +155,7 @@ comment on column handoff.fact_handoff.handoff_id is 'Lead and number as one key
 comment on column handoff.fact_handoff.rerouted is 'An owner has said that it is not his (a disposition of outcome reroute).';
 comment on column handoff.fact_handoff.by_last_route is 'Its first owner was found by the last route of its leg, past others that could have had it.';
 comment on column handoff.fact_handoff.account_method is 'How the lead''s account was known at handed_at: crm, email_domain, web_domain, name or close_name; NULL: it had none.';
+comment on column handoff.fact_handoff.challenge is 'Version of the challenger that its lead was shared with, whichever of the two decided it; NULL: none.';
 
 create view handoff.fact_clock as
 select f.lead_key,
@@ -267,8 +269,32 @@ comment on column handoff.fact_clock.account_method is 'How the account was know
 -- The rates of the kpi_ views, one row each: the facts they count, the criteria of numerator,
 -- denominator and open ones, and the same in words. A dimension in place of "month" makes a view.
 
+create view handoff.challenge_run as
+select h.name as contract,
+       p.contract_id as champion,
+       h.contract_id as challenger,
+       h.traffic_share,
+       greatest(lower(h.challenging), e.began) as since,
+       upper(h.challenging) as ended_at
+from handoff.contract h
+join handoff.contract p on p.name = h.name and p.contract_id <> h.contract_id
+cross join lateral (
+    select max(lower(r)) as began
+    from unnest(p.effective) r
+    where case when upper(h.challenging) is null then upper(r) is null else r @> upper(h.challenging) - interval '1 microsecond' end
+) e
+where not isempty(h.challenging) and e.began is not null;
+comment on view handoff.challenge_run is 'Challengers that run or ran beside a champion, one row each: contract.challenging. Where the champion has changed meanwhile, it is the last one.';
+comment on column handoff.challenge_run.contract is 'Name of the contract.';
+comment on column handoff.challenge_run.champion is 'Version in force, or that was so at the end.';
+comment on column handoff.challenge_run.challenger is 'Version that challenges it.';
+comment on column handoff.challenge_run.traffic_share is 'Share of the leads that the challenger has, or had at the end; NULL: it has become the champion.';
+comment on column handoff.challenge_run.since is 'Since when both ran.';
+comment on column handoff.challenge_run.ended_at is 'When the challenger was retired or became the champion; NULL: it runs.';
+
 do $views$
 declare
+    lower_is_better constant text[] := '{incomplete_rate,unassigned_rate,recycle_rate,override_rate,undone_rate}';
     rate      record;
     view_name text;
     dimension text;
@@ -278,6 +304,8 @@ declare
     handoffs  text := '';   -- what is counted of handoffs, and of clocks; each part has 0 for the other's
     clocks    text := '';
     rates     text := '';
+    mature    text := '';   -- of handoffs old enough, and as rows of challenge_tally
+    sides     text := '';
     comments  text := '';
 begin
     for rate in
@@ -383,6 +411,12 @@ begin
         counted := format(', count(*) filter (where %2$s) as %1$s_num'
                           ', count(*) filter (where %3$s) as %1$s_den'
                           ', count(*) filter (where %4$s) as %1$s_open', rate.name, rate.num, rate.den, rate.still_open);
+        if rate.fact = 'handoff' then
+            mature := mature || format(', count(*) filter (where mature_30 and (%3$s) and (%2$s)) as %1$s_num'
+                                       ', count(*) filter (where mature_30 and (%3$s)) as %1$s_den', rate.name, rate.num, rate.den);
+            sides := sides || format('%s(%L, %L::boolean, t.%I, t.%I)', case when sides <> '' then ', ' end, rate.name,
+                                     rate.name <> all (lower_is_better), rate.name || '_num', rate.name || '_den');
+        end if;
         none := format(', 0 as %1$s_num, 0 as %1$s_den, 0 as %1$s_open', rate.name);
         handoffs := handoffs || case rate.fact when 'handoff' then counted else none end;
         clocks := clocks || case rate.fact when 'clock' then counted else none end;
@@ -434,8 +468,36 @@ begin
             execute format('comment on column handoff.%I.%I is %L', view_name, dimension, meaning);
         end if;
     end loop;
+    execute format(
+        'create view handoff.challenge_tally as'
+        ' select r.contract, r.champion, t.challenger, r.traffic_share, r.since, r.ended_at, t.contract_id, t.leg, t.handed, k.kpi, k.higher_is_better, k.num, k.den'
+        ' from ('
+        '     select r.challenger, f.contract_id, f.leg, count(*) as handed %s'
+        '     from handoff.challenge_run r'
+        '     join (select f.*, (select handoff.view_time() - interval ''720 hours'') as ago_30,'
+        '                  (select handoff.view_time() - interval ''1440 hours'') as ago_60, (select handoff.view_time() - interval ''2160 hours'') as ago_90'
+        '           from handoff.fact_handoff f where f.counted and f.challenge is not null) f'
+        '       on f.challenge = r.challenger and f.contract_id in (r.champion, r.challenger) and f.handed_at >= r.since'
+        '     group by r.challenger, f.contract_id, f.leg'
+        ' ) t'
+        ' join handoff.challenge_run r on r.challenger = t.challenger'
+        ' cross join lateral (values %s) k (kpi, higher_is_better, num, den)', mature, sides);
 end
 $views$;
+comment on view handoff.challenge_tally is 'What view challenge compares: of each challenge_run, version and leg each rate of kpi_version of which higher or lower is better, over handoffs that KPIs count, of leads that the two share, handed over since both ran, and at least 30 days old.';
+comment on column handoff.challenge_tally.contract is 'Name of the contract.';
+comment on column handoff.challenge_tally.champion is 'Version in force, or that was so at the end.';
+comment on column handoff.challenge_tally.challenger is 'Version that challenges it.';
+comment on column handoff.challenge_tally.traffic_share is 'As in challenge_run.';
+comment on column handoff.challenge_tally.since is 'Since when both ran.';
+comment on column handoff.challenge_tally.ended_at is 'When the challenge ended; NULL: it runs.';
+comment on column handoff.challenge_tally.contract_id is 'Version that the handoffs were made under: that one, or the champion.';
+comment on column handoff.challenge_tally.leg is 'Leg.';
+comment on column handoff.challenge_tally.handed is 'Such handoffs of any age.';
+comment on column handoff.challenge_tally.kpi is 'Rate, by its name in kpi_version.';
+comment on column handoff.challenge_tally.higher_is_better is 'A higher rate is the better one.';
+comment on column handoff.challenge_tally.num is 'Its numerator.';
+comment on column handoff.challenge_tally.den is 'Its denominator.';
 
 create view handoff.rejection_reason as
 with rejected as (

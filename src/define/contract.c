@@ -16,6 +16,7 @@
 #include "executor/spi.h"
 #include "sql.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -152,36 +153,67 @@ lh_contract(int contract_id)
 	return checksum == NULL ? lh_contract_load(contract_id) : kept_contract(contract_id, checksum);
 }
 
-static LhIndex published_by_name = {"contract", "contract_one_published", 1, {"name"}};
-static LhIndex published = {"contract", "contract_one_published", 0};
+static LhIndex published_by_name = {"contract", "contract_in_force", 1, {"name"}};
+static LhIndex published = {"contract", "contract_in_force", 0};
 
-/* Of several that are in force it is none: nobody has said which is meant. */
-const LhContract *
+/* A version found in force. */
+typedef struct Found
+{
+	int			n;
+	int			contract_id;
+	char	   *checksum;
+} Found;
+
+static void
+take_found(Found *found, const LhSearch *row)
+{
+	bool		isnull;
+
+	found->contract_id = DatumGetInt32(lh_search_get(row, "contract_id", &isnull));
+	found->checksum = lh_search_text(row, "checksum");
+	found->n++;
+}
+
+/* Of several contracts that are in force it is none: nobody has said which is meant. */
+LhInForce
 lh_contract_in_force(const char *name)
 {
 	Datum		key = lh_text_datum(name);
+	LhInForce	in_force = {0};
+	Found		champion = {0};
+	Found		challenger = {0};
 	LhSearch	search;
-	int			found = 0;
-	int			contract_id = 0;
-	char	   *checksum = NULL;
-	bool		isnull;
 
 	lh_search_begin(&search, name == NULL ? &published : &published_by_name);
 	for (bool more = lh_search(&search, &key); more; more = lh_search_next(&search))
 	{
+		Datum		share;
+		bool		isnull;
+
 		if (strcmp(lh_search_text(&search, "status"), "published") != 0)
 			continue;
-		contract_id = DatumGetInt32(lh_search_get(&search, "contract_id", &isnull));
-		checksum = lh_search_text(&search, "checksum");
-		found++;
+		share = lh_search_get(&search, "traffic_share", &isnull);
+		if (isnull)
+		{
+			take_found(&champion, &search);
+			continue;
+		}
+		take_found(&challenger, &search);
+		in_force.share = DatumGetFloat8(DirectFunctionCall1(numeric_float8, share));
 	}
 	lh_search_end(&search);
-	return found == 1 ? kept_contract(contract_id, checksum) : NULL;
+	if (champion.n != 1)
+		return in_force;
+	in_force.champion = kept_contract(champion.contract_id, champion.checksum);
+	if (challenger.n == 1)
+		in_force.challenger = kept_contract(challenger.contract_id, challenger.checksum);
+	return in_force;
 }
 
 void
 lh_contract_set_now(const LhContract *contract, TimestampTz now)
 {
+	lh_rulebook_set_now(contract->scope.book, now);
 	lh_rulebook_set_now(contract->derived.book, now);
 	lh_rulebook_set_now(contract->fit.book, now);
 	lh_rulebook_set_now(contract->intent.book, now);

@@ -344,6 +344,7 @@ typedef struct LhContract
 	LhFieldSet *link_set;
 	LhFieldSet *rep_set;
 
+	LhRules		scope;			/* rule 0: is a lead one of those that a challenger shares; none: all are */
 	LhRules		derived;
 	LhDerived  *derived_rows;
 	LhRules		fit;
@@ -417,8 +418,19 @@ extern void lh_contract_find_thresholds(LhContract *contract);
 /* contract_load.c: read it anew, into a context of its own below the current one. */
 extern LhContract *lh_contract_load(int contract_id);
 
-/* The version in force of that name (NULL: of the only name there is), or NULL. */
-extern const LhContract *lh_contract_in_force(const char *name);
+/* What is in force under a name. */
+typedef struct LhInForce
+{
+	const LhContract *champion; /* NULL: nothing is */
+	const LhContract *challenger;	/* decides a part of the leads beside it; NULL: there is none */
+	double		share;			/* of the leads, that the challenger has */
+} LhInForce;
+
+/* Of that name (NULL: of the only name there is). */
+extern LhInForce lh_contract_in_force(const char *name);
+
+/* split.c: where a key stands among all keys, from 0 up to 1; it hangs on nothing but the name and the key. */
+extern double lh_traffic_bucket(const char *contract_name, const char *key);
 
 /* Tell every rulebook of the contract what now is; the session's TimeZone must be the contract's. */
 extern void lh_contract_set_now(const LhContract *contract, TimestampTz now);

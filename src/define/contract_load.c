@@ -269,6 +269,13 @@ load_derived(LhContract *contract)
 	lh_load_rules(contract, &contract->derived, contract->lead_set, 3);
 }
 
+static void
+load_scope(LhContract *contract)
+{
+	QUERY(contract, "select scope from handoff.contract where contract_id = $1 and scope is not null");
+	lh_load_rules(contract, &contract->scope, contract->lead_set, 1);
+}
+
 static LhGroup *
 load_groups(const char *kind, int *n)
 {
@@ -615,6 +622,7 @@ lh_contract_load(int contract_id)
 	load_fields(contract);
 	load_statistics(contract);
 	load_derived(contract);
+	load_scope(contract);
 	load_scoring(contract);
 	load_meanings(contract);
 	load_stages(contract);

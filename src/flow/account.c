@@ -24,9 +24,8 @@ static LhStatement queue_again = {
 	3, {TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
-/* Key of the account that a lead has now: by its row if that was read, else as it was last decided. */
-static char *
-account_of(const LhBatchLead *slot)
+char *
+lh_account_of(const LhBatchLead *slot)
 {
 	const LhInput *input = &slot->input;
 	int			field;
@@ -126,7 +125,7 @@ lh_batch_accounts(LhBatch *batch)
 		if (!slot->decide)
 			continue;
 		slot->input.account_read = true;
-		key = account_of(slot);
+		key = lh_account_of(slot);
 		if (key != NULL && !lh_lock_stripe_shared(psprintf("account %s", key)))
 			slot->account_busy = true;
 		if (slot->account_busy)

@@ -334,7 +334,7 @@ add_clocks(LhRows *written, const LhBatchLead *slot)
 
 /* Leads that wait ---------------------------------------------------------------------------- */
 
-/* A lead that is free again is decided anew, with a fresh row, by the version in force. */
+/* A lead that is free again is decided anew, with a fresh row, by the version that is in force for it. */
 static LhStatement requeue = {
 	"insert into handoff.inbox (source, raw_key, op, xid, at) "
 	"select u.source, u.raw_key, 'R', pg_current_xact_id(), $3 from unnest($1, $2) as u(source, raw_key)",
@@ -353,7 +353,7 @@ requeue_outdated(LhBatch *batch, TimestampTz at)
 	{
 		const LhBatchLead *slot = &batch->leads[i];
 
-		if (!slot->decide || slot->contract == slot->source->contract ||
+		if (!slot->decide || slot->contract == slot->in_force ||
 			slot->lead.deleted_at != DT_NOEND || lh_open_handoff(&slot->lead) != NULL)
 			continue;
 		sources[n] = slot->lead.source;

@@ -17,11 +17,12 @@
  * meanwhile goes on as an existing lead.
  *
  * Contracts.  A lead with an open handoff is decided by the version it was handed over under, any
- * other by the one in force.  A row is read with the fields of the version in force, and carried over
- * by name.
+ * other by the one in force, or where a challenger shares the leads by the one of its part (version.c).
+ * A row is read with the fields of the version in force, and carried over by name.
  */
 #include "flow/batch.h"
 #include "flow/escalate.h"
+#include "flow/version.h"
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -333,26 +334,6 @@ take_forgotten(LhBatch *batch)
 	}
 }
 
-/* A row in the fields of another version: by name, where the type is the same. */
-static LhFields *
-carry_over(const LhFields *from, const LhContract *contract)
-{
-	LhFields   *to;
-
-	if (from == NULL || from->set == contract->lead_set)
-		return unconstify(LhFields *, from);
-	to = lh_fields_create(contract->lead_set);
-	for (int i = 0; i < contract->nmapped; i++)
-	{
-		int			other = lh_fieldset_find(from->set, contract->lead_set->fields[i].name);
-
-		if (other >= 0 && !from->isnull[other] &&
-			from->set->fields[other].type == contract->lead_set->fields[i].type)
-			lh_fields_set(to, i, from->values[other]);
-	}
-	return to;
-}
-
 /* A version by its id, looked up once a batch. */
 static const LhContract *
 version_of(const List *known, int contract_id)
@@ -367,7 +348,7 @@ version_of(const List *known, int contract_id)
 
 /* What a lead can be forgotten by, if its source is detached or no contract is in force: that of its last decision. */
 static void
-decide_all_the_same(LhBatchLead *slot, const List *contracts)
+decide_all_the_same(LhBatchLead *slot)
 {
 	if (slot->source == NULL)
 	{
@@ -377,7 +358,7 @@ decide_all_the_same(LhBatchLead *slot, const List *contracts)
 		slot->source->since = DT_NOBEGIN;
 	}
 	if (slot->source->contract == NULL)
-		slot->source->contract = version_of(contracts, slot->lead.contract_id);
+		slot->source->contract = lh_contract(slot->lead.contract_id);
 }
 
 /* The handoff whose version decides the lead; NULL: there is none, the version in force does. */
@@ -397,33 +378,70 @@ deciding_handoff(const LhBatchLead *slot)
 	return open;
 }
 
-/* Source and contract of every lead that is to be decided. */
+/* Source of every lead that is to be decided; one that no contract in force decides, waits. */
 static void
-find_contracts(LhBatch *batch, List **contracts)
+find_sources(LhBatch *batch)
 {
 	for (int i = 0; i < batch->nleads; i++)
 	{
 		LhBatchLead *slot = &batch->leads[i];
-		LhLeadHandoff *handoff;
 
 		if (!slot->decide)
 			continue;
 		if (slot->source == NULL)
 			slot->source = batch_source(batch, slot->lead.source);
 		if (batch->forgets)
-			decide_all_the_same(slot, *contracts);
-		if (slot->source == NULL || slot->source->contract == NULL)
-		{
-			slot->decide = false;
+			decide_all_the_same(slot);
+		slot->decide = slot->source != NULL && slot->source->contract != NULL;
+	}
+}
+
+/* Who the lead is to be shared by, and by what, with a challenger. */
+static LhTrafficPart
+part_of(const LhBatchLead *slot)
+{
+	const LhInput *input = &slot->input;
+	bool		row_there = input->row_read && input->row_present;
+	LhShared	lead = {
+		.account_key = lh_account_of(slot),
+		.person_key = row_there ? lh_person_of(input->row) : slot->lead.person_key,
+		.lead_key = slot->lead_key,
+		.row = row_there ? input->row : NULL,
+		.fields = slot->lead.fields,
+		.account_read = input->account_read,
+		.account = input->account
+	};
+
+	return lh_part_of(slot->source, &lead);
+}
+
+/* Contract of every lead that is to be decided. */
+static void
+find_contracts(LhBatch *batch, List **contracts)
+{
+	for (int i = 0; i < batch->nleads; i++)
+	{
+		LhBatchLead *slot = &batch->leads[i];
+		LhTrafficPart		part = {0};
+		LhLeadHandoff *handoff;
+
+		if (!slot->decide)
 			continue;
+		slot->in_force = slot->source->contract;
+		if (slot->source->challenger != NULL)
+		{
+			part = part_of(slot);
+			slot->in_force = part.contract;
 		}
+		slot->contract = slot->in_force;
 		handoff = deciding_handoff(slot);
-		slot->contract = slot->source->contract;
-		if (handoff != NULL && handoff->h.contract_id != slot->contract->contract_id)
+		if (handoff == NULL)
+			slot->input.challenge = part.challenge;
+		else if (handoff->h.contract_id != slot->contract->contract_id)
 			slot->contract = version_of(*contracts, handoff->h.contract_id);
 		slot->input.since = slot->source->since;
 		slot->input.key_prefix = slot->source->key_prefix;
-		slot->input.row = carry_over(slot->input.row, slot->contract);
+		slot->input.row = lh_carry_over(slot->input.row, slot->contract);
 		*contracts = list_append_unique_ptr(*contracts, unconstify(LhContract *, slot->contract));
 	}
 }
@@ -547,9 +565,10 @@ decide_all(LhBatch *batch)
 	ListCell   *lc;
 
 	lh_batch_undos(batch);
+	find_sources(batch);
+	lh_batch_accounts(batch);
 	find_contracts(batch, &contracts);
 	forget_folds(batch);
-	lh_batch_accounts(batch);
 	lh_batch_delivered(batch);
 	lh_batch_persons(batch);
 	find_hours(batch);

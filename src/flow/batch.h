@@ -11,6 +11,7 @@
  *		forget.c	people who are to be forgotten
  *		tombstone.c	.. and are not taken in again
  *		account.c	what leads know of their accounts
+ *		version.c	which of two versions in force decides a lead
  *		match.c		which account a lead belongs to, if its CRM names none
  *		recipients.c	whom escalation tells, and what the sources know
  *		owner.c		who loses a handoff: to another owner in the CRM, or because he has left
@@ -57,6 +58,7 @@ typedef struct LhBatchLead
 	bool		account_busy;	/* its account, or one that may be, is being written: it is queued again */
 	LhLead		lead;
 	LhSource   *source;
+	const LhContract *in_force; /* that decides it as long as it has no open handoff */
 	const LhContract *contract;	/* that decides it */
 	LhInput		input;
 	LhClock		clocks_before[LH_NCLOCKS];
@@ -141,6 +143,9 @@ extern LhSourceRow *lh_read_group(LhBatch *batch, LhSourceItems *group);
 
 extern void lh_batch_accounts(LhBatch *batch);
 
+/* Key of the account that a lead has now: by its row if that was read, else as it was last decided. */
+extern char *lh_account_of(const LhBatchLead *slot);
+
 /* crm_user.c: reps whose users are gone become inactive, unless they are too many at once */
 extern void lh_confirm_leavers(TimestampTz now);
 
@@ -164,6 +169,7 @@ typedef struct LhPersons LhPersons;
 
 extern void lh_lock_persons(LhBatch *batch);
 extern void lh_batch_persons(LhBatch *batch);
+extern char *lh_person_of(const LhFields *row);	/* who it is by its row; NULL: nobody */
 extern void lh_give_person(const LhBatch *batch, LhBatchLead *slot);
 extern void lh_queue_persons(LhBatch *batch);
 extern void lh_read_person(const LhLead *lead, TimestampTz as_of, LhInput *input);

@@ -321,6 +321,7 @@ typedef struct LhInput
 	TimestampTz version;		/* DT_NOBEGIN: not mapped or null */
 	TimestampTz seen_at;
 	TimestampTz since;			/* of the source: older leads pass no leg */
+	int			challenge;		/* version of the challenger that shares the lead, of which this decision is part; 0: none */
 
 	/* activities of the lead after activities_since, in order of (at, source, key); see horizon.c */
 	bool		anew;			/* they are all there are, and all is made of them */

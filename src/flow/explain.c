@@ -94,6 +94,27 @@ trace_legs(const LhContract *contract, const LhLead *lead, TimestampTz at, LhTra
 	}
 }
 
+/* Which version decides a lead that a challenger may share, and why. */
+static void
+trace_version(const LhLook *look, LhTrace *trace)
+{
+	const LhTrafficPart *part = &look->part;
+	const LhContract *challenger = look->source->challenger;
+	const LhLeadHandoff *open = lh_open_handoff(&look->lead);
+	const Criteria *scope = challenger->scope.n == 0 ? NULL : challenger->scope.criteria[0];
+	const char *note;
+
+	if (open != NULL)
+		note = "it has an open handoff, which keeps its version";
+	else if (part->challenge == 0)
+		note = psprintf("champion: the lead is out of the scope of challenger %d", challenger->contract_id);
+	else
+		note = psprintf("%s: bucket %.6f of %s \"%s\" %s %g", part->contract == challenger ? "challenger" : "champion",
+						part->bucket, part->by, part->key, part->contract == challenger ? "<" : ">=", look->source->share);
+	lh_trace_add(trace, "version", psprintf("%d", look->contract->contract_id), scope,
+				 part->challenge == 0 ? LH_FALSE : LH_TRUE, note);
+}
+
 /* as_of DT_NOEND: now. */
 static List *
 explanation_of(const char *lead_key, TimestampTz as_of)
@@ -104,6 +125,8 @@ explanation_of(const char *lead_key, TimestampTz as_of)
 	LhTrace		fields = {NIL};
 
 	lh_look_at(lead_key, as_of, &look);
+	if (as_of == DT_NOEND && look.source->challenger != NULL)
+		trace_version(&look, &trace);
 	if (look.lead.checkpoint != NULL)
 		lh_trace_add(&trace, "purged", "activities", NULL, LH_TRUE,
 					 psprintf("those up to %s; what they gave is counted",

@@ -226,6 +226,7 @@ lh_hand_over(LhDecision *decision, int leg, const char *stage_from, const char *
 	h->cycle = lead->cycle;
 	h->leg = decision->contract->legs[leg].name;
 	h->contract_id = decision->contract->contract_id;
+	h->challenge = before != NULL ? before->h.challenge : decision->input->challenge;
 	h->stage_from = pstrdup(stage_from);
 	h->band = lead->band;
 	h->fit = lead->fit;

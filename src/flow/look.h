@@ -7,11 +7,14 @@
 #define LH_LOOK_H
 
 #include "flow/batch.h"
+#include "flow/version.h"
 
 typedef struct LhLook
 {
 	LhLead		lead;
 	const LhContract *contract;	/* that decides it */
+	const LhSource *source;		/* NULL: gone */
+	LhTrafficPart		part;			/* as it is now: shared with a challenger, or not */
 	LhInput		input;
 	TimestampTz now;
 } LhLook;

@@ -136,11 +136,19 @@ lh_lock_persons(LhBatch *batch)
 	batch->nleads = kept;
 }
 
+char *
+lh_person_of(const LhFields *row)
+{
+	const LhSourceRow as_read = {.row = unconstify(LhFields *, row)};
+
+	return lh_person_key(lh_row_text(&as_read, "person_key"), lh_row_text(&as_read, "email"));
+}
+
 /* The person that a lead becomes by its row; NULL: none, or it stays who it is. */
 static char *
 person_to_be(const LhBatchLead *slot, const LhSourceRow *row)
 {
-	char	   *key = lh_person_key(lh_row_text(row, "person_key"), lh_row_text(row, "email"));
+	char	   *key = lh_person_of(row->row);
 
 	return key == NULL || (slot->exists && slot->lead.person_key != NULL && strcmp(slot->lead.person_key, key) == 0) ?
 		NULL : key;
@@ -595,12 +603,22 @@ has_turned(const LhLead *lead)
 	return false;
 }
 
+/* Does any version that may decide leads of the person ask whether there is another one? */
+static bool
+anybody_asks(const LhBatchLead *slot)
+{
+	const LhContract *challenger = slot->source->challenger;
+
+	return slot->contract->asks_duplicate_open || slot->source->contract->asks_duplicate_open ||
+		(challenger != NULL && challenger->asks_duplicate_open);
+}
+
 static void
 queue_person(LhRows *rows, const LhBatchLead *slot, const char *person, TimestampTz at)
 {
 	Datum		values[4] = {
 		lh_text_datum(person), CStringGetTextDatum(slot->lead_key),
-		BoolGetDatum(slot->contract->asks_duplicate_open), TimestampTzGetDatum(at)
+		BoolGetDatum(anybody_asks(slot)), TimestampTzGetDatum(at)
 	};
 
 	if (person != NULL)

@@ -120,6 +120,7 @@ lh_source_load(const char *name)
 	Datum		key = CStringGetTextDatum(name);
 	Datum		account = CStringGetTextDatum("account");
 	LhSource   *source = NULL;
+	LhInForce	in_force;
 	LhSearch	search;
 
 	lh_search_begin(&search, &sources_by_name);
@@ -134,7 +135,10 @@ lh_source_load(const char *name)
 	source->absences = lh_is_there(&absences_by_source, &key);
 	source->merges = any_has(&merged_aliases, "kind", "merged");
 	source->accounts = lh_is_there(&sources_by_kind, &account) || lh_is_there(&all_accounts, NULL);
-	source->contract = lh_contract_in_force(source->contract_name);
+	in_force = lh_contract_in_force(source->contract_name);
+	source->contract = in_force.champion;
+	source->challenger = in_force.challenger;
+	source->share = in_force.share;
 	return source;
 }
 

@@ -31,6 +31,8 @@ typedef struct LhSource
 	bool		accounts;		/* there are some, or a source of them */
 	bool		salesforce_ids; /* of 15 or 18 characters; we keep 18 */
 	const LhContract *contract;	/* in force now; NULL: none */
+	const LhContract *challenger;	/* decides a part of the leads beside it; NULL: there is none */
+	double		share;			/* of the leads, that the challenger has */
 
 	Oid			relid;			/* while locked */
 	Oid			owner;

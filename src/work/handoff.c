@@ -21,6 +21,7 @@ typedef struct HandoffColumn
 	LhType		type;
 	size_t		offset;
 	bool		is_int;			/* in the table; bigint here */
+	bool		zero_is_null;	/* there: it is a number of something */
 } HandoffColumn;
 
 #define COLUMN(name, type) {#name, type, offsetof(LhHandoff, name)}
@@ -31,6 +32,7 @@ static const HandoffColumn columns[] = {
 	INT_COLUMN(cycle),
 	COLUMN(leg, LH_TEXT),
 	INT_COLUMN(contract_id),
+	{"challenge", LH_BIGINT, offsetof(LhHandoff, challenge), true, true},
 	COLUMN(origin, LH_TEXT),
 	COLUMN(stage_from, LH_TEXT),
 	COLUMN(band, LH_TEXT),
@@ -114,7 +116,7 @@ get(const LhHandoff *handoff, const HandoffColumn *column, Datum *value)
 			return true;
 		case LH_BIGINT:
 			*value = Int64GetDatum(*(int64 *) at);
-			return true;
+			return !column->zero_is_null || *(int64 *) at != 0;
 		case LH_NUMERIC:
 			*value = DirectFunctionCall1(float8_numeric, Float8GetDatum(*(double *) at));
 			return !isnan(*(double *) at);

@@ -26,6 +26,7 @@ typedef struct LhHandoff
 	int64		cycle;
 	char	   *leg;
 	int64		contract_id;
+	int64		challenge;		/* version of the challenger that its lead was shared with; 0: none was */
 	char	   *origin;
 	char	   *stage_from;
 	char	   *band;

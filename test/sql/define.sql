@@ -83,7 +83,8 @@ select pg_temp.fails($$update handoff.contract set half_life = '7 days'$$);
 select pg_temp.fails($$update handoff.contract set name = 'other'$$);
 select pg_temp.fails('update handoff.contract set contract_id = 7');
 select pg_temp.fails($$update handoff.contract set status = 'draft'$$);
-select pg_temp.fails($$update handoff.contract set note = 'signed in Berlin', traffic_share = 0.5$$);
+select pg_temp.fails($$update handoff.contract set note = 'signed in Berlin'$$);
+select pg_temp.fails($$update handoff.contract set traffic_share = 0.5$$);
 select pg_temp.fails($$insert into handoff.contract (contract_id, status) values (9, 'published')$$);
 
 -- a draft is a copy, and is checked row by row as it is edited
