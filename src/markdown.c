@@ -17,6 +17,7 @@
 
 #include "markdown.h"
 
+#include "compat.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 
