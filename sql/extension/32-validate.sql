@@ -370,6 +370,7 @@ create function handoff.check_work(version int)
     returns table (severity text, object text, message text, hint text)
     language sql stable
     set search_path = pg_catalog, pg_temp
+    set intervalstyle = postgres -- a message reads the same to everybody
 as $$
     select 'error', format('disposition "%s"', d.code), f.message, f.hint
     from handoff.disposition d
