@@ -553,6 +553,11 @@ begin
 
     return query select made, s.* from handoff.suggest_write(base, made, volume, since, until) s;
     return query
+        select made, 'pool_weight', w.pool || ' ' || w.rep, w.today::numeric, w.suggested::numeric, null::float8, null::float8, w.n, w.positives,
+               concat_ws('; ', 'not in the draft', nullif(w.note, ''))
+        from handoff.suggest_weights(at_leg, since, until, within) w
+        where w.n > 0;
+    return query
         select made, 'auc', a.name, a.today, a.suggested, null::float8, null::float8, a.handoffs, a.positives,
                format('on the handoffs held out, the latest %s %%', round(100 * holdout))
         from handoff.suggest_aucs(base, model) a;
@@ -563,7 +568,7 @@ begin
 end
 $$;
 comment on function handoff.suggest(int, text, timestamptz, timestamptz, double precision, interval, text, numeric, numeric) is
-    'Points as the outcomes of handoffs would have them, in a new draft of version (default: the one in force) that nobody publishes but you: SELECT * FROM handoff.diff(version, draft). Counted are handoffs that KPIs count, of a leg (default: the first), from since and before until, that are older than within; positive is one that was accepted, qualified, became an opportunity or was won (outcome) within that time. Features are what held at the handoff, by the log. A ridge logistic regression (handoff.logistic_fit) is fitted to the earlier handoffs, the latest share holdout judges. Rows by object: score_rule (points today and suggested; coefficient in log odds, and its standard error; n earlier handoffs it held at, positives of them), score_group (of intent: the factor for the points of its rules, coefficient a point), band (limits that volume times as many leads reach as today; n reach it), recycle_path (days; n recycled, positives came back), field (set or changed after n handoffs), model (outcomes of the rarer sort for each rule: below 10, points are mostly chance), auc (held out: n handoffs, positives of them). Warnings (01000): fewer than 10 outcomes a rule; a field of the rules that is filled in after handoffs. Errors: LH061 (too few outcomes), LH060 (no model, or no rule that tells handoffs apart), LH012 (no such version), 22023 (arguments), 42501 (no right to make temporary tables).';
+    'Points as the outcomes of handoffs would have them, in a new draft of version (default: the one in force) that nobody publishes but you: SELECT * FROM handoff.diff(version, draft). Counted are handoffs that KPIs count, of a leg (default: the first), from since and before until, that are older than within; positive is one that was accepted, qualified, became an opportunity or was won (outcome) within that time. Features are what held at the handoff, by the log. A ridge logistic regression (handoff.logistic_fit) is fitted to the earlier handoffs, the latest share holdout judges. Rows by object: score_rule (points today and suggested; coefficient in log odds, and its standard error; n earlier handoffs it held at, positives of them), score_group (of intent: the factor for the points of its rules, coefficient a point), band (limits that volume times as many leads reach as today; n reach it), recycle_path (days; n recycled, positives came back), pool_weight (of pool and rep, by suggest_weights(); weights are no part of a contract, so it is not in the draft), field (set or changed after n handoffs), model (outcomes of the rarer sort for each rule: below 10, points are mostly chance), auc (held out: n handoffs, positives of them). Warnings (01000): fewer than 10 outcomes a rule; a field of the rules that is filled in after handoffs. Errors: LH061 (too few outcomes), LH060 (no model, or no rule that tells handoffs apart), LH012 (no such version), 22023 (arguments), 42501 (no right to make temporary tables).';
 
 revoke all on function handoff.suggest_basis(int) from public;
 revoke all on function handoff.suggest_alike(int) from public;

@@ -55,5 +55,48 @@ is($node->safe_psql('demo', "select count(*) from handoff.backtest($draft, tick_
 	$left_out, 'counted anew');
 like($shown, qr/^ invariant \| severity \| what \| hint *\n[-+]+\s*\z/m, 'the doctor is content at the end');
 
+# history under the definitions of then is as it was reported; under others, as counted from backtest() handoff by handoff
+foreach my $kpi ('handed', 'acceptance', 'opportunity_60')
+{
+	is($node->safe_psql('demo', "select month, leg from handoff.restated('$kpi', 1, tick_every => '12 hours')
+			where (reported, reported_num, reported_den, reported_open) is distinct from (restated, restated_num, restated_den, restated_open)
+			   or unknown + not_followed > 0 or (low, high) is distinct from (restated, restated)"), '', "$kpi restated by the same version is the same");
+}
+$node->safe_psql('demo', q(create table looser as select handoff.draft(1) as draft; update handoff.band set min_intent = 5 where contract_id = (select draft from looser) and name = 'B'));
+$node->safe_psql('demo', q(
+	create table tried as select b.* from looser cross join lateral handoff.backtest(draft, all_rows => true, tick_every => '12 hours') b where b.what = 'handoff';
+	create view counted as
+	select to_char(coalesce(t.would_at, t.was_at) at time zone 'Europe/Berlin', 'YYYY-MM-01')::date as month, t.leg,
+		t.would_at is not null and h.lead_key is not null as known, t.would_at is not null and h.lead_key is null as alone, t.would_at is null as lost,
+		age(handoff.view_time(), coalesce(t.would_at, t.was_at)) as old, h.*, coalesce(t.would_at, t.was_at) <= handoff.view_time() - interval '1440 hours' as is_old
+	from tried t
+	left join (select lead_key as key, handed_at as at, accepted_at, outcome, opportunity_at, origin, closed_at, lead_key from handoff.handoff) h on h.key = t.lead_key and h.at = t.was_at
+	where (t.would_at is not null or not t.comparable) and coalesce(h.outcome, '') <> 'withdrawn' and coalesce(h.origin, 'contract') in ('contract', 'self_booked')));
+cmp_ok($node->safe_psql('demo', q(select sum((known or lost)::int) * sum(alone::int) from counted)), '>', 0, 'some are known, some the version alone would have made');
+is($node->safe_psql('demo', q(
+	select * from (select month, leg, restated_num, unknown, not_followed, low, high from looser cross join lateral handoff.restated('handed', draft, tick_every => '12 hours')
+		where restated_num + not_followed > 0) r
+	full join (select month, leg, sum((known or alone)::int) as restated_num, sum(alone::int) as unknown, sum(lost::int) as not_followed, sum((known or alone)::int) as low, count(*) as high from counted group by 1, 2) e
+	using (month, leg, restated_num, unknown, not_followed, low, high)
+	where r is null or e is null)), '', 'handed: as counted');
+foreach my $kpi ([ 'acceptance', 'accepted_at is not null', q(accepted_at is not null or outcome in ('recycle', 'disqualified', 'returned') and closed_at is not null), 'true' ],
+	[ 'opportunity_60', q(at <= handoff.view_time() - interval '1440 hours' and opportunity_at <= at + interval '1440 hours'), q(at <= handoff.view_time() - interval '1440 hours'), 'is_old' ])
+{
+	my ($name, $yes, $counts, $asked) = @$kpi;
+	is($node->safe_psql('demo', qq(
+		with e as (
+			select month, leg, count(*) filter (where known and ($yes)) as num, count(*) filter (where known and ($counts)) as den,
+				count(*) filter (where alone and $asked) as unknown, count(*) filter (where lost and $asked) as not_followed
+			from counted group by 1, 2)
+		select * from (select month, leg, restated_num, restated_den, unknown, not_followed, restated, low, high from looser cross join lateral handoff.restated('$name', draft, tick_every => '12 hours')
+			where restated_den + restated_open + unknown + not_followed > 0) r
+		full join (select month, leg, num as restated_num, den as restated_den, unknown, not_followed, round(num::numeric / nullif(den, 0), 4) as restated,
+			round(num::numeric / nullif(den + unknown + not_followed, 0), 4) as low, round((num + unknown + not_followed)::numeric / nullif(den + unknown + not_followed, 0), 4) as high from e) e
+		using (month, leg, restated_num, restated_den, unknown, not_followed)
+		where (r.month is null or e.month is null) and restated_den + unknown + not_followed > 0 or (r.restated, r.low, r.high) is distinct from (e.restated, e.low, e.high))), '', "$name: as counted");
+}
+my (undef, undef, $no_such) = $node->psql('demo', q(select * from handoff.restated('luck')));
+like($no_such, qr/there is no KPI "luck" to be restated/, 'not of every number');
+
 $node->stop;
 done_testing();
