@@ -215,7 +215,10 @@ begin
     where c.contract_id = chosen
     returning c.traffic_share is not null into is_challenger;
     perform handoff.need_publishable(chosen);
-    if is_challenger then
+    if is_challenger and stage_map <> '{}' then
+        raise exception 'a challenger has no stage_map'
+            using errcode = '22023', hint = 'It has the stages of the version in force.';
+    elsif is_challenger then
         perform handoff.start_challenge(chosen);
     else
         perform handoff.put_in_force(chosen, stage_map);
@@ -224,7 +227,7 @@ begin
 end
 $$;
 comment on function handoff.publish(int, jsonb, text, numeric, handoff.criteria) is
-    'Puts a draft (default: the only one) in force: its predecessor of the same name is retired, leads without an open handoff are decided anew by the next ticks, open handoffs keep their version. stage_map says where leads go whose stage the draft lacks. traffic_share below 1 (default: what the draft says): the draft becomes the challenger of the version in force, which stays, and decides that share of the leads, or of those in scope (over mapped fields; default: what the draft says). Of a challenger: traffic_share changes its share, 1 makes it the champion. Returns the version. LH011: validate() has errors, a party''s approval is missing, or leads would lose their stage; 55000: not a draft, or there is a challenger already; 22023: no share.';
+    'Puts a draft (default: the only one) in force: its predecessor of the same name is retired, leads without an open handoff are decided anew by the next ticks, open handoffs keep their version. stage_map says where leads go whose stage the draft lacks. traffic_share below 1 (default: what the draft says): the draft becomes the challenger of the version in force, which stays, and decides that share of the leads, or of those in scope (over mapped fields; default: what the draft says). Of a challenger: traffic_share changes its share, 1 makes it the champion. Returns the version. LH011: validate() has errors, a party''s approval is missing, or leads would lose their stage; 55000: not a draft, or there is a challenger already; 22023: no share, or a stage_map for a challenger.';
 
 create function handoff.rollback(contract text default null, stage_map jsonb default '{}') returns int
     language plpgsql

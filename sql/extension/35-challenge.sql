@@ -179,6 +179,9 @@ as $$
     from placed p
     where p.contract_id <> p.should
       and not exists (select from handoff.inbox i where i.source = p.source and i.raw_key = p.raw_key)
+      -- what could not be read is as it was
+      and not exists (select from handoff.quarantine q where q.source = p.source and q.raw_key = p.raw_key)
+      and not exists (select from handoff.absence a where a.source = p.source and a.raw_key = p.raw_key)
     group by p.name
 $$;
 comment on function handoff.challenge_faults() is

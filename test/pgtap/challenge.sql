@@ -150,6 +150,7 @@ select throws_ok($$ select handoff.publish(2, scope => 'country = ''DE''') $$, '
 select throws_ok($$ select handoff.publish(2, traffic_share => 0.3, scope => 'band = ''A''') $$, 'LH011', 'contract 2 has 1 error(s)', 'it asks of what a source maps');
 select throws_ok($$ select handoff.publish(2, traffic_share => 0.3, scope => 'created_at > now() - interval ''1 day''') $$, 'LH011', 'contract 2 has 1 error(s)',
     'and not what time it is');
+select throws_ok($$ select handoff.publish(2, '{"mql": "lead"}', traffic_share => 0.3) $$, '22023', 'a challenger has no stage_map', 'stages are those of the champion');
 select throws_ok($$ select handoff.publish(1, traffic_share => 0.3) $$, '55000', 'contract 1 is published, not a draft', 'the version in force is not made a challenger');
 begin;
 insert into handoff.field (contract_id, of, name, type) values (2, 'activity', 'lane', 'text');
