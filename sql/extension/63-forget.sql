@@ -23,7 +23,7 @@ as $$
         ('stage_history', 'keep', array['seq', 'stage', 'owner', 'contract_id', 'entered_at', 'month', 'left_at', 'consistent', 'undone']),
         ('handoff', 'token', array['lead_key']),
         ('handoff', 'blank', array['note', 'override_reason']),
-        ('handoff', 'keep', array['handoff_no', 'cycle', 'leg', 'contract_id', 'origin', 'stage_from', 'band', 'fit', 'intent', 'score', 'segment', 'lead_source', 'account_method', 'trigger',
+        ('handoff', 'keep', array['handoff_no', 'cycle', 'leg', 'contract_id', 'challenge', 'origin', 'stage_from', 'band', 'fit', 'intent', 'score', 'segment', 'lead_source', 'account_method', 'trigger',
                                   'trigger_at', 'seen_at', 'handed_at', 'month', 'incomplete', 'route', 'pool', 'rep', 'assigned_at', 'owner_since', 'by_last_route', 'assignments', 'reroutes', 'hops', 'fallback_at', 'unassigned_reason',
                                   'delivered_at', 'touches', 'contacts', 'channels', 'first_touch_at', 'first_touch_business_seconds', 'first_contact_at',
                                   'booked_at', 'meeting_held_at', 'no_show', 'accepted_at', 'accepted_how', 'qualified_at', 'disposed_at', 'outcome', 'code',

@@ -203,7 +203,7 @@ begin
         select max(decided_at) into moment from handoff.lead;
         counts := (select count(*) from handoff.handoff);
         gone := '{}';
-        for key in select min(l.lead_key) from handoff.lead l where l.person_key is not null group by l.person_key having random() < 0.5 loop
+        for key in select min(l.lead_key) from handoff.lead l where l.person_key is not null group by l.person_key having hashtextextended(l.person_key, round) % 2 = 0 loop
             gone := gone || array(select handoff.leads_of_person(key));
             perform handoff.forget(key, p_now => moment);
         end loop;
@@ -223,7 +223,7 @@ end $$;
 select is_empty($$ select round, act, found from outcome where found is not null $$, 'who is forgotten does not come back');
 select is_empty($$ select round, act, expected from outcome where expected is not null $$, '.. nor what he did');
 select is_empty($$ select round, act, broken from outcome where broken is not null $$, '.. and doctor() is content');
-select cmp_ok((select min(problem::int) from outcome), '>', 10, '.. many of them');
+select cmp_ok((select min(problem::int) from outcome), '>', 5, '.. several in each round');
 
 select * from finish();
 rollback;
