@@ -18,8 +18,8 @@ my $programs = "$FindBin::RealBin/../drivers";
 # Views for programs, with types that belong there: messages as JSON, heat to be computed with. All others are for people
 # and their tools.
 my @others = qw(account_intent dead_letter outbox_cloudevents outbox_settled);
-# Lists that are empty while all is well.
-my @may_be_empty = qw(account_ambiguity backfill reconcile_progress);
+# Lists that are empty while all is well, nothing was promised and no version challenges another.
+my @may_be_empty = qw(account_ambiguity backfill challenge challenge_run challenge_tally reconcile_progress target_attainment);
 
 # What each driver calls a type, and the class that its values come as.
 my %jdbc = (
