@@ -59,7 +59,7 @@ cross join lateral jsonb_populate_record(null::handoff.handoff, jsonb_strip_null
     'lead_key', 'L' || i, 'handoff_no', 1, 'cycle', 1, 'leg', case when i % 7 = 0 then 'sdr_to_ae' else 'mql_to_sdr' end, 'contract_id', v.version,
     'challenge', case when i % 10 < 7 then case when v.at < '2026-03-01 00:00+00' then 2 else 3 end end,
     'origin', case when i % 11 = 0 then 'manual' else 'contract' end, 'stage_from', 'lead', 'fit', 0, 'intent', 0, 'score', 0, 'trigger', 'row', 'trigger_at', v.at, 'handed_at', v.at,
-    'month', date_trunc('month', v.at), 'incomplete', i % 13 = 0, 'assignments', 1, 'assigned_at', v.at, 'hops', 0, 'touches', 0, 'contacts', 0, 'channels', '{}'::text[],
+    'month', date_trunc('month', v.at), 'incomplete', i % 13 = 0, 'assignments', 1, 'assigned_at', v.at, 'reroutes', 0, 'hops', 0, 'by_last_route', false, 'touches', 0, 'contacts', 0, 'channels', '{}'::text[],
     'no_show', false, 'undone', 0, 'joined_activities', 0, 'rep', 'ana',
     'accepted_at', case when hashint4(i) % 100 < 30 + 12 * v.version then v.at + interval '2 days' end,
     'first_contact_at', case when hashint4(i + 7) % 100 < 20 then v.at + interval '1 day' end,
