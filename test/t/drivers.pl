@@ -76,7 +76,7 @@ $node->safe_psql('demo', q(
 	create function as_lines(view text) returns setof text language plpgsql as $$
 	begin
 		return query execute (
-			select format('select concat_ws(e''\t'', ''row'', %L, %s) from (select * from handoff.%I v order by v::text collate "C" limit 20) v', view,
+			select format('select array_to_string(array[''row'', %L, %s], e''\t'') from (select * from handoff.%I v order by v::text collate "C" limit 20) v', view,
 				string_agg(format('coalesce(replace(replace(replace(%s, ''\'', ''\\''), e''\t'', ''\t''), e''\n'', ''\n''), ''\N'')', case atttypid::regtype::text
 					when 'numeric' then format('trim_scale(%I)::text', attname)
 					when 'timestamp with time zone' then format('to_char(%I at time zone ''UTC'', ''YYYY-MM-DD HH24:MI:SS.US'')', attname)
