@@ -14,7 +14,6 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -275,20 +274,6 @@ make_target(void)
 	return target;
 }
 
-/* The table as we know it, locked; NULL: we don't, or it has changed meanwhile. */
-static Relation
-open_known(const LhKnown *known)
-{
-	Relation	rel = LH_IS_KNOWN(known) ? try_relation_open(known->relid, RowExclusiveLock) : NULL;
-
-	if (rel != NULL && !LH_IS_KNOWN(known))
-	{
-		relation_close(rel, NoLock);
-		rel = NULL;
-	}
-	return rel;
-}
-
 bool
 lh_target_open(LhTarget **target, const char *sql, int nparams, const Oid *types)
 {
@@ -296,7 +281,7 @@ lh_target_open(LhTarget **target, const char *sql, int nparams, const Oid *types
 
 	if (*target == NULL)
 		*target = make_target();
-	rel = open_known((*target)->known);
+	rel = lh_open_known((*target)->known, RowExclusiveLock);
 	if (rel == NULL)
 	{
 		char		table[NAMEDATALEN];

@@ -146,10 +146,7 @@ begin_scan(LhLookupScan *scan)
 {
 	LhLookup   *lookup = scan->lookup;
 
-	/* as a statement that begins now */
-	CommandCounterIncrement();
-	PushCopiedSnapshot(GetTransactionSnapshot());
-	UpdateActiveSnapshotCommandId();
+	lh_push_snapshot(false);
 	scan->rel = relation_open(lookup->relid, NoLock);
 	scan->index = index_open(lookup->index, AccessShareLock);
 	scan->slot = table_slot_create(scan->rel, NULL);

@@ -73,15 +73,31 @@ lh_make_known(void)
 	return known;
 }
 
-/* What a statement that begins now would see, with what this transaction has done before it. */
+Relation
+lh_open_known(const LhKnown *known, LOCKMODE mode)
+{
+	Relation	rel = LH_IS_KNOWN(known) ? try_relation_open(known->relid, mode) : NULL;
+
+	if (rel == NULL || LH_IS_KNOWN(known))
+		return rel;
+	relation_close(rel, mode);
+	return NULL;
+}
+
+void
+lh_push_snapshot(bool latest)
+{
+	CommandCounterIncrement();
+	PushCopiedSnapshot(latest ? GetLatestSnapshot() : GetTransactionSnapshot());
+	UpdateActiveSnapshotCommandId();
+}
+
 static Snapshot
 snapshot_now(bool latest)
 {
 	Snapshot	snapshot;
 
-	CommandCounterIncrement();
-	PushCopiedSnapshot(latest ? GetLatestSnapshot() : GetTransactionSnapshot());
-	UpdateActiveSnapshotCommandId();
+	lh_push_snapshot(latest);
 	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	PopActiveSnapshot();
 	return snapshot;
@@ -182,17 +198,9 @@ open_known(LhIndex *by)
 {
 	Relation	rel;
 
-	for (;;)
-	{
-		if (!LH_IS_KNOWN(by->known))
-			study_index(by);
-		rel = try_relation_open(by->known->relid, AccessShareLock);
-		if (rel != NULL && LH_IS_KNOWN(by->known))
-			return rel;
-		if (rel != NULL)
-			relation_close(rel, AccessShareLock);
-		by->known->still = false;
-	}
+	while ((rel = lh_open_known(by->known, AccessShareLock)) == NULL)
+		study_index(by);
+	return rel;
 }
 
 /*

@@ -12,6 +12,7 @@
 #include "lead_handoff.h"
 #include "executor/tuptable.h"
 #include "storage/itemptr.h"
+#include "storage/lockdefs.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
@@ -30,6 +31,13 @@ typedef struct LhKnown
 #define LH_IS_KNOWN(k)	((k) != NULL && (k)->complete && (k)->still)
 
 extern LhKnown *lh_make_known(void);
+
+/* Its table, locked: from then on what we know stays true.  NULL: something has changed, or nothing is known yet. */
+extern Relation lh_open_known(const LhKnown *known, LOCKMODE mode);
+
+/* Make the active snapshot what a statement would see that begins now, with what this transaction has done before it. */
+extern void lh_push_snapshot(bool latest);
+
 extern Oid	lh_our_relation(const char *name);
 extern AttrNumber lh_column_number(Relation rel, const char *name);
 

@@ -14,44 +14,26 @@
 
 #include <math.h>
 
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 PG_FUNCTION_INFO_V1(lh_sql_traffic_bucket);
 
 #define BUCKET_BYTES	6
-
-static void
-sha256(const char *data, int len, uint8 *digest)
-{
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-
-	if (context == NULL ||
-		pg_cryptohash_init(context) < 0 ||
-		pg_cryptohash_update(context, (const uint8 *) data, len) < 0 ||
-		pg_cryptohash_final(context, digest, PG_SHA256_DIGEST_LENGTH) < 0)
-		elog(ERROR, "could not compute a SHA-256 hash");
-	pg_cryptohash_free(context);
-}
 
 double
 lh_traffic_bucket(const char *contract_name, const char *key)
 {
 	char	   *text = psprintf("%s\n%s", contract_name, key);
 	char	   *utf8 = pg_server_to_any(text, strlen(text), PG_UTF8);
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	bytea	   *digest = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea, CStringGetTextDatum(utf8)));
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(digest);
 	uint64		bits = 0;
 
-	sha256(utf8, strlen(utf8), digest);
 	for (int i = 0; i < BUCKET_BYTES; i++)
-		bits = bits << 8 | digest[i];
-	if (utf8 != text)
-		pfree(utf8);
-	pfree(text);
+		bits = bits << 8 | bytes[i];
 	return ldexp((double) bits, -8 * BUCKET_BYTES);
 }
 

@@ -52,9 +52,8 @@ compare_lead_accounts(const void *a, const void *b)
 	return strcmp(((const LeadAccount *) a)->key, ((const LeadAccount *) b)->key);
 }
 
-/* An account's fields under the names by which criteria over leads know them; NULL: it has none. */
-static Jsonb *
-as_lead_fields(Jsonb *fields)
+Jsonb *
+lh_account_as_lead_fields(Jsonb *fields)
 {
 	JsonbIterator *it = JsonbIteratorInit(&fields->root);
 	JsonbParseState *state = NULL;
@@ -86,7 +85,7 @@ read_account(LhSearch *accounts, const char *key)
 	if (!lh_search(accounts, &value))
 		return NULL;
 	lh_search_get(accounts, "deleted_at", &isnull);
-	return isnull ? as_lead_fields(DatumGetJsonbPCopy(lh_search_get(accounts, "fields", &isnull))) : NULL;
+	return isnull ? lh_account_as_lead_fields(DatumGetJsonbPCopy(lh_search_get(accounts, "fields", &isnull))) : NULL;
 }
 
 /* Hand each lead what is known of the account it belongs to. */

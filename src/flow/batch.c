@@ -422,7 +422,7 @@ find_contracts(LhBatch *batch, List **contracts)
 	for (int i = 0; i < batch->nleads; i++)
 	{
 		LhBatchLead *slot = &batch->leads[i];
-		LhTrafficPart		part = {0};
+		LhTrafficPart part = {0};
 		LhLeadHandoff *handoff;
 
 		if (!slot->decide)

@@ -136,12 +136,11 @@ extern void lh_merge_by_hand(LhBatch *batch);
 /* absence.c: read the rows of a group; those that are gone for now leave the group. */
 extern LhSourceRow *lh_read_group(LhBatch *batch, LhSourceItems *group);
 
-/* account.c; an account's fields are given the names that a lead has them under */
-#define LH_READ_ACCOUNTS \
-	"select a.account_key, (select jsonb_object_agg('account.' || f.key, f.value) from jsonb_each(a.fields) f) " \
-	"from handoff.account a "
-
+/* account.c */
 extern void lh_batch_accounts(LhBatch *batch);
+
+/* An account's fields under the names by which criteria over leads know them; NULL: it has none. */
+extern Jsonb *lh_account_as_lead_fields(Jsonb *fields);
 
 /* Key of the account that a lead has now: by its row if that was read, else as it was last decided. */
 extern char *lh_account_of(const LhBatchLead *slot);

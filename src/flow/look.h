@@ -14,7 +14,7 @@ typedef struct LhLook
 	LhLead		lead;
 	const LhContract *contract;	/* that decides it */
 	const LhSource *source;		/* NULL: gone */
-	LhTrafficPart		part;			/* as it is now: shared with a challenger, or not */
+	LhTrafficPart part;			/* as it is now: shared with a challenger, or not */
 	LhInput		input;
 	TimestampTz now;
 } LhLook;

@@ -108,7 +108,8 @@ take_account(LhAccountTable *table, uint64 row)
 {
 	bool		found;
 
-	account_insert(table->accounts, as_rows_name_it(table, lh_get_text(row, 1)), &found)->fields = lh_get_jsonb(row, 2);
+	account_insert(table->accounts, as_rows_name_it(table, lh_get_text(row, 1)), &found)->fields =
+		lh_account_as_lead_fields(lh_get_jsonb(row, 2));
 }
 
 static void
@@ -133,9 +134,9 @@ lh_account_table_load(const LhContract *contract, const LhSource *source)
 	table->by_crm = CStringGetTextDatum("crm");
 	table->accounts = account_create(CurrentMemoryContext, 64, NULL);
 	table->found = found_create(CurrentMemoryContext, 64, NULL);
-	take_all(table, LH_READ_ACCOUNTS "where starts_with(a.account_key, $1) and a.deleted_at is null",
+	take_all(table, "select a.account_key, a.fields from handoff.account a where starts_with(a.account_key, $1) and a.deleted_at is null",
 			 source->key_prefix, take_account);
-	take_all(table, LH_READ_ACCOUNTS "where a.deleted_at is null and not starts_with(a.account_key, "
+	take_all(table, "select a.account_key, a.fields from handoff.account a where a.deleted_at is null and not starts_with(a.account_key, "
 			 "(select s.key_prefix from handoff.source s where s.name = $1)) and a.account_key in ("
 			 "select l.account_key from handoff.lead l where l.source = $1 and l.account_method <> 'crm')",
 			 source->name, take_account);

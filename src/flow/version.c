@@ -68,7 +68,7 @@ is_in_scope(const LhContract *challenger, const LhShared *lead)
 LhTrafficPart
 lh_part_of(const LhSource *source, const LhShared *lead)
 {
-	LhTrafficPart		part = {.contract = source->contract};
+	LhTrafficPart part = {.contract = source->contract};
 
 	if (source->challenger == NULL || !is_in_scope(source->challenger, lead))
 		return part;

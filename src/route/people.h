@@ -34,7 +34,7 @@ typedef struct LhCrew
 	bool		counts_direct;	/* a lead that a member gets past the pool counts as a turn */
 	char	   *calendar;		/* NULL: the contract's */
 	int			nreps;
-	int			room;
+	int			room;			/* for reps */
 	char	  **reps;			/* members now or at any other time */
 } LhCrew;
 
