@@ -40,7 +40,7 @@ as $$
       and not a.attisdropped
       and a.attname <> 'contract_id'
       and (tab <> 'contract'
-           or a.attname not in ('status', 'checksum', 'traffic_share', 'effective', 'challenging', 'created_at',
+           or a.attname not in ('status', 'checksum', 'traffic_share', 'effective', 'challenging', 'in_force', 'created_at',
                                 'published_at', 'published_by', 'note'))
     order by a.attnum
 $$;
@@ -191,7 +191,7 @@ create function handoff.keep_contract() returns trigger
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    may_change constant text[] := '{status,checksum,traffic_share,effective,challenging,published_at,published_by,note}';
+    may_change constant text[] := '{status,checksum,traffic_share,effective,challenging,in_force,published_at,published_by,note}';
 begin
     if old.status <> 'draft' then
         if tg_op = 'DELETE' then
@@ -241,7 +241,7 @@ declare
     found_id int[];
 begin
     found_id := array(select c.contract_id from handoff.contract c
-                      where c.status = 'published' and c.traffic_share is null and c.name = coalesce(contract, c.name));
+                      where c.in_force and c.name = coalesce(contract, c.name));
     if cardinality(found_id) > 1 then
         raise exception 'several contracts are in force'
             using errcode = 'LH012', hint = 'Name the contract or its version.';

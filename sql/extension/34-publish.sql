@@ -106,7 +106,7 @@ begin
     update handoff.contract c
     set status = 'retired',
         effective = c.effective * tstzmultirange(tstzrange(null, t))
-    where c.name = contract and c.status = 'published' and c.traffic_share is null;
+    where c.name = contract and c.in_force;
     update handoff.contract c
     set status = 'published',
         traffic_share = null,

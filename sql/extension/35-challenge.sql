@@ -157,7 +157,7 @@ as $$
     with pair as (
         select c.name, c.contract_id as champion, h.contract_id as challenger, h.traffic_share, h.scope
         from handoff.contract h
-        left join handoff.contract c on c.name = h.name and c.status = 'published' and c.traffic_share is null
+        left join handoff.contract c on c.name = h.name and c.in_force
         where h.status = 'published' and h.traffic_share is not null
     ), placed as (
         select l.lead_key, l.source, l.raw_key, l.contract_id, p.*,

@@ -448,7 +448,7 @@ begin
     cross join handoff.inbox i
     join handoff.source s on s.name = i.source
     where m.jobs_since is not null and m.paused_at is null and s.paused_at is null and current_setting('lead_handoff.enabled')::boolean
-      and (select count(*) from handoff.contract c where c.status = 'published' and c.traffic_share is null and c.name = coalesce(s.contract, c.name)) = 1
+      and (select count(*) from handoff.contract c where c.in_force and c.name = coalesce(s.contract, c.name)) = 1
     group by m.jobs_every, m.jobs_since
     having greatest(min(i.at), m.jobs_since, handoff.up_since()) < clock_timestamp() - 2 * greatest(m.jobs_every, interval '1 minute')
     union all
@@ -569,7 +569,7 @@ begin
     union all
     select 0, 'warning', format('source "%s" has rows waiting and no contract in force', s.name), 'Publish one with handoff.publish().'
     from handoff.source s
-    where (select count(*) from handoff.contract c where c.status = 'published' and c.traffic_share is null and c.name = coalesce(s.contract, c.name)) <> 1
+    where (select count(*) from handoff.contract c where c.in_force and c.name = coalesce(s.contract, c.name)) <> 1
       and exists (select from handoff.inbox i where i.source = s.name)
     union all
     select 0, 'warning', format('deletion of %s rows of source "%s" is held since %s', (select count(*) from handoff.absence a where a.source = s.name),

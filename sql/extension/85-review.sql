@@ -190,7 +190,7 @@ as $$
         from handoff.contract c
         cross join (select handoff.view_time() as now) t
         -- a version must have had the time
-        where c.status = 'published' and c.traffic_share is null and lower(c.effective) <= t.now - $1
+        where c.in_force and lower(c.effective) <= t.now - $1
     ), silent (object, name, hint) as materialized (
         -- codes that neither a lead nor a handoff has
         select distinct 'gate', g.code, 'It has held nobody back: correct the criteria, or delete the gate.'

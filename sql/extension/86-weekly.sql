@@ -18,7 +18,7 @@ begin
     if team is not null then
         perform handoff.need_pool(team);
     end if;
-    select c.reporting_zone into zone from handoff.contract c where c.status = 'published' and c.traffic_share is null order by c.name limit 1;
+    select c.reporting_zone into zone from handoff.contract c where c.in_force order by c.name limit 1;
     zone := coalesce(zone, 'UTC');
     monday := date_trunc('week', coalesce(week, (now at time zone zone)::date)::timestamp)::date;
     week_begins := monday::timestamp at time zone zone;

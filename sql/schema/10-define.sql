@@ -34,6 +34,7 @@ create table handoff.contract (
     created_at     timestamptz not null default clock_timestamp(),
     published_at   timestamptz,
     published_by   text,
+    in_force       boolean not null generated always as (status = 'published' and traffic_share is null) stored,
     note           text,
     primary key (contract_id),
     constraint contract_id_positive check (contract_id > 0),
@@ -83,6 +84,7 @@ comment on column handoff.contract.challenging is 'When the version was or is a 
 comment on column handoff.contract.created_at is 'When the draft was made.';
 comment on column handoff.contract.published_at is 'When the version was last published, by publish() or rollback(), or its share changed.';
 comment on column handoff.contract.published_by is 'Role that published it last.';
+comment on column handoff.contract.in_force is 'It decides all leads but those of its challenger: published, and none itself.';
 comment on column handoff.contract.note is 'Free text; may change after publishing.';
 
 create table handoff.field (

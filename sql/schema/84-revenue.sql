@@ -45,7 +45,7 @@ select o.opportunity_key,
 from handoff.opportunity o
 cross join (
     select reporting_currency, assumed_currency,
-           coalesce((select c.reporting_zone from handoff.contract c where c.status = 'published' and c.traffic_share is null order by c.name limit 1), 'UTC') as zone
+           coalesce((select c.reporting_zone from handoff.contract c where c.in_force order by c.name limit 1), 'UTC') as zone
     from handoff.meta
 ) m
 cross join lateral (
@@ -100,7 +100,7 @@ select o.opportunity_key,
 from handoff.opportunity o
 join handoff.opportunity_amount a on a.opportunity_key = o.opportunity_key
 cross join (
-    select coalesce((select c.reporting_zone from handoff.contract c where c.status = 'published' and c.traffic_share is null order by c.name limit 1), 'UTC') as zone
+    select coalesce((select c.reporting_zone from handoff.contract c where c.in_force order by c.name limit 1), 'UTC') as zone
 ) z
 -- a date without a time is its midnight
 cross join lateral (select case when o.is_closed then greatest(o.closed_at, o.created_at) else o.closed_at end as closed_at) x

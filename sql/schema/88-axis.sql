@@ -20,7 +20,7 @@ select d.date,
 from (
     select coalesce(v.reporting_zone, 'UTC') as zone, v.calendar, ((select handoff.view_time()) at time zone coalesce(v.reporting_zone, 'UTC'))::date as today
     from (values (true)) one
-    left join (select * from handoff.contract where status = 'published' and traffic_share is null order by name limit 1) v on true
+    left join (select * from handoff.contract where in_force order by name limit 1) v on true
 ) c
 cross join lateral (
     select g::date as date

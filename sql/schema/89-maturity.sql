@@ -10,7 +10,7 @@ with contract as (
     select c.contract_id, c.name, c.parties, c.half_life, c.reporting_zone, t.now, (t.now at time zone c.reporting_zone)::date as today
     from handoff.contract c
     cross join lateral (select (select handoff.view_time()) as now) t
-    where c.status = 'published' and c.traffic_share is null
+    where c.in_force
 ), version as (
     select c.name as contract, v.contract_id, v.published_at
     from contract c

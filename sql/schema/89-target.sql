@@ -12,7 +12,7 @@ with contract as (
                  (select min(h.handed_at) from handoff.handoff h), t.now) as since
     from handoff.contract c
     cross join lateral (select (select handoff.view_time()) as now, ((select handoff.view_time()) at time zone c.reporting_zone)::date as day) t
-    where c.status = 'published'
+    where c.in_force
 ), bounds as (
     select c.*, t.metric, t.segment, t.owner, t.value, t.period, split_part(t.metric, ' of ', 1) as kpi, nullif(split_part(t.metric, ' of ', 2), '') as leg,
            case when isfinite(lower(t.period)) then lower(t.period) end as lower_day,

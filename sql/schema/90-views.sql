@@ -15,7 +15,7 @@ select s.name,
           and not t.tgisinternal and t.tgenabled = 'A')::int as triggers,
        s.key_indexed,
        (select count(*) from handoff.contract c
-        where c.status = 'published' and c.traffic_share is null and c.name = coalesce(s.contract, c.name)) = 1 as contract_in_force,
+        where c.in_force and c.name = coalesce(s.contract, c.name)) = 1 as contract_in_force,
        (select count(*) from handoff.inbox i where i.source = s.name) as waiting,
        (select min(i.at) from handoff.inbox i where i.source = s.name) as waiting_since,
        (select count(*) from handoff.quarantine q where q.source = s.name) as quarantined,
@@ -159,7 +159,7 @@ from handoff.contract c
 join handoff.stage s on s.contract_id = c.contract_id
 left join there on there.contract = c.name and there.stage = s.name
 left join stay on stay.contract = c.name and stay.stage = s.name
-where c.status = 'published' and c.traffic_share is null;
+where c.in_force;
 comment on view handoff.journey is 'The map of each contract in force: one row a stage, with who owns it, where it leads, who is there.';
 comment on column handoff.journey.contract is 'Name of the contract.';
 comment on column handoff.journey.position is 'Place of the stage in the journey.';

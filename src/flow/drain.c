@@ -392,7 +392,7 @@ lh_drain_items(LhItem **items, int n, TimestampTz now, int batch_size, LhDrainRe
 /* Sources whose rows can be decided: those of the others would only be claimed in vain. */
 static LhStatement ready_sources = {
 	"select coalesce(array_agg(s.name), '{}') from handoff.source s where "
-	"(select count(*) from handoff.contract c where c.status = 'published' and c.traffic_share is null and c.name = coalesce(s.contract, c.name)) = 1 "
+	"(select count(*) from handoff.contract c where c.in_force and c.name = coalesce(s.contract, c.name)) = 1 "
 	"and s.paused_at is null and not exists (select from handoff.meta where paused_at is not null)",
 	0
 };

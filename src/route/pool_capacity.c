@@ -68,7 +68,7 @@ static char *
 enter_contract(void)
 {
 	static LhStatement statement = {
-		"select calendar, reporting_zone from handoff.contract where status = 'published' and traffic_share is null order by contract_id desc limit 1", 0
+		"select calendar, reporting_zone from handoff.contract where in_force order by contract_id desc limit 1", 0
 	};
 	char	   *calendar;
 

@@ -205,5 +205,12 @@ do $$ begin delete from handoff.derived where contract_id = 3 and field = 'segme
 select set_eq($$ select object from handoff.validate() where message like 'is of a segment, and%' $$, $$ values ('target "stage_consistency big (,)"') $$, 'a segment that nothing derives');
 select is_empty($$ select metric from handoff.target_metrics() m where not exists (select from attained a where a.metric = m.metric and a.actual_num is not null) $$, 'the view knows what the list has');
 
+-- a challenger: promises are the champion's
+do $$ begin
+    delete from handoff.contract where contract_id = 3;
+    perform handoff.publish(handoff.draft(), traffic_share => 0.5);
+end $$;
+select results_eq('select distinct contract_id from handoff.target_attainment', 'values (2)', 'what its copy says is not promised twice');
+
 select * from finish();
 rollback;
