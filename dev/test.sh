@@ -18,87 +18,8 @@ if [ "$(id -u)" = 0 ]; then chown -R "$PG_USER" "$LH_TMP/tree"; fi
 start_cluster
 cd "$LH_TMP/tree"
 
-passed=0 failed=0 skipped=0
 suites=${*:-regress isolation pgtap tap}
 wants() { case " $suites " in *" $1 "*) true ;; *) false ;; esac }
-
-# pg_regress prints "test name ... ok 12 ms" (15) or "ok 1 - name" (16+); count both
-count_regress() {
-    local ok bad
-    ok=$(grep -cE '^(test +\S+ +\.\.\. ok|ok [0-9]+ )' "$1" || true)
-    bad=$(grep -cE '^(test +\S+ +\.\.\. FAILED|not ok [0-9]+ )' "$1" || true)
-    passed=$((passed + ok)) failed=$((failed + bad))
-    if [ "$bad" -gt 0 ] || [ "$ok" -eq 0 ]; then
-        [ "$ok" -eq 0 ] && [ "$bad" -eq 0 ] && failed=$((failed + 1)) && cat "$1"
-        cat "$2" 2>/dev/null || true
-    fi
-}
-
-# prove -v prints a line a test; a plan of "skip_all" is one skip
-count_prove() {
-    local ok bad skip
-    skip=$(grep -cE '^ok [0-9]+ .*# (skip|SKIP)|^1\.\.0 # (skip|SKIP)' "$1" || true)
-    ok=$(grep -cE '^ok [0-9]+' "$1" || true)
-    bad=$(grep -cE '^not ok [0-9]+' "$1" || true)
-    ok=$((ok - $(grep -cE '^ok [0-9]+ .*# (skip|SKIP)' "$1" || true)))
-    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
-    if [ "$2" -ne 0 ]; then
-        [ "$bad" -eq 0 ] && failed=$((failed + 1))
-        grep -vE '^ok [0-9]+' "$1" || true
-    fi
-    grep -E '# (skip|SKIP)' "$1" || true
-}
-
-if wants regress; then
-    say "pg_regress"
-    as_pg make -s with_llvm=no PG_CONFIG="$PG_CONFIG" installcheck ISOLATION= >regress.log 2>&1 || true
-    count_regress regress.log regression.diffs
-    grep -E '^test |^ok |^not ok ' regress.log || true
-    # to look at, or to take over into expected/
-    [ -z "${LH_KEEP:-}" ] || cp results/*.out "$LH_KEEP/"
-fi
-if wants isolation && ls test/specs/*.spec >/dev/null 2>&1; then
-    say "isolation"
-    as_pg make -s with_llvm=no PG_CONFIG="$PG_CONFIG" installcheck REGRESS= >isolation.log 2>&1 || true
-    count_regress isolation.log regression.diffs
-    grep -E '^test |^ok |^not ok ' isolation.log || true
-fi
-# prove_all SUITE FILE..: the files are dealt to two runs at once, if there are two processors; prove_SUITE proves a hand.
-prove_all() {
-    local suite=$1 hands hand rc runs=()
-    shift
-    hands=$(($(nproc) > 1 ? 2 : 1))
-    for hand in $(seq 1 "$hands"); do
-        "prove_$suite" "$hand" $(printf '%s\n' "$@" | awk -v hand="$hand" -v hands="$hands" 'NR % hands == hand % hands') >"$suite.$hand.log" 2>&1 &
-        runs+=($!)
-    done
-    for hand in $(seq 1 "$hands"); do
-        rc=0
-        wait "${runs[hand - 1]}" || rc=$?
-        count_prove "$suite.$hand.log" $rc
-        grep -E '^(test/|Files=)' "$suite.$hand.log" || true
-    done
-}
-
-# pgTAP: a database for each hand, in which a file leaves nothing behind.
-prove_pgtap() {
-    local db=lh_pgtap_$1
-    shift
-    [ $# -gt 0 ] || return 0
-    psql_q -d postgres -c 'set client_min_messages = warning' -c "drop database if exists $db" -c "create database $db"
-    psql_q -d "$db" -c 'create extension pgtap' -c 'create extension lead_handoff'
-    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" pg_prove -v -d "$db" "$@"
-}
-
-# TAP: a file has servers of its own.
-prove_tap() {
-    shift
-    [ $# -gt 0 ] || return 0
-    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" NODE_PATH="$NODE_PATH" PG_REGRESS="$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress" \
-        TESTDATADIR="$LH_TMP/tree/tmp_check" TESTLOGDIR="$LH_TMP/tree/tmp_check/log" \
-        PERL5LIB="$LH_TMP/tree/test/t:$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl" \
-        prove -v "$@"
-}
 
 # What only the examples and their tests need; a test whose part can't be had says so and is skipped. The module pg comes
 # with Debian's node; where npm is there it comes by that, into our own folder.
@@ -128,16 +49,118 @@ need_drivers() {
     need_packages python3-sqlalchemy python3-psycopg2 || true
 }
 
-if wants pgtap; then
-    say "pgTAP"
-    prove_all pgtap test/pgtap/*.sql
-fi
+# Jobs ---------------------------------------------------------------------------------------------
+#
+# A job is a suite and, where that has files of its own, one of these: "regress", "tap test/t/bank.pl". All lie in
+# one queue, which as many hands work off as there are processors, two at most.
+
+run_regress() { as_pg make -s with_llvm=no PG_CONFIG="$PG_CONFIG" installcheck ISOLATION=; }
+# In a folder of its own: both write results/ and regression.diffs.
+run_isolation() {
+    as_pg mkdir isolation
+    as_pg cp -a Makefile lead_handoff.control expected test isolation/
+    as_pg make -s -C isolation with_llvm=no PG_CONFIG="$PG_CONFIG" installcheck REGRESS=
+}
+
+# A database for each hand, in which a file leaves nothing behind.
+run_pgtap() {
+    local db=lh_pgtap_$hand
+    psql_q -d postgres -At -c "select from pg_database where datname = '$db'" | grep -q '' ||
+        psql_q -d postgres -c "create database $db" -c "\\c $db" -c 'create extension pgtap' -c 'create extension lead_handoff'
+    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" pg_prove -v -d "$db" "$1"
+}
+
+# A file has servers of its own.
+run_tap() {
+    as_pg env PATH="$("$PG_CONFIG" --bindir):$PATH" NODE_PATH="$NODE_PATH" PG_REGRESS="$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress" \
+        TESTDATADIR="$LH_TMP/tree/tmp_check" TESTLOGDIR="$LH_TMP/tree/tmp_check/log" \
+        PERL5LIB="$LH_TMP/tree/test/t:$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl" \
+        prove -v "$1"
+}
+
+# In the order in which they begin: what takes minutes must not be the last.
+list_jobs() {
+    local slow="bank drivers demo" file
+    if wants tap; then for file in $slow; do echo "tap test/t/$file.pl"; done; fi
+    if wants isolation; then echo isolation; fi
+    if wants regress; then echo regress; fi
+    if wants tap; then
+        for file in test/t/*.pl; do
+            case " $slow " in *" $(basename "$file" .pl) "*) ;; *) echo "tap $file" ;; esac
+        done
+    fi
+    if wants pgtap; then for file in test/pgtap/*.sql; do echo "pgtap $file"; done; fi
+}
+
+# Print the next job of the queue and take it out; false if none is left.
+next_job() (
+    flock 9
+    sed -n '1p' jobs/queue | grep . && sed -i '1d' jobs/queue
+) 9>jobs/lock
+
+# work HAND: job after job; what one prints is jobs/SUITE.NAME.log, its exit code the same with .rc.
+work() {
+    local hand=$1 job suite file out rc began
+    while job=$(next_job); do
+        read -r suite file <<<"$job"
+        out=jobs/$suite.$(basename "$file")
+        rc=0
+        began=$SECONDS
+        "run_$suite" "$file" >"$out.log" 2>&1 || rc=$?
+        echo "$rc" >"$out.rc"
+        printf '%4d s  %s%s\n' $((SECONDS - began)) "$job" "$([ "$rc" -eq 0 ] || echo '  FAILED')"
+    done
+}
+
+# Counts -------------------------------------------------------------------------------------------
+
+passed=0 failed=0 skipped=0
+
+# count_lines LOG PATTERN
+count_lines() { grep -cE "$2" "$1" || true; }
+
+# pg_regress prints "test name ... ok 12 ms" (15) or "ok 1 - name" (16+)
+count_regress() {
+    local log=$1.log ok bad
+    ok=$(count_lines "$log" '^(test +\S+ +\.\.\. ok|ok [0-9]+ )')
+    bad=$(count_lines "$log" '^(test +\S+ +\.\.\. FAILED|not ok [0-9]+ )')
+    [ $((ok + bad)) -gt 0 ] || { bad=1; cat "$log"; }
+    passed=$((passed + ok)) failed=$((failed + bad))
+    grep -E '^test |^ok |^not ok ' "$log" || true
+}
+
+# prove -v prints a line a test; a plan of "skip_all" is one skip
+count_prove() {
+    local log=$1.log ok bad skip
+    skip=$(count_lines "$log" '^ok [0-9]+ .*# (skip|SKIP)|^1\.\.0 # (skip|SKIP)')
+    ok=$(($(count_lines "$log" '^ok [0-9]+') - $(count_lines "$log" '^ok [0-9]+ .*# (skip|SKIP)')))
+    bad=$(count_lines "$log" '^not ok [0-9]+')
+    if [ "$(cat "$1.rc")" -ne 0 ]; then
+        [ "$bad" -gt 0 ] || bad=1
+        grep -vE '^ok [0-9]+' "$log" || true
+    fi
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+    grep -E '# (skip|SKIP)' "$log" || true
+}
+
 if wants tap; then
     need_examples
     need_drivers
-    say "TAP"
-    prove_all tap test/t/*.pl
 fi
+mkdir jobs
+list_jobs >jobs/queue
+say "$(wc -l <jobs/queue) jobs"
+for hand in $(seq 1 $(($(nproc) > 1 ? 2 : 1))); do work "$hand" & done
+wait
+for out in jobs/*.rc; do
+    case $out in
+        jobs/regress.*) count_regress "${out%.rc}"; cat regression.diffs 2>/dev/null || true ;;
+        jobs/isolation.*) count_regress "${out%.rc}"; cat isolation/regression.diffs 2>/dev/null || true ;;
+        *) count_prove "${out%.rc}" ;;
+    esac
+done
+# to look at, or to take over into expected/
+[ -z "${LH_KEEP:-}" ] || cp results/*.out "$LH_KEEP/"
 
 if [ "$skipped" -gt 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"
