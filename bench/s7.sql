@@ -1,4 +1,5 @@
--- bench/s7.sql: one round of S7: every view and its query by hand, in turn: by one process, whose CPU time counts, and by two.
+-- bench/s7.sql: one round of S7: every view and its query by hand, in turn: by one process, whose CPU time counts, and by two;
+-- then what is kept of them.
 
 set client_min_messages = warning;
 set lead_handoff.view_time = '2026-07-01 00:00+02';
@@ -20,3 +21,12 @@ cross join lateral (values
     (4, format('call bench.stop(%L)', format('s7 %s %s %s', q.name, a.who, w.way)))) c (step, command)
 where a.is_view or q.hand is not null
 order by q.n, w.workers, a.ord, c.step \gexec
+-- and what is kept of them, all rows of each
+set max_parallel_workers_per_gather = 2;
+call bench.start();
+select handoff.keep_kpis();
+call bench.stop('s7 keep');
+select c.command
+from handoff.kept() k
+cross join lateral (values (1, 'call bench.start()'), (2, format('table handoff.%I', 'kept_' || k.view_name)), (3, format('call bench.stop(%L)', 's7 kept ' || k.view_name))) c (step, command)
+order by k.view_name, c.step \gexec

@@ -117,10 +117,11 @@ begin
         group by 1
     ), stay as (
         select h.stage, count(*) as entered,
-               extract(epoch from percentile_cont(0.5) within group (order by h.left_at - h.entered_at) filter (where h.left_at is not null)) as median
+               ceil((handoff.kaplan_meier(greatest(date_part('epoch', coalesce(h.left_at, d.deleted_at, handoff.view_time()) - h.entered_at), 0),
+                                          h.left_at is not null, '{0.5}'))[1])::numeric as median
         from handoff.stage_history h
-        join handoff.lead l on l.lead_key = h.lead_key
-        join handoff.contract v on v.contract_id = l.contract_id
+        join handoff.contract v on v.contract_id = h.contract_id
+        left join handoff.lead d on d.lead_key = h.lead_key and d.deleted_at is not null and h.left_at is null
         where not h.undone and v.name = (select c.name from handoff.contract c where c.contract_id = chosen)
         group by 1
     ), way as (

@@ -625,6 +625,16 @@ begin
           where starts_with(m.key, 'domain ') group by m.key having count(*) > 1) k
     having count(*) > 0
     union all
+    select 0, 'warning', format('%s kept tables of KPIs are older than two days, kept_%s is of %s', count(*), (array_agg(k.view_name order by k.kept_at, k.view_name))[1], min(k.kept_at)),
+           'Is handoff.keep_kpis() called? What nobody reads goes with handoff.drop_kept().'
+    from handoff.kept() k
+    where k.kept_at < handoff.view_time() - interval '2 days'
+    having count(*) > 0
+    union all
+    select 0, 'warning', format('kept_%s has not the columns of its view', k.view_name), 'handoff.keep_kpis() makes it anew.'
+    from handoff.kept() k
+    where not k.up_to_date
+    union all
     select 0, 'warning', format('source "%s" is paused since %s', s.name, s.paused_at), 'Let it go on with handoff.resume().'
     from handoff.source s
     where s.paused_at < clock_timestamp() - interval '1 day'

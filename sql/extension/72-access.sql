@@ -144,8 +144,9 @@ declare
 begin
     for view_name in
         select relname from pg_class
-        where relnamespace = 'handoff'::regnamespace and relkind = 'v'
-          and relname = any (handoff.reader_views())
+        where relnamespace = 'handoff'::regnamespace
+          and (relkind = 'v' and relname = any (handoff.reader_views())
+               or relkind = 'r' and starts_with(relname, 'kept_') and substr(relname, 6) = any (handoff.reader_views()))
     loop
         execute format('grant select on handoff.%I to %I', view_name, role_name);
     end loop;
@@ -209,7 +210,7 @@ begin
     -- what doctor() and the views call, and what keeps it running
     perform handoff.grant_functions(role_name, '{
         tick,retry_quarantine,purge_activities,pause,resume,reconcile,release_deletes,queue_deletes,forget_deletes,rematch,queue_unmatched,replan,
-        maintain,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
+        maintain,keep_kpis,purge_job_runs,schedule_jobs,unschedule_jobs,drop_jobs,put_job,
         release_leavers,forget_leavers,lease,lease_singles,lease_digests,close_digest,free_next,note_delivered,ack,ack_singles,ack_all,nack,extend,requeue,
         explain,act,touch_lead,accept,qualify,recycle,disqualify,return_lead,dispose,undispose,override_work,work_status,hand_over,set_stage,reassign,claim,touch,merge_lead,record_decision,
         set_opportunity_link,link_opportunity,unlink_opportunity}',
@@ -228,7 +229,7 @@ begin
         pool,pool_member}');
     execute format('grant select (rep, name, manager, zone, schedule, calendar, active, takes_leads) on handoff.rep to %I', role_name);
     perform handoff.grant_functions(role_name, '{
-        view_time,open_seconds,my_rep,my_claims,explain,history,brief,work_status,next_lead,
+        view_time,kaplan_meier,open_seconds,my_rep,my_claims,explain,history,brief,work_status,next_lead,
         act,touch_lead,accept,qualify,recycle,disqualify,return_lead,dispose,undispose,claim,touch}');
     if access = 'manager' then
         perform handoff.grant_functions(role_name, '{my_team,reassign,override_work,weekly_review,need_pool}');

@@ -136,11 +136,12 @@ with there as (
            h.stage,
            count(*) as entered,
            count(h.left_at) as left_it,
-           round(extract(epoch from percentile_cont(0.5) within group (order by h.left_at - h.entered_at)
-                         filter (where h.left_at is not null))) as median_stay_seconds
+           ceil((handoff.kaplan_meier(greatest(date_part('epoch', coalesce(h.left_at, d.deleted_at, t.now) - h.entered_at), 0),
+                                      h.left_at is not null, '{0.5}'))[1])::numeric as median_stay_seconds
     from handoff.stage_history h
-    join handoff.lead l on l.lead_key = h.lead_key
-    join handoff.contract v on v.contract_id = l.contract_id
+    join handoff.contract v on v.contract_id = h.contract_id
+    left join handoff.lead d on d.lead_key = h.lead_key and d.deleted_at is not null and h.left_at is null
+    cross join lateral (select (select handoff.view_time()) as now) t
     where not h.undone
     group by 1, 2
 )
@@ -167,9 +168,9 @@ comment on column handoff.journey.stage is 'Stage.';
 comment on column handoff.journey.owner is 'Who owns leads there: marketing, sales, none.';
 comment on column handoff.journey.ways_out is 'Transitions out of it: event -> stage, with the leg that is passed.';
 comment on column handoff.journey.leads is 'Leads in it now.';
-comment on column handoff.journey.entered is 'Stays begun in it, ever, by leads of this contract, but for those that a disposition since taken back had led to.';
+comment on column handoff.journey.entered is 'Stays begun in it, ever, under any version of this contract, but for those that a disposition since taken back had led to.';
 comment on column handoff.journey.left_it is 'Stays that have ended.';
-comment on column handoff.journey.median_stay_seconds is 'Median length in seconds of the stays that have ended; NULL: none has.';
+comment on column handoff.journey.median_stay_seconds is 'Median stay in seconds, as in time_in_stage: a Kaplan-Meier estimate, in which a stay that has not ended is longer than until handoff.view_time(), of a deleted lead until it was deleted. NULL: fewer than half are known to have ended.';
 
 create view handoff.account_intent as
 select g.account_key,

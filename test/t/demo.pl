@@ -55,6 +55,14 @@ is($node->safe_psql('demo', "select count(*) from handoff.backtest($draft, tick_
 	$left_out, 'counted anew');
 like($shown, qr/^ invariant \| severity \| what \| hint *\n[-+]+\s*\z/m, 'the doctor is content at the end');
 
+# what is kept of the views of KPIs is what they show
+$node->safe_psql('demo', 'select handoff.keep_kpis()');
+is($node->safe_psql('demo', q(
+	select string_agg(format('select %1$L where exists (table handoff.%2$I except all select v.*, handoff.view_time() from handoff.%1$I v) or exists (select v.*, handoff.view_time() from handoff.%1$I v except all table handoff.%2$I)',
+		view_name, 'kept_' || view_name), ' union all ')
+	from handoff.kept() \gexec)), '', 'all are kept as they are');
+is($node->safe_psql('demo', q(select string_agg(view_name, ' ') from handoff.kept() where kept_at is null)), 'challenge target_attainment violations', 'and have rows, but of what did not happen');
+
 # history under the definitions of then is as it was reported; under others, as counted from backtest() handoff by handoff
 foreach my $kpi ('handed', 'acceptance', 'opportunity_60')
 {

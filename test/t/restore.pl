@@ -34,6 +34,7 @@ $node->safe_psql('origin', q(
 	delete from crm."Lead" where "Id" = '7';
 	set lead_handoff.inline_limit = 0;
 	insert into crm."Lead" values ('waiting', 'w@x', '500');));
+$node->safe_psql('origin', "select handoff.keep_kpis('{journey,kpi_month}')");
 my $before = checksums($node, 'origin');
 like($before->{lead}, qr/^51\|/, 'leads');
 like($before->{inbox}, qr/^1\|/, '.. one waits');
@@ -47,6 +48,7 @@ sub pg
 	return;
 }
 
+my $kept = $node->safe_psql('origin', 'select sum(leads) from handoff.kept_journey');
 my $ntests = 0;
 my $partitioned = 1;
 
@@ -106,6 +108,11 @@ sub works_on
 	is($node->safe_psql($db, q(select handoff.retry_quarantine(); select quarantined from handoff.tick())), "1\n1", "$how: quarantine is kept");
 	my ($out, $err) = run_as($node, $db, undef, q(insert into handoff.territory (map, kind, key, high, pool) values ('zip', 'range', '15', '25', 'sdr')));
 	like($err, qr/range 15\.\.25 \(pool sdr\) and range 10\.\.19 \(pool sdr\) hold at the same time/, "$how: territory maps are checked");
+	is($node->safe_psql($db, q(select sum(leads) from handoff.kept_journey;
+			select view_name, up_to_date from handoff.kept();
+			select handoff.keep_kpis('{journey}') > 0;
+			select sum(k.leads) = (select count(*) from handoff.lead l where l.deleted_at is null) from handoff.kept_journey k)),
+		"$kept\njourney|t\nkpi_month|t\nt\nt", "$how: KPIs are kept, and are kept anew");
 	doctor_is_content($node, $db, "$how: doctor");
 	return;
 }
