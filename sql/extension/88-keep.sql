@@ -38,10 +38,10 @@ begin
     -- in one order: two callers wait for each other, and not in a circle
     for view_name in select distinct v.name from unnest(views) v (name) order by 1 loop
         perform handoff.lock_kept(view_name);
-        if not handoff.keeps_it(view_name) then
+        if not handoff.kept_fits(view_name) then
             execute format('drop table handoff.%I', 'kept_' || view_name);
         end if;
-        if handoff.keeps_it(view_name) is null then
+        if handoff.kept_fits(view_name) is null then
             perform handoff.make_kept(view_name);
         end if;
         n := n + handoff.fill_kept(view_name);
@@ -60,7 +60,7 @@ $$;
 comment on function handoff.lock_kept(text) is
     'Waits until nobody else writes or drops the kept table of a view, whether there is one or not, and keeps it so until the transaction ends. Internal.';
 
-create function handoff.keeps_it(view_name text) returns boolean
+create function handoff.kept_fits(view_name text) returns boolean
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
@@ -74,7 +74,7 @@ as $$
         from pg_attribute a where a.attrelid = to_regclass(format('handoff.%I', $1)) and a.attnum > 0) v (columns)
     where t.oid = to_regclass(format('handoff.%I', 'kept_' || $1))
 $$;
-comment on function handoff.keeps_it(text) is 'Has the kept table of a view the view''s columns? An update of the extension can change these. NULL: there is no such table. Internal.';
+comment on function handoff.kept_fits(text) is 'Has the kept table of a view the view''s columns? An update of the extension can change these. NULL: there is no such table. Internal.';
 
 create function handoff.make_kept(view_name text) returns void
     language plpgsql volatile
@@ -125,9 +125,9 @@ create function handoff.kept()
     set search_path = pg_catalog, pg_temp
 as $$
 begin
-    for view_name in select v.name from unnest(handoff.kept_views()) v (name) where handoff.keeps_it(v.name) is not null order by 1 loop
+    for view_name in select v.name from unnest(handoff.kept_views()) v (name) where handoff.kept_fits(v.name) is not null order by 1 loop
         execute format('select max(k.kept_at) from handoff.%I k', 'kept_' || view_name) into kept_at;
-        up_to_date := handoff.keeps_it(view_name);
+        up_to_date := handoff.kept_fits(view_name);
         return next;
     end loop;
 end
@@ -145,7 +145,7 @@ declare
 begin
     for view_name in select distinct v.name from unnest(views) v (name) where v.name = any (handoff.kept_views()) order by 1 loop
         perform handoff.lock_kept(view_name);
-        if handoff.keeps_it(view_name) is not null then
+        if handoff.kept_fits(view_name) is not null then
             execute format('drop table handoff.%I', 'kept_' || view_name);
             n := n + 1;
         end if;
@@ -159,7 +159,7 @@ revoke all on function handoff.keep_kpis(text[]) from public;
 revoke all on function handoff.keep_views(text[]) from public;
 revoke all on function handoff.kept_views() from public;
 revoke all on function handoff.lock_kept(text) from public;
-revoke all on function handoff.keeps_it(text) from public;
+revoke all on function handoff.kept_fits(text) from public;
 revoke all on function handoff.make_kept(text) from public;
 revoke all on function handoff.fill_kept(text) from public;
 revoke all on function handoff.kept() from public;

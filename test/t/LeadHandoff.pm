@@ -10,7 +10,7 @@ use FindBin;
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
-our @EXPORT = qw(start_node install run_file start_demo run_as checksums doctor_is_content);
+our @EXPORT = qw(start_node install run_file start_demo run_as checksums doctor_is_content kpis_are_true);
 
 # A contract in which a lead of 100 employees becomes an MQL.
 my $contract = q({"format": 1, "contract": {"reporting_zone": "UTC"},
@@ -114,6 +114,31 @@ sub doctor_is_content
 	my ($node, $db, $name) = @_;
 
 	is($node->safe_psql($db, q(select * from handoff.doctor() where severity = 'error')), '', $name);
+	return;
+}
+
+# The views of KPIs show, row by row, what the queries of test/truth count from the tables.
+sub kpis_are_true
+{
+	my ($node, $db, $name, @empty) = @_;
+	my $truth = "$FindBin::RealBin/../truth";
+
+	run_file($node, $db, $_, 'set client_min_messages = warning;') foreach sort glob("$truth/*.sql");
+	my @views = split(/\n/, $node->safe_psql($db, q(select relname from pg_class where relnamespace = 'truth'::regnamespace and relkind = 'r'
+		and exists (select from pg_class v where v.relnamespace = 'handoff'::regnamespace and v.relkind = 'v' and v.relname = pg_class.relname) order by 1)));
+	is($node->safe_psql($db, "select v from unnest(handoff.kept_views()) v where v <> all ('{${\join(',', @views)}}')"), '', "$name: every view is counted anew");
+	my @without_rows;
+	foreach my $view (@views)
+	{
+		my ($rows, $wrong) = split(/\n/, $node->safe_psql($db, qq(
+			select count(*) from handoff.$view;
+			select string_agg(r, E'\t') from (
+				(select 'view: ' || d::text as r from (table handoff.$view except all table truth.$view) d order by 1 limit 5) union all
+				(select 'truth: ' || d::text from (table truth.$view except all table handoff.$view) d order by 1 limit 5)) w)));
+		is($wrong // '', '', "$name: $view, $rows rows");
+		push @without_rows, $view if $rows == 0;
+	}
+	is("@without_rows", join(' ', sort @empty), "$name: and they have rows");
 	return;
 }
 
