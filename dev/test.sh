@@ -103,7 +103,7 @@ work() {
     local hand=$1 job suite file out rc began
     while job=$(next_job); do
         read -r suite file <<<"$job"
-        out=jobs/$suite.$(basename "$file")
+        out=jobs/$suite${file:+.$(basename "$file")}
         rc=0
         began=$SECONDS
         "run_$suite" "$file" >"$out.log" 2>&1 || rc=$?
@@ -154,8 +154,8 @@ for hand in $(seq 1 $(($(nproc) > 1 ? 2 : 1))); do work "$hand" & done
 wait
 for out in jobs/*.rc; do
     case $out in
-        jobs/regress.*) count_regress "${out%.rc}"; cat regression.diffs 2>/dev/null || true ;;
-        jobs/isolation.*) count_regress "${out%.rc}"; cat isolation/regression.diffs 2>/dev/null || true ;;
+        jobs/regress.rc) count_regress "${out%.rc}"; cat regression.diffs 2>/dev/null || true ;;
+        jobs/isolation.rc) count_regress "${out%.rc}"; cat isolation/regression.diffs 2>/dev/null || true ;;
         *) count_prove "${out%.rc}" ;;
     esac
 done
