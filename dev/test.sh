@@ -41,10 +41,14 @@ need_examples() {
     export NODE_PATH
 }
 
-# Drivers that BI tools read views with, for test/t/drivers.pl. Eclipse's compiler of Java does what a JDK does, in 70 MB less.
+compiles() { "$1" -version >/dev/null 2>&1; }
+
+# Drivers that BI tools read views with, for test/t/drivers.pl. Eclipse's compiler of Java does what a JDK does, in 70 MB less; that
+# of Debian 13 does not find itself.
 need_drivers() {
     need_packages libpostgresql-jdbc-java || true
-    command -v javac >/dev/null || need_packages default-jre-headless ecj || true
+    compiles javac || need_packages default-jre-headless ecj || true
+    compiles javac || compiles ecj || need_packages default-jdk-headless || true
     need_packages odbc-postgresql python3-pyodbc || true
     need_packages python3-sqlalchemy python3-psycopg2 || true
 }

@@ -173,7 +173,7 @@ sub test_driver
 }
 
 my $java = PostgreSQL::Test::Utils::tempdir();
-my ($javac) = grep { system("command -v $_ >/dev/null 2>&1") == 0 } qw(javac ecj);
+my ($javac) = grep { system("$_ -version >/dev/null 2>&1") == 0 } qw(javac ecj);
 SKIP:
 {
 	my $jar = '/usr/share/java/postgresql.jar';
