@@ -50,7 +50,7 @@ insert into truth.opening
 select h.hours, o.opens, o.closes, coalesce(sum(extract(epoch from o.closes - o.opens)) over (partition by h.hours order by o.opens rows between unbounded preceding and 1 preceding), 0)
 from (select k.name as hours, k.schedule::text as schedule, k.name as calendar from handoff.calendar k
       union select concat_ws(' but ', r.schedule::text, r.calendar), r.schedule::text, r.calendar from handoff.rep r where r.schedule is not null) h
-cross join generate_series(date '2023-01-01', '2027-12-31', interval '1 day') d
+cross join generate_series(timestamp '2023-01-01', '2027-12-31', interval '1 day') d
 join lateral truth.weekly(h.schedule) w on w.day = extract(isodow from d)
 cross join lateral (select (d + w.opens * interval '1 minute') at time zone split_part(h.schedule, ' @ ', 2) as opens,
                            (d + w.closes * interval '1 minute') at time zone split_part(h.schedule, ' @ ', 2) as closes) o
