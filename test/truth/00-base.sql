@@ -44,12 +44,14 @@ create function truth.weekly(schedule text) returns table (day int, opens int, c
 $$;
 
 -- Every opening of every hours there are, with how many seconds were open before it. Hours are named by their calendar, by their schedule,
--- or by both where a rep has hours of his own and the holidays of a calendar. (No exception but closed days is known here.)
+-- by both where a rep has hours of his own and the holidays of a calendar, or by calendar and zone where he has that one's hours in his zone. (No exception but closed days is known here.)
 create table truth.opening (hours text, opens timestamptz, closes timestamptz, before numeric);
 insert into truth.opening
 select h.hours, o.opens, o.closes, coalesce(sum(extract(epoch from o.closes - o.opens)) over (partition by h.hours order by o.opens rows between unbounded preceding and 1 preceding), 0)
 from (select k.name as hours, k.schedule::text as schedule, k.name as calendar from handoff.calendar k
-      union select concat_ws(' but ', r.schedule::text, r.calendar), r.schedule::text, r.calendar from handoff.rep r where r.schedule is not null) h
+      union select concat_ws(' but ', r.schedule::text, r.calendar), r.schedule::text, r.calendar from handoff.rep r where r.schedule is not null
+      union select k.name || ' in ' || r.zone, split_part(k.schedule::text, ' @ ', 1) || ' @ ' || r.zone, k.name
+            from handoff.calendar k join handoff.rep r on r.schedule is null and r.zone is not null) h
 cross join generate_series(timestamp '2023-01-01', '2027-12-31', interval '1 day') d
 join lateral truth.weekly(h.schedule) w on w.day = extract(isodow from d)
 cross join lateral (select (d + w.opens * interval '1 minute') at time zone split_part(h.schedule, ' @ ', 2) as opens,
