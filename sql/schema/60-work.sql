@@ -230,7 +230,7 @@ comment on column handoff.handoff.accepted_how is 'How: explicit, first_touch, m
 comment on column handoff.handoff.qualified_at is 'When the SDR qualified it for the next leg.';
 comment on column handoff.handoff.disposed_at is 'When its outcome was given.';
 comment on column handoff.handoff.outcome is 'recycle, disqualified, returned, withdrawn, next_leg, won, lost; NULL: open.';
-comment on column handoff.handoff.code is 'Code of the disposition that closed it.';
+comment on column handoff.handoff.code is 'Code of the disposition that closed it; where none did, what did: due (too long in its stage), won, lost, deleted .. NULL: open, or it passed the next leg.';
 comment on column handoff.handoff.note is 'Note given with it.';
 comment on column handoff.handoff.override_reason is 'Why somebody let a disposition be given though its work standard asked for more; NULL: nobody did.';
 comment on column handoff.handoff.recycle_due_at is 'When a recycled lead comes back.';

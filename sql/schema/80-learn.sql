@@ -107,7 +107,7 @@ comment on column handoff.fact_handoff.trigger_at is 'Time of the input that qua
 comment on column handoff.fact_handoff.handed_at is 'When the leg was passed.';
 comment on column handoff.fact_handoff.closed_at is 'When it ended; NULL: open.';
 comment on column handoff.fact_handoff.outcome is 'recycle, disqualified, returned, withdrawn, next_leg, won, lost; NULL: open.';
-comment on column handoff.fact_handoff.code is 'Code of the disposition that closed it; NULL: none did.';
+comment on column handoff.fact_handoff.code is 'Code of the disposition that closed it; where none did, what did: due (too long in its stage), won, lost, deleted .. NULL: open, or it passed the next leg.';
 comment on column handoff.fact_handoff.is_open is 'closed_at is null.';
 comment on column handoff.fact_handoff.accepted is 'Sales accepted it.';
 comment on column handoff.fact_handoff.rejected is 'It was closed as recycle, disqualified or returned without having been accepted.';

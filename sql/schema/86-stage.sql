@@ -117,7 +117,15 @@ from (
     where f.counted and f.recycled
 ) r
 left join handoff.disposition d on d.contract_id = r.contract_id and d.code = r.code
-left join handoff.recycle_path p on p.contract_id = r.contract_id and p.name = d.recycle_path
+-- what aged out goes the way of those who never answered
+left join lateral (
+    select n.recycle_path
+    from handoff.disposition n
+    where r.code = 'due' and n.contract_id = r.contract_id and n.outcome = 'recycle' and n.no_response and n.recycle_path is not null
+    order by n.code collate "C"
+    limit 1
+) a on true
+left join handoff.recycle_path p on p.contract_id = r.contract_id and p.name = coalesce(a.recycle_path, d.recycle_path)
 left join (
     select f.lead_key, f.cycle, min(f.handed_at) as handed_at, min(f.accepted_at) as accepted_at, min(f.opportunity_at) as opportunity_at
     from handoff.fact_handoff f
@@ -132,9 +140,9 @@ $views$;
 comment on view handoff.recycle_conversion is 'What recycling yields: what became of counted handoffs that were recycled in the next cycle of their lead, by month of the recycle, leg, code, reason and nurture track. There is no standard formula; this one owes a success to the last recycle before it. Formulas: docs/learn.md.';
 comment on column handoff.recycle_conversion.month is 'First day of the month in which they were recycled, in the reporting zone of the handoff''s contract.';
 comment on column handoff.recycle_conversion.leg is 'Leg of the recycled handoff.';
-comment on column handoff.recycle_conversion.code is 'Code of the disposition that recycled it; NULL: it aged out of its stage.';
-comment on column handoff.recycle_conversion.reason is 'What the code means in the contract of the handoff; NULL: no code, or the contract has none such.';
-comment on column handoff.recycle_conversion.nurture_track is 'Nurture track of the path that the lead took; NULL: none.';
+comment on column handoff.recycle_conversion.code is 'Code of the disposition that recycled it; due: it aged out of its stage. NULL: there is none.';
+comment on column handoff.recycle_conversion.reason is 'What the code means in the contract of the handoff; NULL: no code, or the contract has none such, as due.';
+comment on column handoff.recycle_conversion.nurture_track is 'Nurture track of the path that the lead took, of one that aged out that of those who never answered; NULL: none.';
 comment on column handoff.recycle_conversion.recycled is 'Recycled handoffs.';
 comment on column handoff.recycle_conversion.returned_so_far is 'Those whose lead has been handed over again in its next cycle, whenever that was; only handoffs that KPIs count.';
 comment on column handoff.recycle_conversion.accepted_so_far is 'Those whose lead has been accepted in it, whenever.';

@@ -70,7 +70,7 @@ begin
                 'accepted_at', case when pg_temp.p(i, 80 + n, 60) then t + interval '1 day' end,
                 'opportunity_at', case when pg_temp.p(i, 90 + n, 40) then case i % 15 when 0 then t + interval '2160 hours' - interval '1 day' else t + interval '20 days' end end,
                 'outcome', case when n <= i % 4 then case when pg_temp.p(i, 100 + n, 80) then 'recycle' else 'disqualified' end end,
-                'code', case when n <= i % 4 then (array['timing', 'no_response', 'no longer known', null])[1 + (i + n) % 4] end,
+                'code', case when n <= i % 4 then (array['timing', 'no_response', 'no longer known', null, 'due'])[1 + (i + n) % 5] end,
                 'closed_at', case when n <= i % 4 then till end))) r;
             t := till + case i % 15 when 0 then interval '1 day' else pg_temp.u(i, 110 + n) * interval '200 days' end;
         end loop;
@@ -123,8 +123,9 @@ begin
         o.month := to_char(r.closed_at at time zone (select z.zone from zone z where z.contract_id = r.contract_id), 'YYYY-MM-01');
         o.leg := r.leg;
         o.code := r.code;
-        select d.reason, (select p.nurture_track from handoff.recycle_path p where p.contract_id = r.contract_id and p.name = d.recycle_path)
-            into o.reason, o.track from handoff.disposition d where d.contract_id = r.contract_id and d.code = r.code;
+        select d.reason into o.reason from handoff.disposition d where d.contract_id = r.contract_id and d.code = r.code;
+        -- what aged out goes the way of who never answered
+        o.track := case r.code when 'timing' then 'stay_in_touch' when 'no_response' then 'wake_up' when 'due' then 'wake_up' end;
         o.age := extract(epoch from timestamptz '2026-07-01 12:00+00') - extract(epoch from r.closed_at);
         for n in select * from handoff.handoff h where h.lead_key = r.lead_key and h.cycle = r.cycle + 1 and h.origin = 'contract' loop
             o.back := least(o.back, extract(epoch from n.handed_at - r.closed_at));
@@ -144,8 +145,8 @@ select bag_eq('select * from handoff.recycle_conversion', $$
            pg_temp.share(sum((d180 and coalesce(accepted <= 15552000, false))::int), sum(d180::int)) as a180, sum((d180 and coalesce(accepted <= 15552000, false))::int) as a180n, sum(d180::int) as a180d, sum((not d180)::int) as a180o,
            pg_temp.share(sum((d180 and coalesce(opportunity <= 15552000, false))::int), sum(d180::int)) as o180, sum((d180 and coalesce(opportunity <= 15552000, false))::int) as o180n, sum(d180::int) as o180d, sum((not d180)::int) as o180o
     from (select *, age >= 7776000 as d90, age >= 15552000 as d180 from recycle) r group by month, leg, code, reason, track $$, 'recycle_conversion');
-select results_eq($$ select count(*) > 100, count(back) > 30, count(accepted) > 10, count(opportunity) > 10, bool_or(age = 7776000), bool_or(opportunity = 7776000 + 0 * age), bool_or(back > 7776000) from recycle $$,
-    'values (true, true, true, true, true, true, true)', 'of all sorts');
+select results_eq($$ select count(*) > 100, count(back) > 30, count(accepted) > 10, count(opportunity) > 10, bool_or(age = 7776000), bool_or(opportunity = 7776000 + 0 * age), bool_or(back > 7776000), count(distinct track) = 2, bool_or(code = 'due') from recycle $$,
+    'values (true, true, true, true, true, true, true, true, true)', 'of all sorts');
 select is((select sum(recycled) from handoff.recycle_conversion), (select sum(recycle_rate_num) from handoff.kpi_leg where cycle = 'all'), 'as many as the kpi_ views have');
 
 -- Who does not go on --------------------------------------------------------------------------------
