@@ -44,7 +44,8 @@ create function truth.weekly(schedule text) returns table (day int, opens int, c
 $$;
 
 -- Every opening of every hours there are, with how many seconds were open before it. Hours are named by their calendar, by their schedule,
--- by both where a rep has hours of his own and the holidays of a calendar, or by calendar and zone where he has that one's hours in his zone. (No exception but closed days is known here.)
+-- by both where a rep has hours of his own and the holidays of a calendar, or by calendar and zone where he has its hours in his own zone.
+-- (No exception but closed days is known here.)
 create table truth.opening (hours text, opens timestamptz, closes timestamptz, before numeric);
 insert into truth.opening
 select h.hours, o.opens, o.closes, coalesce(sum(extract(epoch from o.closes - o.opens)) over (partition by h.hours order by o.opens rows between unbounded preceding and 1 preceding), 0)
