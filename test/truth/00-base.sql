@@ -66,7 +66,7 @@ create function truth.open_until(hours text, at timestamptz) returns numeric lan
     select coalesce((select o.before + extract(epoch from least(at, o.closes) - o.opens) from truth.opening o where o.hours = $1 and o.opens <= $2 order by o.opens desc limit 1), 0)
 $$;
 create function truth.open_seconds(hours text, a timestamptz, b timestamptz) returns numeric language sql stable as $$
-    select case when b <= a then 0 when hours is null then extract(epoch from b - a) else truth.open_until(hours, b) - truth.open_until(hours, a) end
+    select case when b <= a then 0 when hours is null then extract(epoch from b - a) when b > a then truth.open_until(hours, b) - truth.open_until(hours, a) end
 $$;
 
 -- Handoffs that KPIs count, with what each counts for; months by the zone of their contract.

@@ -16,16 +16,16 @@ with clock as (
     left join handoff.pool p on p.pool = k.pool
     where k.kind = 'sla'
 ), with_pauses as (
-    -- how long it has stood still until it was stopped (which may have become known when the next pause was there), else now, and how
-    -- long of that in pauses that have ended; what was overdue before a pause stays it
+    -- how long it has stood still until it was stopped (which may have become known when the next pause was there), else now, and how long
+    -- before it was due, in pauses that have ended; what was overdue before a pause stays it
     select k.*, p.elapsed, p.business, case counts when 'elapsed' then p.ended_elapsed else p.ended_business end as ended,
            k.stopped_at is null and k.due_at < truth.now() and (not k.paused or p.since >= k.due_at) as overdue
     from clock k
     cross join lateral (
         select coalesce(sum(extract(epoch from x.b - x.a)), 0) as elapsed, coalesce(sum(truth.open_seconds(k.hours, x.a, x.b)), 0) as business,
-               coalesce(sum(extract(epoch from x.b - x.a)) filter (where x.has_ended), 0) as ended_elapsed,
-               coalesce(sum(truth.open_seconds(k.hours, x.a, x.b)) filter (where x.has_ended), 0) as ended_business, max(x.a) filter (where not x.has_ended) as since
-        from (select least(lower(r), k.until) as a, least(upper(r), k.until) as b, not upper_inf(r) as has_ended from unnest(k.pauses) r) x
+               coalesce(sum(extract(epoch from x.b - x.a)) filter (where x.has_ended and x.before), 0) as ended_elapsed,
+               coalesce(sum(truth.open_seconds(k.hours, x.a, x.b)) filter (where x.has_ended and x.before), 0) as ended_business, max(x.a) filter (where not x.has_ended) as since
+        from (select least(lower(r), k.until) as a, least(upper(r), k.until) as b, not upper_inf(r) as has_ended, lower(r) < k.due_at as before from unnest(k.pauses) r) x
     ) p
 )
 select lead_key, handoff_no, name as sla, n, metric, leg, cycle, band, segment, contract_id, whose_rep as rep, whose_pool as pool, counts as clock, started_at, due_at, stopped_at,
