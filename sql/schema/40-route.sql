@@ -42,7 +42,7 @@ comment on column handoff.rep.chat_id is 'Key of the user in the chat tool.';
 comment on column handoff.rep.manager is 'Rep key of the manager, or an address.';
 comment on column handoff.rep.zone is 'Time zone, an IANA name: where he has no schedule of his own, the hours of a calendar are meant in it (handoff.rep_schedule()). NULL: the calendar''s.';
 comment on column handoff.rep.schedule is 'Own working hours with their time zone, for example mon-fri 09:00-17:00 @ Europe/Berlin. NULL: those of the calendar.';
-comment on column handoff.rep.calendar is 'Name of the calendar with holidays for business time. NULL: the pool''s, else the contract''s.';
+comment on column handoff.rep.calendar is 'Name of his calendar for business time. Where he has a schedule of his own its holidays hold (NULL: he has none), else its hours and holidays (NULL: those of the pool''s, else the contract''s).';
 comment on column handoff.rep.capacity is 'Most open handoffs that picks of ours give him. NULL: no limit.';
 comment on column handoff.rep.active is 'False: gets nothing.';
 comment on column handoff.rep.takes_leads is 'False: he was made of a CRM user and nobody has put him into a pool yet; no route gives him leads.';

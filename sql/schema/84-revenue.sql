@@ -136,7 +136,7 @@ comment on column handoff.fact_opportunity.amount is 'Its amount as given.';
 comment on column handoff.fact_opportunity.currency is 'Its currency as given.';
 comment on column handoff.fact_opportunity.reporting_amount is 'Its amount in the reporting currency; NULL: not known, see handoff.opportunity_amount.';
 comment on column handoff.fact_opportunity.leads is 'How many leads are known to stand behind it.';
-comment on column handoff.fact_opportunity.reached is 'handed: a lead behind it was handed over, ever and by whatever origin; not_handed: it has leads and none of them was (a miss); no_lead: no lead is known.';
+comment on column handoff.fact_opportunity.reached is 'handed: a lead behind it was handed over, ever and by whatever origin, and that was not withdrawn; not_handed: it has leads and none of them was (a miss); no_lead: no lead is known.';
 comment on column handoff.fact_opportunity.influenced is 'A lead behind it had a marketing touch (an activity of meaning marketing) before it was created.';
 
 create view handoff.fact_opportunity_handoff as
