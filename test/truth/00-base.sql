@@ -45,10 +45,14 @@ $$;
 
 -- Every opening of every hours there are, with how many seconds were open before it. Hours are named by their calendar, by their schedule,
 -- by both where a rep has hours of his own and the holidays of a calendar, or by calendar and zone where he has its hours in his own zone.
--- A date that is closed has none, another may have hours of its own; a break is cut out of whatever is open.
+-- A date that is closed has none, another may have hours of its own; a break is cut out of whatever is open. From before the first
+-- handoff and stay until after the last due time.
 create table truth.opening (hours text, opens timestamptz, closes timestamptz, before numeric);
 insert into truth.opening
-with hours as (
+with times as (
+    select date_trunc('week', least(truth.now(), (select min(trigger_at) from handoff.handoff), (select min(entered_at) from handoff.stage_history)) at time zone 'UTC' - interval '1 week') as first,
+           greatest(truth.now(), (select max(due_at) from handoff.clock where kind = 'sla')) at time zone 'UTC' + interval '1 week' as last
+), hours as (
     select k.name as hours, k.schedule::text as schedule, k.name as calendar from handoff.calendar k
     union select concat_ws(' but ', r.schedule::text, r.calendar), r.schedule::text, r.calendar from handoff.rep r where r.schedule is not null
     union select k.name || ' in ' || r.zone, split_part(k.schedule::text, ' @ ', 1) || ' @ ' || r.zone, k.name
@@ -56,7 +60,8 @@ with hours as (
 ), daily as (
     select h.hours, split_part(h.schedule, ' @ ', 2) as zone, 'open' as kind, d, w.*
     from hours h
-    cross join generate_series(timestamp '2023-01-01', '2027-12-31', interval '1 day') d
+    cross join times s
+    cross join generate_series(s.first, s.last, interval '1 day') d
     join lateral truth.weekly(h.schedule) w on w.day = extract(isodow from d)
     where not exists (select from handoff.calendar_exception e where e.calendar = h.calendar and e.on_date = d and e.kind in ('closed', 'open'))
     union all
@@ -65,14 +70,14 @@ with hours as (
     join handoff.calendar_exception e on e.calendar = h.calendar and e.kind in ('open', 'break')
     join lateral truth.weekly('mon-sun ' || e.hours) w on w.day = extract(isodow from e.on_date)
     where not exists (select from handoff.calendar_exception x where x.calendar = h.calendar and x.on_date = e.on_date and x.kind = 'closed')
-), span as (
+), whole as (
     select hours, kind, range_agg(tstzrange((d + opens * interval '1 minute') at time zone zone, (d + closes * interval '1 minute') at time zone zone)) as spans
     from daily
     group by hours, kind
 )
 select o.hours, lower(r), upper(r), coalesce(sum(extract(epoch from upper(r) - lower(r))) over (partition by o.hours order by r rows between unbounded preceding and 1 preceding), 0)
-from span o
-left join span b on b.hours = o.hours and b.kind = 'break'
+from whole o
+left join whole b on b.hours = o.hours and b.kind = 'break'
 cross join lateral unnest(o.spans - coalesce(b.spans, '{}')) r
 where o.kind = 'open';
 create index on truth.opening (hours, opens desc) include (closes, before);
