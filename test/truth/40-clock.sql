@@ -34,9 +34,9 @@ select lead_key, handoff_no, name as sla, n, metric, leg, cycle, band, segment, 
        extract(epoch from until - started_at) - elapsed as elapsed,
        -- what has ended keeps the hours it was counted by
        case when stopped_at is null then truth.open_seconds(hours, started_at, until) - business else business_seconds end as business,
-       case counts when 'elapsed' then extract(epoch from due_at - started_at) else truth.open_seconds(hours, started_at, due_at) end - ended as target,
-       extract(epoch from due_at - truth.now()) as remaining,
-       truth.open_seconds(hours, truth.now(), due_at) - truth.open_seconds(hours, due_at, truth.now()) as remaining_business
+       case when stopped_at is null then case counts when 'elapsed' then extract(epoch from due_at - started_at) else truth.open_seconds(hours, started_at, due_at) end - ended end as target,
+       case when stopped_at is null then extract(epoch from due_at - truth.now()) end as remaining,
+       case when stopped_at is null then truth.open_seconds(hours, truth.now(), due_at) - truth.open_seconds(hours, due_at, truth.now()) end as remaining_business
 from with_pauses;
 analyze truth.timed_clock;
 
