@@ -434,7 +434,7 @@ begin
     for view_name, dimension, meaning in values
         ('kpi_month', 'month', 'Cohort: first day of the month of handed_at in the reporting zone of the handoff''s contract.'),
         ('kpi_band', 'band', 'Band at handed_at; NULL: none.'),
-        ('kpi_pool', 'pool', 'Pool that the present owner was picked from; NULL: none.'),
+        ('kpi_pool', 'pool', 'Pool that the present owner was picked from; of SLA clocks that of whose they are. NULL: none.'),
         ('kpi_rep', 'rep', 'Present owner, after closing the last one; of SLA clocks whose they are. NULL: nobody.'),
         ('kpi_route', 'route', 'Route that found the present owner; NULL: nobody was found.'),
         ('kpi_source', 'lead_source', 'Field lead_source of the lead at handed_at; NULL: none, or the contract declares no such text field.'),
