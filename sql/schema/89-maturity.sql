@@ -36,6 +36,7 @@ with contract as (
                        and (select count(*) from handoff.route r where r.contract_id = c.contract_id and r.leg = g.name) < 2) as routes_choose,
            not exists (select from handoff.route r where r.contract_id = c.contract_id and r.target_kind = 'pool'
                        and not exists (select from handoff.pool_member m join handoff.rep p on p.rep = m.rep and p.active
+                                           and p.valid_from <= c.now and c.now < p.valid_to
                                        where m.pool = r.target and m.valid_from <= c.now and c.now < m.valid_to)) as pools_staffed,
            -- Response
            not exists (select from handoff.leg g cross join unnest('{accept,first_touch}'::text[]) m
@@ -43,12 +44,12 @@ with contract as (
                          and not exists (select from handoff.sla s where s.contract_id = c.contract_id and s.leg = g.name and s.metric = m)) as has_slas,
            exists (select from handoff.escalation e where e.contract_id = c.contract_id and e.action in ('reassign', 'fallback', 'recycle')) as takes_away,
            -- Disposition
-           (select count(*) > 1 from handoff.disposition d where d.contract_id = c.contract_id and d.outcome in ('recycle', 'disqualified'))
+           (select count(distinct d.outcome) = 2 from handoff.disposition d where d.contract_id = c.contract_id and d.outcome in ('recycle', 'disqualified'))
                and exists (select from handoff.disposition d where d.contract_id = c.contract_id and d.recycle_path is not null) as has_reasons,
            exists (select from handoff.disposition d where d.contract_id = c.contract_id and d.no_response and d.needs_work is not null) as asks_for_work,
            -- Learning
            exists (select from handoff.activity_rule r where r.contract_id = c.contract_id and r.meaning = 'marketing') as knows_marketing,
-           (select count(*) from version v where v.contract = c.name and v.published_at > c.now - interval '180 days' and v.published_at <= c.now
+           (select count(*) from version v where v.contract = c.name and v.published_at > c.now - interval '4320 hours' and v.published_at <= c.now
                 and v.contract_id > (select min(o.contract_id) from version o where o.contract = c.name)) > 0 as revised,
            exists (select from handoff.review_decision d join version v on v.contract_id = d.contract_id
                    where v.contract = c.name and d.month >= date_trunc('month', c.today - interval '2 months')::date) as reviewed
@@ -94,7 +95,7 @@ with contract as (
         from version r
         join handoff.fact_handoff f on f.contract_id = r.contract_id
         join handoff.band b on b.contract_id = f.contract_id and b.name = f.band
-        where f.counted and (f.accepted or f.rejected) and f.handed_at > (select handoff.view_time() - interval '4320 hours')
+        where f.counted and (f.accepted or f.rejected) and f.handed_at > (select handoff.view_time() - interval '4320 hours') and f.handed_at <= (select handoff.view_time())
         group by r.contract, f.band
         having count(*) >= 30
     ) b on b.contract = v.contract
@@ -131,7 +132,7 @@ with contract as (
          array['Score who a lead is: rules in a group of kind fit.', 'Score what it does: rules in a group of kind intent, with a half-life.',
                'Have at least 30 decided handoffs in two bands in half a year: kpi_band.', 'The best band is accepted no more often than the worst: fit the points anew.']),
         (3, 'routing', 'sales', 'assigned', n.assigned, n.handed,
-         array[d.routes_choose, d.pools_staffed, n.assigned >= 0.98 * n.handed, n.fallback <= 0.1 * n.handed],
+         array[d.routes_choose, d.pools_staffed, n.assigned >= 0.98 * n.handed, coalesce(n.fallback, 0) <= 0.1 * n.handed],
          array['Give each leg routes besides its last one.', 'Put active reps into every pool that routes name.',
                'See who stays without an owner, and why: unassigned.', 'One in ten is found by the last route only: see kpi_route.']),
         (4, 'response', 'sales', 'sla_attainment', k.met, k.judged,
@@ -169,7 +170,7 @@ cross join lateral (
 left join lateral (
     select t.value from handoff.target t
     where t.contract_id = c.contract_id and t.metric = c.kpi and t.segment = '' and t.period @> c.today
-    order by upper(t.period) - lower(t.period) nulls last
+    order by case when isfinite(lower(t.period)) and isfinite(upper(t.period)) then upper(t.period) - lower(t.period) end nulls last
     limit 1
 ) t on true;
 comment on view handoff.maturity is 'How mature the handoff is, one row a contract in force and capability: owner, level as measured from contract and data, KPI beside its target, next step. What the checks are: docs/learn.md.';
