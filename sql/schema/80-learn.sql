@@ -294,7 +294,7 @@ comment on column handoff.challenge_run.ended_at is 'When the challenger was ret
 
 do $views$
 declare
-    lower_is_better constant text[] := '{incomplete_rate,unassigned_rate,recycle_rate,override_rate,undone_rate}';
+    lower_is_better constant text[] := '{incomplete_rate,unassigned_rate,reroute_rate,fallback_rate,recycle_rate,override_rate,undone_rate}';
     rate      record;
     view_name text;
     dimension text;

@@ -24,7 +24,7 @@ left join handoff.handoff h on h.lead_key = v.lead_key and h.handoff_no = v.hand
 join handoff.contract c on c.contract_id = coalesce(h.contract_id, l.contract_id)
 cross join lateral (
     -- the CRM has no other status since, and what it has is not so; what was held is settled here too
-    select l.deleted_at is null and l.fields ->> 'crm_status' = v.asked
+    select l.deleted_at is null and l.fields ->> 'crm_status' is not distinct from v.asked
            and not exists (select from handoff.violation n where n.lead_key = v.lead_key and n.seq > v.seq)
            and not exists (select from handoff.crm_status n
                            where n.contract_id = l.contract_id and n.value = v.asked and l.stage = any (n.stages))

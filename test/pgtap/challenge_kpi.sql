@@ -95,6 +95,8 @@ select is_empty($$ select leg, kpi from handoff.challenge v
 select ok((select verdict ~ '^challenger better by ' from handoff.challenge where challenger = 3 and leg = 'mql_to_sdr' and kpi = 'acceptance_of_handed'), 'who is better is said');
 select ok((select verdict ~ '^not yet distinguishable, (\d+ more handoffs needed|no difference so far)$' from handoff.challenge where challenger = 3 and leg = 'mql_to_sdr' and kpi = 'contact_rate'), '.. or that it can''t be');
 select ok((select bool_and(verdict ~ '^too few: ') from handoff.challenge where kpi = 'won_30'), '.. or why');
+select set_eq('select distinct kpi from handoff.challenge_tally where not higher_is_better',
+    '{incomplete_rate,unassigned_rate,reroute_rate,fallback_rate,recycle_rate,override_rate,undone_rate}'::text[], 'of some the lower one is the better');
 -- a month younger
 set local lead_handoff.view_time = '2026-05-20 00:00+00';
 select results_eq($$ select champion_rate_den, challenger_rate_den, champion_handed > 20, challenger_handed > 5, verdict from handoff.challenge

@@ -167,6 +167,10 @@ select results_eq($$ select month::text, source, leg, rep, rule, asked, code, ac
     ('2026-03-01', 'crm.lead', null, null, 'no_open_handoff', 'Working - Contacted', 'accepted', 'record', 1, 0.0000, 0.0000, 0, 1, 1) $$,
     'view violations: asked, against which rule, how handled, what still stands');
 select is((select sum(violations) from handoff.violations), (select count(*)::numeric from handoff.violation), 'each is counted once');
+savepoint emptied;
+update handoff.lead set fields = fields - 'crm_status' where lead_key = 'l9';
+select results_eq($$ select settled_rate_num, settled_rate_den, settled_rate_open from handoff.violations where rule = 'no_open_handoff' $$, 'values (1::bigint, 1::bigint, 0::bigint)', 'no status is another one');
+rollback to emptied;
 
 -- validate() knows codes and stages
 select is(handoff.draft(), 2, 'a draft');

@@ -57,7 +57,9 @@ do $$ begin perform handoff.add_rep('ana', 'Ana', 'sdr'); perform handoff.add_re
 select matches(pg_temp.level('routing'), '^2 See who stays', 'not any more');
 do $$ begin update handoff.rep set active = false where rep = 'ben'; end $$;
 select matches(pg_temp.level('routing'), '^1 Put active reps', 'but for who has left');
-do $$ begin update handoff.rep set active = true where rep = 'ben'; end $$;
+do $$ begin update handoff.rep set active = true, valid_to = pg_temp.ago(1) where rep = 'ben'; end $$;
+select matches(pg_temp.level('routing'), '^1 Put active reps', '.. also by his date');
+do $$ begin update handoff.rep set valid_to = default where rep = 'ben'; end $$;
 select matches(pg_temp.level('response'), '^0 Promise a time', 'a leg without a promise');
 do $$ begin perform pg_temp.better('insert into handoff.sla (contract_id, name, ord, leg, metric, target) values ($v, ''ae_touch'', 10, ''sdr_to_ae'', ''first_touch'', ''1 day'')'); end $$;
 select matches(pg_temp.level('response'), '^1 Let escalation take', 'and nobody takes the lead away');
@@ -72,7 +74,7 @@ do $$ begin perform pg_temp.better('insert into handoff.activity_rule (contract_
 select matches(pg_temp.level('learning'), '^2 Attach opportunities', 'it does, and versions were published');
 do $$ begin
     perform pg_temp.better('update handoff.contract set parties = ''{marketing,sales}'' where contract_id = $v;
-        insert into handoff.target (contract_id, metric, period, value, owner) values ($v, ''acceptance'', ''(,)'', 0.7, ''sales''), ($v, ''acceptance'', ''[2020-01-01,2040-01-01)'', 0.6, ''sales''), ($v, ''acceptance'', ''[2020-01-01,2021-01-01)'', 0.1, ''sales'');
+        insert into handoff.target (contract_id, metric, period, value, owner) values ($v, ''acceptance'', ''(,)'', 0.7, ''sales''), ($v, ''acceptance'', ''[2020-01-01,2040-01-01)'', 0.6, ''sales''), ($v, ''acceptance'', ''[2020-01-01,2021-01-01)'', 0.1, ''sales''), ($v, ''acceptance'', ''[2020-01-01,infinity)'', 0.2, ''sales'');
         insert into handoff.target (contract_id, metric, segment, period, value, owner) values ($v, ''acceptance'', ''enterprise'', ''[2020-01-01,2030-01-01)'', 0.9, ''marketing'');
         insert into handoff.approval (contract_id, party, actor, checksum) select $v, p, p, handoff.definition_checksum($v) from unnest(''{marketing,sales}''::text[]) p');
 end $$;
@@ -96,6 +98,7 @@ do $$ begin
     from generate_series(1, 100) i;
     perform pg_temp.hand(200 + i, 91 + 100 * (i % 2), '{"band": "C", "outcome": "recycle"}' || jsonb_build_object('closed_at', pg_temp.ago(1))) from generate_series(1, 20) i;
     perform pg_temp.hand(300 + i, 2, '{"origin": "manual"}') from generate_series(1, 20) i;
+    perform pg_temp.hand(400 + i, -3, '{"band": "C"}' || jsonb_build_object('accepted_at', pg_temp.ago(-4))) from generate_series(1, 200) i;
 end $$;
 select results_eq($$ select capability, level, kpi_value, kpi_value_num, kpi_value_den, target, on_target from handoff.maturity where capability in ('scoring', 'routing', 'disposition') order by position $$, $$ values
     ('scoring', 4, 0.6000, 60::bigint, 100::bigint, 0.6, true), ('routing', 2, 0.9700, 97, 100, null, null), ('disposition', 3, 0.8750, 35, 40, null, null) $$, 'counted; the narrowest promise for all segments counts');
@@ -103,6 +106,8 @@ do $$ begin update handoff.handoff set assigned_at = handed_at where lead_key in
 select matches(pg_temp.level('routing'), '^4$', 'one in a hundred');
 do $$ begin update handoff.handoff set route = 'sdr_fallback' where lead_key in ('L10', 'L11', 'L12', 'L13', 'L14', 'L15'); end $$;
 select matches(pg_temp.level('routing'), '^3 One in ten', 'eleven by the last route');
+do $$ begin update handoff.handoff set route = 'one' where route = 'sdr_fallback'; end $$;
+select matches(pg_temp.level('routing'), '^4$', 'none at all');
 do $$ begin update handoff.handoff set code = 'bad_data' where lead_key in ('L76', 'L77', 'L78'); end $$;
 select matches(pg_temp.level('disposition'), '^4$', '38 of 40');
 do $$ begin update handoff.handoff set accepted_at = null where lead_key ~ '^L([1-9]|[1-3].)$' and accepted_at is not null; end $$;
@@ -137,6 +142,14 @@ do $$ begin insert into handoff.opportunity_link values ('L1', 'O2', 'crm', 'k2'
 select matches(pg_temp.level('learning'), '^3 Review', 'of two');
 do $$ begin insert into handoff.review_decision (contract_id, month, finding, decision) values (1, date_trunc('month', handoff.view_time() - interval '1 month'), 'f', 'd'); end $$;
 select matches(pg_temp.level('learning'), '^4$', 'and somebody looks at it');
+
+-- two codes, but both for the same
+do $$ begin
+    perform pg_temp.better('delete from handoff.crm_status s using handoff.disposition d where s.contract_id = $v and d.contract_id = $v and d.code = s.code and d.outcome = ''disqualified'';
+        delete from handoff.disposition where contract_id = $v and outcome = ''disqualified'';
+        update handoff.contract set parties = ''{}'' where contract_id = $v');
+end $$;
+select matches(pg_temp.level('disposition'), '^0 Have codes', 'several codes to recycle are none to disqualify');
 
 select * from finish();
 rollback;

@@ -120,6 +120,6 @@ create table truth.unassigned as
 select h.lead_key, h.handoff_no, h.leg, h.cycle, h.band, h.unassigned_reason as reason, h.trigger_at, h.handed_at, w.since as waiting_since,
        greatest(round(extract(epoch from truth.now()) - extract(epoch from w.since)), 0) as waiting_seconds
 from handoff.handoff h
-left join (select distinct on (lead_key, handoff_no) lead_key, handoff_no, ended_at from handoff.assignment order by lead_key, handoff_no, n desc) a using (lead_key, handoff_no)
-cross join lateral (select case when a.lead_key is null then h.handed_at else a.ended_at end as since) w
+left join (select lead_key, handoff_no, max(ended_at) as lost_at from handoff.assignment group by lead_key, handoff_no) a using (lead_key, handoff_no)
+cross join lateral (select coalesce(a.lost_at, h.handed_at) as since) w
 where h.rep is null and h.closed_at is null;

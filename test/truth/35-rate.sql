@@ -33,8 +33,9 @@ select 'stage_consistency', c.name, null, null, s.entered_at, s.entered_at at ti
 from handoff.stage_history s join handoff.contract c using (contract_id) where not s.undone
 union all
 select 'opportunities_known', c.name, null, null, m.created_at, m.created_at at time zone c.reporting_zone, m.known::int, 1, 0 from truth.made m join handoff.contract c on c.in_force;
-create index on truth.happened (metric, day);
-analyze truth.happened;
+create table truth.daily as select metric, name, leg, segment, day, sum(num) as num, sum(den) as den, sum(still) as still from truth.happened group by 1, 2, 3, 4, 5;
+create index on truth.daily (metric, day);
+analyze truth.daily;
 
 -- Capabilities: what contracts say, and what was done in the 90 days before now under all their versions.
 create table truth.done as
@@ -140,14 +141,14 @@ with promise as (
     union all
     select p.*, greatest(p.lo, m::date), least(p.hi, (m + interval '1 month')::date - 1)
     from promise p
-    cross join lateral generate_series(date_trunc('month', coalesce((select min(day) from truth.happened h where h.metric = 'handed' and h.name = p.name), p.today)::timestamp), p.today, interval '1 month') m
+    cross join lateral generate_series(date_trunc('month', coalesce((select min(day) from truth.daily h where h.metric = 'handed' and h.name = p.name), p.today)::timestamp), p.today, interval '1 month') m
     where (p.lo is null or p.hi is null) and daterange(p.lo, p.hi, '[]') && daterange(m::date, (m + interval '1 month')::date)
 ), came as (
     select p.*, x.num, x.den, x.still, k.known
     from part p
-    cross join lateral (select exists (select from truth.happened h where h.metric = p.kpi) or p.kpi = any ('{handed,accepted,qualified,opportunities,won,completeness,assigned,acceptance,contact_rate,meeting_rate,match_rate,
+    cross join lateral (select p.kpi = any ('{handed,accepted,qualified,opportunities,won,completeness,assigned,acceptance,contact_rate,meeting_rate,match_rate,
         opportunity_30,opportunity_60,opportunity_90,won_30,won_60,won_90,coded,sla_attainment,stage_consistency,opportunities_known}') as known) k
-    cross join lateral (select coalesce(sum(h.num), 0) as num, coalesce(sum(h.den), 0) as den, coalesce(sum(h.still), 0) as still from truth.happened h
+    cross join lateral (select coalesce(sum(h.num), 0) as num, coalesce(sum(h.den), 0) as den, coalesce(sum(h.still), 0) as still from truth.daily h
                         where h.metric = p.kpi and h.name = p.name and h.day between p.first_day and p.last_day and (p.leg is null or h.leg = p.leg) and (p.segment = '' or h.segment = p.segment)) x
 ), timed as (
     select c.*, case when c.first_day > c.today then 'future' when c.last_day < c.today then 'over' else 'running' end as state,
@@ -161,3 +162,97 @@ select name as contract, contract_id, metric, segment, owner, first_day, last_da
        round(actual / nullif(value, 0), 4) as share, round(case when is_volume then value * elapsed else value end, 4) as expected,
        case when state <> 'future' then actual >= case when is_volume then value * elapsed else value end end as on_course
 from timed;
+
+-- Who challenged whom: the last version that was in force while it did, and since when both were.
+create table truth.challenge_run as
+select h.name as contract, f.contract_id as champion, h.contract_id as challenger, h.traffic_share, f.since, case when not upper_inf(h.challenging) then upper(h.challenging) end as ended_at
+from handoff.contract h
+cross join lateral (select c.contract_id, lower(u) as since from handoff.contract c cross join lateral unnest(c.effective * h.challenging) u
+                    where c.name = h.name and c.contract_id <> h.contract_id order by lower(u) desc limit 1) f;
+
+-- Of each run, version and leg each rate but those of clocks: of handoffs at least 30 days old, handed over since both ran.
+create table truth.challenge_tally (contract text, champion int, challenger int, traffic_share numeric, since timestamptz, ended_at timestamptz, contract_id int, leg text, handed bigint, kpi text,
+    higher_is_better boolean, num bigint, den bigint);
+do $$
+declare
+    r record;
+begin
+    for r in select * from truth.rate where rate !~ '^sla_' loop
+        execute format('insert into truth.challenge_tally
+                        select u.contract, u.champion, u.challenger, u.traffic_share, u.since, u.ended_at, k.contract_id, k.leg, count(*), %L, %L,
+                               count(*) filter (where age >= 30 * 86400 and (%s)), count(*) filter (where age >= 30 * 86400 and (%s))
+                        from truth.challenge_run u
+                        join truth.counted k on k.challenge = u.challenger and k.contract_id in (u.champion, u.challenger) and k.handed_at >= u.since
+                        group by u.contract, u.champion, u.challenger, u.traffic_share, u.since, u.ended_at, k.contract_id, k.leg',
+            r.rate, r.rate <> all ('{incomplete_rate,unassigned_rate,reroute_rate,fallback_rate,recycle_rate,override_rate,undone_rate}'), r.num, r.den);
+    end loop;
+end $$;
+
+-- 1 - erf(z / sqrt(2)), by the series of positive terms: erf(x) = 2 / sqrt(pi) exp(-x^2) (x + 2 x^3 / 3 + 4 x^5 / (3 5) + ..)
+create function truth.two_sided(z numeric) returns numeric language plpgsql immutable as $$
+declare
+    x    numeric(60, 40) := abs(z) / sqrt(2::numeric(60, 40));
+    term numeric(60, 40) := x;
+    sum  numeric(60, 40) := 0;
+    n    int := 0;
+begin
+    if x > 9 then
+        return 0;
+    end if;
+    while term > 1e-35 loop
+        sum := sum + term;
+        n := n + 1;
+        term := term * 2 * x * x / (2 * n + 1);
+    end loop;
+    return 1 - 2 / sqrt(3.1415926535897932384626433832795028842) * exp(-x * x) * sum;
+end $$;
+
+-- x of n of the challenger, y of m of the champion: Wilson's intervals, Newcombe's of the difference, p of equal shares, how many more are needed.
+create table truth.challenge as
+with pair as (
+    select t.contract, t.champion, t.challenger, t.traffic_share, t.since, t.ended_at, t.leg, t.kpi, bool_and(t.higher_is_better) as high,
+           coalesce(sum(handed) filter (where contract_id = champion), 0)::bigint as champion_handed, coalesce(sum(handed) filter (where contract_id = challenger), 0)::bigint as challenger_handed,
+           coalesce(sum(num) filter (where contract_id = challenger), 0) as x, coalesce(sum(den) filter (where contract_id = challenger), 0) as n,
+           coalesce(sum(num) filter (where contract_id = champion), 0) as y, coalesce(sum(den) filter (where contract_id = champion), 0) as m
+    from truth.challenge_tally t group by 1, 2, 3, 4, 5, 6, 7, 8
+), share as (
+    select *, x / nullif(n, 0) as p, y / nullif(m, 0) as q, x / nullif(n, 0) - y / nullif(m, 0) as d, (x + y) / nullif(n + m, 0) as r, m / nullif(n, 0) as k, 1.959963984540054 as z from pair
+), wilson as (
+    select *, (p + z * z / (2 * n) - z * sqrt(p * (1 - p) / nullif(n, 0) + z * z / (4 * n * n))) / (1 + z * z / n) as l, (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n) as u,
+           (q + z * z / (2 * m) - z * sqrt(q * (1 - q) / m + z * z / (4 * m * m))) / (1 + z * z / m) as ql, (q + z * z / (2 * m) + z * sqrt(q * (1 - q) / m + z * z / (4 * m * m))) / (1 + z * z / m) as qu
+    from (select s.contract, s.champion, s.challenger, s.traffic_share, s.since, s.ended_at, s.leg, s.kpi, s.high, s.champion_handed, s.challenger_handed, s.x, s.y, s.n as dn, s.m as dm,
+                 nullif(s.n, 0) as n, nullif(s.m, 0) as m, s.p, s.q, s.d, s.r, s.k, s.z from share s) s
+), told as (
+    select *, d - sqrt((p - l) ^ 2 + (qu - q) ^ 2) as low, d + sqrt((u - p) ^ 2 + (q - ql) ^ 2) as high_end, ((p + k * q) / (1 + k)) as s,
+           case when r > 0 and r < 1 then truth.two_sided(d / sqrt(r * (1 - r) * (1 / n + 1 / m))) end as p_value,
+           coalesce(least(n * r, n * (1 - r), m * r, m * (1 - r)) < 5 or n is null or m is null, true) as too_few
+    from wilson
+), needed as (
+    select *, case when d <> 0 and k > 0 then ((z * sqrt((1 + 1 / k) * s * (1 - s)) + 0.8416212335729143 * sqrt(p * (1 - p) + q * (1 - q) / k)) / d) ^ 2 end as halves from told
+), more as (
+    select *, greatest(ceil(halves) + ceil(k * halves) - n - m, 1)::bigint as more_needed, case when d < 0 then -high_end else low end as near, case when d < 0 then -low else high_end end as far from needed
+)
+select contract, champion, challenger, traffic_share, since, ended_at, leg, kpi, champion_handed, challenger_handed,
+       round(q, 4) as champion_rate, y::bigint as champion_rate_num, dm::bigint as champion_rate_den, round(ql, 4) as champion_low, round(qu, 4) as champion_high,
+       round(p, 4) as challenger_rate, x::bigint as challenger_rate_num, dn::bigint as challenger_rate_den, round(l, 4) as challenger_low, round(u, 4) as challenger_high,
+       round(d, 4) as difference, round(low, 4) as difference_low, round(high_end, 4) as difference_high, round(p_value, 6) as p_value, case when halves is not null then more_needed end as more_needed,
+       case when too_few then format('too few: %s of the champion, %s of the challenger', dm, dn)
+            when near > 0 then format('%s better by %s points (%s to %s)', case when (d > 0) = high then 'challenger' else 'champion' end, round(100 * abs(d), 1), round(100 * near, 1), round(100 * far, 1))
+            when halves is null then 'not yet distinguishable, no difference so far'
+            else format('not yet distinguishable, %s more handoffs needed', more_needed) end as verdict
+from more;
+
+-- Statuses that the CRM has against the contract. One that was not taken is settled once the CRM has or had another, the lead is gone or is where it says, or
+-- the handoff that it held is held no more.
+create table truth.violations as
+select to_char(v.at at time zone c.reporting_zone, 'YYYY-MM-01')::date as month, l.source, h.leg, v.rep, v.rule, v.asked, v.code, v.action, count(*) as violations,
+       truth.share(count(*) filter (where v.taken), count(*)) as taken_rate, count(*) filter (where v.taken) as taken_rate_num, count(*) as taken_rate_den, 0::bigint as taken_rate_open,
+       truth.share(count(*) filter (where not v.taken and s.settled), count(*) filter (where not v.taken)) as settled_rate, count(*) filter (where not v.taken and s.settled) as settled_rate_num,
+       count(*) filter (where not v.taken) as settled_rate_den, count(*) filter (where not v.taken and not s.settled) as settled_rate_open
+from (select v.*, v.seq < max(v.seq) over (partition by v.lead_key) as replaced from handoff.violation v) v
+join handoff.lead l using (lead_key)
+left join handoff.handoff h on h.lead_key = v.lead_key and h.handoff_no = v.handoff_no
+join handoff.contract c on c.contract_id = coalesce(h.contract_id, l.contract_id)
+cross join lateral (select l.fields ->> 'crm_status' is distinct from v.asked or l.deleted_at is not null or v.action = 'hold' and h.held_at is null or v.replaced
+                           or exists (select from handoff.crm_status m where m.contract_id = l.contract_id and m.value = v.asked and l.stage = any (m.stages)) as settled) s
+group by 1, 2, 3, 4, 5, 6, 7, 8;
