@@ -84,7 +84,7 @@ run_tap() {
 
 # In the order in which they begin: what takes minutes must not be the last.
 list_jobs() {
-    local slow="bank drivers demo" file
+    local slow="suggest bank demo" file
     if wants tap; then for file in $slow; do echo "tap test/t/$file.pl"; done; fi
     if wants isolation; then echo isolation; fi
     if wants regress; then echo regress; fi

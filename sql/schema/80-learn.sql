@@ -528,7 +528,7 @@ join decided d on d.leg = r.leg;
 comment on view handoff.rejection_reason is 'Why sales rejects what it was handed, by leg, outcome, code and reason. Over all rows of a leg the rates add up to 1 - acceptance_of_decided. Formulas: docs/learn.md.';
 comment on column handoff.rejection_reason.leg is 'Leg.';
 comment on column handoff.rejection_reason.outcome is 'recycle, disqualified or returned.';
-comment on column handoff.rejection_reason.code is 'Code of the disposition; NULL: closed without one.';
+comment on column handoff.rejection_reason.code is 'Code of the disposition; due: it was too long in its stage. NULL: closed without one.';
 comment on column handoff.rejection_reason.reason is 'What the code means in the contract of the handoff; NULL: no code, or the contract has none such.';
 comment on column handoff.rejection_reason.rejection_rate is 'Share, 0 to 1: handoffs rejected for this reason / accepted and rejected handoffs of the leg.';
 comment on column handoff.rejection_reason.rejection_rate_num is 'Numerator: handoffs rejected for this reason.';

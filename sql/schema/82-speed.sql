@@ -285,7 +285,7 @@ comment on view handoff.follow_up_depth is 'How often somebody tried before a ha
 comment on column handoff.follow_up_depth.month is 'Cohort: first day of the month of handed_at in the reporting zone of the handoff''s contract.';
 comment on column handoff.follow_up_depth.leg is 'Leg.';
 comment on column handoff.follow_up_depth.outcome is 'recycle, disqualified, returned, next_leg, won or lost; NULL: open.';
-comment on column handoff.follow_up_depth.code is 'Code of the disposition that closed it; NULL: none did, or it is open.';
+comment on column handoff.follow_up_depth.code is 'Code of the disposition that closed it; where none did, what did: due, won, lost .. NULL: it is open, or it passed the next leg.';
 comment on column handoff.follow_up_depth.handed is 'Handoffs.';
 comment on column handoff.follow_up_depth.touches_0 is 'Those without a human touch.';
 comment on column handoff.follow_up_depth.touches_1 is 'Those with one touch (two-way contacts are touches too).';

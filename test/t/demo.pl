@@ -63,6 +63,9 @@ is($node->safe_psql('demo', q(
 	from handoff.kept() \gexec)), '', 'all are kept as they are');
 is($node->safe_psql('demo', q(select string_agg(view_name, ' ') from handoff.kept() where kept_at is null)), 'challenge target_attainment violations', 'and have rows, but of what did not happen');
 
+$node->safe_psql('demo', "select handoff.set_reporting_currency('EUR')");
+kpis_are_true($node, 'demo', 'the demo', qw(blocked challenge challenge_run challenge_tally target_attainment unassigned violations));
+
 # history under the definitions of then is as it was reported; under others, as counted from backtest() handoff by handoff
 foreach my $kpi ('handed', 'acceptance', 'opportunity_60')
 {
