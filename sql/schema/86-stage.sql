@@ -118,13 +118,12 @@ from (
 ) r
 left join handoff.disposition d on d.contract_id = r.contract_id and d.code = r.code
 -- what aged out goes the way of those who never answered
-left join lateral (
-    select n.recycle_path
+left join (
+    select n.contract_id, (array_agg(n.recycle_path order by n.code collate "C"))[1] as recycle_path
     from handoff.disposition n
-    where r.code = 'due' and n.contract_id = r.contract_id and n.outcome = 'recycle' and n.no_response and n.recycle_path is not null
-    order by n.code collate "C"
-    limit 1
-) a on true
+    where n.outcome = 'recycle' and n.no_response and n.recycle_path is not null
+    group by n.contract_id
+) a on a.contract_id = r.contract_id and r.code = 'due'
 left join handoff.recycle_path p on p.contract_id = r.contract_id and p.name = coalesce(a.recycle_path, d.recycle_path)
 left join (
     select f.lead_key, f.cycle, min(f.handed_at) as handed_at, min(f.accepted_at) as accepted_at, min(f.opportunity_at) as opportunity_at
