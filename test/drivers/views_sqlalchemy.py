@@ -14,7 +14,8 @@ with engine.connect() as connection:
     for view in views:
         for position, column in enumerate(inspector.get_columns(view, "handoff"), 1):
             kind = column["type"]
-            line("column", view, position, column["name"], str(kind) + (" with time zone" if getattr(kind, "timezone", False) else ""),
+            # newer ones say COLLATE, too
+            line("column", view, position, column["name"], str(kind).split(" COLLATE")[0] + (" with time zone" if getattr(kind, "timezone", False) else ""),
                  "null" if column["nullable"] else "not null", column["comment"])
         rows = connection.execute(sqlalchemy.text(ROWS % view)).fetchall()
         for row in rows:
