@@ -139,17 +139,8 @@ create function handoff.grant_views(role_name text) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
-declare
-    view_name text;
 begin
-    for view_name in
-        select relname from pg_class
-        where relnamespace = 'handoff'::regnamespace
-          and (relkind = 'v' and relname = any (handoff.reader_views())
-               or relkind = 'r' and starts_with(relname, 'kept_') and substr(relname, 6) = any (handoff.reader_views()))
-    loop
-        execute format('grant select on handoff.%I to %I', view_name, role_name);
-    end loop;
+    perform handoff.grant_tables(role_name, handoff.reader_views());
     -- what the views call, which their reader must be allowed to
     execute format('grant execute on function handoff.view_time(), handoff.kaplan_meier(double precision, boolean, double precision[]),'
                    ' handoff.open_seconds(text, handoff.schedule, text, timestamptz, timestamptz),'
@@ -189,10 +180,15 @@ create function handoff.grant_tables(role_name text, tabs text[]) returns void
     set search_path = pg_catalog, pg_temp
 as $$
 begin
-    execute format('grant select on %s to %I', (select string_agg(format('handoff.%I', t), ', ') from unnest(tabs) t), role_name);
+    execute format('grant select on %s to %I', (
+        select string_agg(format('handoff.%I', c.relname), ', ')
+        from pg_class c
+        where c.relnamespace = 'handoff'::regnamespace
+          and (c.relkind in ('r', 'v') and c.relname = any (tabs)
+               or c.relkind = 'r' and starts_with(c.relname, 'kept_') and substr(c.relname, 6) = any (tabs))), role_name);
 end
 $$;
-comment on function handoff.grant_tables(text, text[]) is 'Lets a role read tables and views. Internal to grant_access().';
+comment on function handoff.grant_tables(text, text[]) is 'Lets a role read tables and views, and what is kept of these. Internal to grant_access().';
 
 create function handoff.grant_operator(role_name text) returns void
     language plpgsql

@@ -64,15 +64,16 @@ create function handoff.kept_fits(view_name text) returns boolean
     language sql stable
     set search_path = pg_catalog, pg_temp
 as $$
-    select k.columns = v.columns || '{kept_at timestamp with time zone}'
-    from pg_class t
-    cross join lateral (
-        select array_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum)
-        from pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped) k (columns)
-    cross join lateral (
-        select array_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum)
-        from pg_attribute a where a.attrelid = to_regclass(format('handoff.%I', $1)) and a.attnum > 0) v (columns)
-    where t.oid = to_regclass(format('handoff.%I', 'kept_' || $1))
+    with col as (
+        select a.attrelid, array_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum) as names
+        from pg_attribute a
+        where a.attrelid = any (array[to_regclass(format('handoff.%I', $1)), to_regclass(format('handoff.%I', 'kept_' || $1))]) and a.attnum > 0 and not a.attisdropped
+        group by a.attrelid
+    )
+    select t.names = v.names || '{kept_at timestamp with time zone}'
+    from col t
+    join col v on v.attrelid = to_regclass(format('handoff.%I', $1))
+    where t.attrelid = to_regclass(format('handoff.%I', 'kept_' || $1))
 $$;
 comment on function handoff.kept_fits(text) is 'Has the kept table of a view the view''s columns? An update of the extension can change these. NULL: there is no such table. Internal.';
 
@@ -81,8 +82,8 @@ create function handoff.make_kept(view_name text) returns void
     set search_path = pg_catalog, pg_temp
 as $$
 declare
-    kept  text := 'kept_' || view_name;
-    about text := obj_description(format('handoff.%I', view_name)::regclass);
+    kept      text := 'kept_' || view_name;
+    about     text := obj_description(format('handoff.%I', view_name)::regclass);
     role_name text;
 begin
     execute format('create table handoff.%I (like handoff.%I including comments, kept_at timestamptz not null)', kept, view_name);

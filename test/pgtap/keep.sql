@@ -15,6 +15,7 @@ create role keep_reader;
 create role keep_late;
 create role keep_manager;
 create role keep_operator;
+create role keep_rep;
 select handoff.grant_access('keep_reader', 'reader'), handoff.grant_access('keep_operator', 'operator');
 grant select on handoff.kpi_rep to keep_manager;
 set local lead_handoff.view_time = '2026-06-01 12:00+00';
@@ -64,6 +65,8 @@ select is(pg_temp.readers('kept_kpi_month') || ', ' || pg_temp.readers('kept_kpi
 select handoff.grant_access('keep_late', 'reader');
 select is(pg_temp.readers('kept_kpi_month') || ', ' || pg_temp.readers('kept_kpi_rep'), 'keep_late keep_operator keep_reader, keep_manager keep_operator', 'also who comes later');
 select is_empty($$ select v from unnest(handoff.kept_views()) v where pg_temp.readers(v) <> pg_temp.readers('kept_' || v) $$, 'to all of them');
+select handoff.grant_access('keep_rep', 'rep');
+select is(has_table_privilege('keep_rep', 'handoff.kept_journey', 'select') and not has_table_privilege('keep_rep', 'handoff.kept_kpi_month', 'select'), true, 'a rep to what he reads of the views');
 select handoff.revoke_access('keep_late');
 select is(pg_temp.readers('kept_kpi_month'), 'keep_operator keep_reader', 'until he goes');
 select is_empty($$ select c.relname, r from pg_class c cross join unnest('{keep_reader,keep_operator,keep_manager}'::text[]) r
