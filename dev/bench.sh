@@ -181,6 +181,20 @@ if wants B1; then
     sql -f b1_report.sql >/dev/null
     show
 fi
+if wants B2; then
+    leads=$(scaled 1000000 2000)
+    fresh
+    sql -c 'alter database bench set lead_handoff.inline_limit = 0'
+    make_rows "$leads"
+    sql -c 'call bench.make_contract(1000)' -c "call bench.make_table('captured')"
+    attach captured
+    sql -c 'insert into bench.captured select * from bench.rows' -c 'drop table bench.rows' -c 'call bench.tick_all()' -c analyze
+    # a tenth of them changes
+    sql -c "update bench.captured set visits = visits + 12, rating = 'Hot' where hashtext(id::text) % 10 = 0" -c 'call bench.tick_all()' -c 'vacuum analyze'
+    sql -c 'select handoff.draft()' -c 'update handoff.score_rule set points = points + 1 where contract_id = 2 and points > 0' >/dev/null
+    sql -f b2.sql >/dev/null
+    show
+fi
 
 if wants S5; then
     seconds=$(scaled 10 2)
@@ -328,20 +342,6 @@ if wants S8; then
     show
 fi
 
-if wants B2; then
-    leads=$(scaled 1000000 2000)
-    fresh
-    sql -c 'alter database bench set lead_handoff.inline_limit = 0'
-    make_rows "$leads"
-    sql -c 'call bench.make_contract(1000)' -c "call bench.make_table('captured')"
-    attach captured
-    sql -c 'insert into bench.captured select * from bench.rows' -c 'drop table bench.rows' -c 'call bench.tick_all()' -c analyze
-    # a tenth of them changes
-    sql -c "update bench.captured set visits = visits + 12, rating = 'Hot' where hashtext(id::text) % 10 = 0" -c 'call bench.tick_all()' -c 'vacuum analyze'
-    sql -c 'select handoff.draft()' -c 'update handoff.score_rule set points = points + 1 where contract_id = 2 and points > 0' >/dev/null
-    sql -f b2.sql >/dev/null
-    show
-fi
 if wants N1; then
     many=$(scaled 1000000 100000) few=10000 seeds=2500 seconds=$(scaled 10 1) turns=5
     # make_backlog KEYS: few messages that wait, then many of them, and what a session pays for each

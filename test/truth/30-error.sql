@@ -7,34 +7,21 @@ select h.*, extract(epoch from truth.now()) - extract(epoch from h.closed_at) >=
 from truth.handoff h
 where h.rejected;
 
--- Leads that are known to stand behind an opportunity: rows say so, or it is of their account and came soon enough after a handoff of theirs.
-create table truth.behind as
-select k.opportunity_key, l.lead_key from handoff.opportunity_link k join handoff.lead l using (lead_key)
-union
-select o.opportunity_key, l.lead_key
-from handoff.opportunity o
-join handoff.lead l on l.account_key = o.account_key
-join handoff.handoff h on h.lead_key = l.lead_key
-join handoff.contract c on c.contract_id = h.contract_id
-where o.created_at between h.handed_at and h.handed_at + c.opportunity_window;
-create index on truth.behind (lead_key);
-analyze truth.behind;
-
--- Opportunities that are there; a miss has leads, and none was ever handed over.
+-- Opportunities that are there; a miss has leads (those that are known here), and none was ever handed over.
 create table truth.made as
-select o.opportunity_key, o.created_at, to_char(o.created_at at time zone coalesce((select c.reporting_zone from handoff.contract c where c.in_force order by c.name limit 1), 'UTC'), 'YYYY-MM-01')::date as month,
-       count(b.lead_key) > 0 as known, count(b.lead_key) > 0 and count(h.lead_key) = 0 as missed
-from handoff.opportunity o
-left join truth.behind b using (opportunity_key)
-left join (select distinct lead_key from handoff.handoff where coalesce(outcome, '') <> 'withdrawn') h on h.lead_key = b.lead_key
-where o.deleted_at is null
-group by o.opportunity_key;
+select o.opportunity_key, o.created_at, truth.month(o.created_at) as month, count(l.lead_key) > 0 as known, count(l.lead_key) > 0 and count(h.lead_key) = 0 as missed
+from truth.opportunity o
+left join truth.lead_behind b using (opportunity_key)
+left join handoff.lead l using (lead_key)
+left join (select distinct lead_key from handoff.handoff where coalesce(outcome, '') <> 'withdrawn') h on h.lead_key = l.lead_key
+group by o.opportunity_key, o.created_at;
 
 -- Why each lead of a miss was where it was then, by the newest events that say so; of several leads the one that had come furthest.
 create table truth.miss as
 select distinct on (m.opportunity_key) m.opportunity_key, m.month, b.lead_key, w.why, case when w.why = 'gate' then held.detail ->> 'code' end as gate, scored.detail ->> 'band' as band
 from truth.made m
-join truth.behind b using (opportunity_key)
+join truth.lead_behind b using (opportunity_key)
+join handoff.lead l using (lead_key)
 left join lateral (select e.* from handoff.event e where e.lead_key = b.lead_key and e.at <= m.created_at and e.type = 'scored' order by e.seq desc limit 1) scored on true
 left join lateral (select e.* from handoff.event e where e.lead_key = b.lead_key and e.at <= m.created_at and e.type in ('gated', 'joined', 'released') order by e.seq desc limit 1) held on true
 left join lateral (select e.* from handoff.event e where e.lead_key = b.lead_key and e.at <= m.created_at and e.type in ('blocked', 'unblocked') order by e.seq desc limit 1) stopped on true

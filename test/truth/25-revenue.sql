@@ -1,4 +1,4 @@
--- test/truth/60-revenue.sql: opportunities, each once and in one currency, which handoffs led to them, who won them, and what marketing had
+-- test/truth/25-revenue.sql: opportunities, each once and in one currency, which handoffs led to them, who won them, and what marketing had
 -- to do with it (docs/revenue.md).
 
 -- Days and months of opportunities go by the zone of the contract in force.
@@ -44,6 +44,8 @@ with known as (
 select distinct on (opportunity_key, lead_key) opportunity_key, lead_key, link_kind
 from known
 order by opportunity_key, lead_key, strength;
+create index on truth.lead_behind (lead_key);
+analyze truth.lead_behind;
 
 -- Marketing touches of a lead behind them, before they were created.
 create table truth.influence as
